@@ -1,0 +1,2 @@
+//! The `artesian` binary.
+fn main() {}

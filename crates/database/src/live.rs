@@ -1,0 +1,89 @@
+//! Statements as live-query plans.
+
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use artesian_live::{Dependencies, Failure, Fault, Params, Plan, Refetch};
+use artesian_sql::Statement;
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{Backend, BackendError};
+
+/// A statement with its dependencies. Its identity is the statement's.
+pub struct LivePlan {
+    statement: Arc<Statement>,
+    dependencies: Dependencies,
+}
+
+impl LivePlan {
+    /// Finds out what a statement depends on.
+    pub(crate) async fn analyse<B: Backend>(
+        backend: &B,
+        statement: Arc<Statement>,
+    ) -> Result<Arc<Self>, BackendError> {
+        let (tables, volatile) = backend.dependencies(&statement).await?;
+        let volatile = volatile || statement.volatile;
+        let dependencies = Dependencies { tables: tables.into(), volatile };
+        Ok(Arc::new(Self { statement, dependencies }))
+    }
+}
+
+impl PartialEq for LivePlan {
+    fn eq(&self, other: &Self) -> bool {
+        self.statement == other.statement
+    }
+}
+
+impl Eq for LivePlan {}
+
+impl Hash for LivePlan {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.statement.hash(state);
+    }
+}
+
+impl Plan for LivePlan {
+    fn dependencies(&self) -> &Dependencies {
+        &self.dependencies
+    }
+}
+
+/// Runs statements for the live-query engine.
+pub struct Refresher<B> {
+    backend: Arc<B>,
+}
+
+impl<B> Refresher<B> {
+    pub(crate) fn new(backend: Arc<B>) -> Self {
+        Self { backend }
+    }
+}
+
+#[async_trait]
+impl<B: Backend> Refetch for Refresher<B> {
+    type Plan = LivePlan;
+    type Error = BackendError;
+
+    async fn refetch(
+        &self,
+        plan: &Arc<LivePlan>,
+        batch: &[Params],
+    ) -> Result<Vec<Bytes>, Failure<BackendError>> {
+        // One cohort runs the plain statement, which the planner knows best.
+        let result = match batch {
+            [one] => self.backend.fetch(&plan.statement, one).await.map(|b| vec![b]),
+            many => self.backend.fetch_batch(&plan.statement, many).await,
+        };
+        result.map_err(|error| match error {
+            BackendError::Unavailable(_) => Failure::Unavailable(error),
+            error => Failure::Rejected(error),
+        })
+    }
+
+    fn fault(&self, fault: Fault) -> BackendError {
+        BackendError::Rejected { code: "XX000".to_owned(), message: fault.to_string(), detail: None }
+    }
+}

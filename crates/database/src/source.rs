@@ -1,0 +1,262 @@
+//! A database as a source of the engine.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
+use artesian_engine::{
+    Explanation, GraphQLError, Identity, Payload, Plan, ResultStream, Source, Variables,
+};
+use artesian_graphql::{bind::BoundOperation, schema::Schema};
+use artesian_live::{LiveEngine, Observer, Subscription, Update};
+use artesian_sql::{
+    Compiled, access::ADMIN_ROLE, compile,
+    metadata::{Metadata, SourceMetadata},
+    model::{Model, Options},
+    schema::RoleSchema,
+};
+use async_trait::async_trait;
+use parking_lot::RwLock;
+use tokio::sync::OnceCell;
+
+use crate::{
+    Backend, BackendError,
+    errors::{backend_error, compile_error},
+    live::{LivePlan, Refresher},
+};
+
+/// A database behind the engine.
+pub struct Database<B: Backend> {
+    name: String,
+    backend: Arc<B>,
+    model: Arc<Model>,
+    roles: RwLock<HashMap<String, Arc<RoleSchema>>>,
+    live: LiveEngine<Refresher<B>>,
+    this: Weak<Self>,
+}
+
+/// What to make of a database.
+#[derive(Default)]
+pub struct DatabaseConfig {
+    /// The source's name in metadata and explanations.
+    pub name: String,
+    /// Metadata; without it the whole default schema is served to the administrator.
+    pub metadata: Option<Metadata>,
+    /// Choices that shape the schema.
+    pub options: Options,
+    /// How live queries run.
+    pub live: artesian_live::Config,
+}
+
+/// The schema of roles that no permission names. One for all of them, since any client may invent
+/// role names.
+const NOBODY: &str = "";
+
+impl<B: Backend> Database<B> {
+    /// Reads the catalog, builds the model, and starts to follow changes.
+    pub async fn open(
+        backend: Arc<B>,
+        config: DatabaseConfig,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Arc<Self>, BackendError> {
+        let source = match &config.metadata {
+            Some(metadata) => Some(metadata.source(&config.name).ok_or_else(|| {
+                BackendError::Unsupported(format!(
+                    "the metadata has no source named \"{}\"; it has: {}",
+                    config.name,
+                    metadata.sources.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")
+                ))
+            })?),
+            None => None,
+        };
+        let catalog = Self::read_catalog(&*backend, source).await?;
+        let metadata = config.metadata.as_ref().zip(source);
+        let model = Model::build(backend.dialect(), catalog, metadata, config.options);
+        let refresher = Arc::new(Refresher::new(Arc::clone(&backend)));
+        let live = LiveEngine::new(refresher, config.live, observer);
+        let feed = backend.changes().await?;
+        live.attach(BoxedFeed(feed));
+        Ok(Arc::new_cyclic(|this| Self {
+            name: config.name,
+            backend,
+            model: Arc::new(model),
+            roles: RwLock::new(HashMap::new()),
+            live,
+            this: this.clone(),
+        }))
+    }
+
+    async fn read_catalog(
+        backend: &B,
+        source: Option<&SourceMetadata>,
+    ) -> Result<artesian_sql::Catalog, BackendError> {
+        let mut enum_tables = Vec::new();
+        let mut schemas: Vec<String> = Vec::new();
+        let default_schema = match backend.dialect() {
+            artesian_sql::Dialect::Postgres => "public",
+            artesian_sql::Dialect::Sqlite => "main",
+        };
+        match source {
+            None => schemas.push(default_schema.to_owned()),
+            Some(source) => {
+                for table in source.tables.iter().filter(|t| t.is_enum) {
+                    enum_tables.push(table.table.qualify(default_schema));
+                }
+            }
+        }
+        backend.catalog(&schemas, &enum_tables).await
+    }
+
+    /// The model: what is served, and warnings about what is not.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// The live-query engine, for its figures.
+    pub fn live(&self) -> &LiveEngine<Refresher<B>> {
+        &self.live
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> &Arc<B> {
+        &self.backend
+    }
+
+    fn role(&self, role: &str) -> Arc<RoleSchema> {
+        let role =
+            if role == ADMIN_ROLE || self.model.roles.contains(role) { role } else { NOBODY };
+        if let Some(schema) = self.roles.read().get(role) {
+            return Arc::clone(schema);
+        }
+        // Two may build it at once; the first one in stays, so that plans keep their schema.
+        let built = Arc::new(RoleSchema::build(&self.model, role));
+        let mut roles = self.roles.write();
+        Arc::clone(roles.entry(role.to_owned()).or_insert(built))
+    }
+}
+
+#[async_trait]
+impl<B: Backend> Source for Database<B> {
+    fn schema(&self, role: &str) -> Option<Arc<Schema>> {
+        Some(Arc::clone(&self.role(role).schema))
+    }
+
+    fn plan(&self, role: &str, operation: &BoundOperation) -> Result<Arc<dyn Plan>, GraphQLError> {
+        let compiled = compile(&self.role(role), operation).map_err(compile_error)?;
+        let database = self.this.upgrade().ok_or_else(|| {
+            GraphQLError::new(artesian_engine::ErrorCode::Unexpected, "the database is closing")
+        })?;
+        Ok(Arc::new(DatabasePlan { compiled, live: OnceCell::new(), database }))
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        self.backend.ping().await.map_err(|e| e.to_string())
+    }
+}
+
+struct DatabasePlan<B: Backend> {
+    compiled: Compiled,
+    live: OnceCell<Arc<LivePlan>>,
+    database: Arc<Database<B>>,
+}
+
+impl<B: Backend> DatabasePlan<B> {
+    fn values(
+        &self,
+        variables: &Variables,
+        identity: &Identity,
+    ) -> Result<crate::Values, GraphQLError> {
+        self.compiled.values(variables, &identity.session).map_err(compile_error)
+    }
+}
+
+#[async_trait]
+impl<B: Backend> Plan for DatabasePlan<B> {
+    async fn execute(
+        &self,
+        variables: &Variables,
+        identity: &Identity,
+    ) -> Result<Payload, GraphQLError> {
+        let values = self.values(variables, identity)?;
+        match self.database.backend.fetch(&self.compiled.statement, &values).await {
+            Ok(bytes) => Ok(Payload::data(bytes)),
+            Err(error) => {
+                tracing::debug!(sql = %self.compiled.statement.sql, %error, "statement failed");
+                Err(backend_error(&error))
+            }
+        }
+    }
+
+    async fn subscribe(
+        &self,
+        variables: &Variables,
+        identity: &Identity,
+    ) -> Result<Box<dyn ResultStream>, GraphQLError> {
+        let values = self.values(variables, identity)?;
+        let plan = self
+            .live
+            .get_or_try_init(|| {
+                LivePlan::analyse(&*self.database.backend, Arc::clone(&self.compiled.statement))
+            })
+            .await
+            .map_err(|e| backend_error(&e))?;
+        let mut subscription = self.database.live.subscribe(Arc::clone(plan), values);
+        // A statement that the database refuses from the start never starts, as a query would
+        // fail; a database that is away comes back, so that is an error within the stream.
+        let first = subscription.next().await;
+        if let Some(Update::Error(error @ BackendError::Rejected { .. })) = &first {
+            return Err(backend_error(error));
+        }
+        Ok(Box::new(Stream { subscription, first }))
+    }
+
+    fn explain(&self, variables: &Variables, identity: &Identity) -> Explanation {
+        let statement = &self.compiled.statement;
+        let values = self.values(variables, identity).unwrap_or_default();
+        Explanation {
+            source: self.database.name.clone(),
+            sql: statement.sql.to_string(),
+            batch_sql: statement.batch_sql.to_string(),
+            parameters: statement
+                .param_types
+                .iter()
+                .enumerate()
+                .map(|(i, t)| {
+                    (t.name.clone(), values.get(i).and_then(|v| v.as_deref().map(str::to_owned)))
+                })
+                .collect(),
+            reads: statement.reads.iter().map(ToString::to_string).collect(),
+            volatile: statement.volatile,
+        }
+    }
+}
+
+/// A live query's results.
+struct Stream {
+    subscription: Subscription<BackendError>,
+    first: Option<Update<BackendError>>,
+}
+
+#[async_trait]
+impl ResultStream for Stream {
+    async fn next(&mut self) -> Option<Result<Payload, GraphQLError>> {
+        let update = match self.first.take() {
+            Some(first) => first,
+            None => self.subscription.next().await?,
+        };
+        Some(match update {
+            Update::Data(snapshot) => Ok(Payload::data(snapshot.bytes)),
+            Update::Error(error) => Err(backend_error(&error)),
+        })
+    }
+}
+
+struct BoxedFeed(Box<dyn artesian_live::ChangeFeed>);
+
+#[async_trait]
+impl artesian_live::ChangeFeed for BoxedFeed {
+    async fn next(&mut self) -> Option<artesian_live::Change> {
+        self.0.next().await
+    }
+}

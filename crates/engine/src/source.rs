@@ -1,0 +1,70 @@
+//! What the engine asks of a source of data.
+
+use std::sync::Arc;
+
+use artesian_graphql::{bind::BoundOperation, schema::Schema};
+use async_trait::async_trait;
+
+use crate::{GraphQLError, Identity, Payload};
+
+/// A database, a GraphQL service: anything with a schema per role.
+#[async_trait]
+pub trait Source: Send + Sync + 'static {
+    /// The schema that a role sees; `None` if it sees nothing.
+    fn schema(&self, role: &str) -> Option<Arc<Schema>>;
+
+    /// Compiles a validated operation for a role. Cached by the engine.
+    fn plan(&self, role: &str, operation: &BoundOperation) -> Result<Arc<dyn Plan>, GraphQLError>;
+
+    /// Whether it can answer now; the error says why not.
+    async fn ready(&self) -> Result<(), String>;
+}
+
+/// Values of an operation's variables.
+pub type Variables = serde_json::Map<String, serde_json::Value>;
+
+/// A compiled operation, good for every value of the variables that are not part of its shape.
+#[async_trait]
+pub trait Plan: Send + Sync + 'static {
+    /// Runs it once.
+    async fn execute(
+        &self,
+        variables: &Variables,
+        identity: &Identity,
+    ) -> Result<Payload, GraphQLError>;
+
+    /// Runs it live.
+    async fn subscribe(
+        &self,
+        variables: &Variables,
+        identity: &Identity,
+    ) -> Result<Box<dyn ResultStream>, GraphQLError>;
+
+    /// What it does, for `artesian explain`.
+    fn explain(&self, variables: &Variables, identity: &Identity) -> Explanation;
+}
+
+/// The results of a live operation. Dropping it ends the operation everywhere.
+#[async_trait]
+pub trait ResultStream: Send + 'static {
+    /// The next result; `None` when the operation is over. Cancel-safe. A slow reader gets the
+    /// latest only.
+    async fn next(&mut self) -> Option<Result<Payload, GraphQLError>>;
+}
+
+/// How an operation is answered.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Explanation {
+    /// The source's name.
+    pub source: String,
+    /// The statement.
+    pub sql: String,
+    /// The statement that re-runs many cohorts at once; empty if there is no such form.
+    pub batch_sql: String,
+    /// Parameter types and their values for this request.
+    pub parameters: Vec<(String, Option<String>)>,
+    /// Tables and views read.
+    pub reads: Vec<String>,
+    /// Whether it is polled as well, since changes to it cannot be seen.
+    pub volatile: bool,
+}

@@ -1,0 +1,136 @@
+//! Parsing of documents, and the choice of an operation.
+
+use apollo_compiler::{ast, parser::Parser};
+
+use crate::Error;
+
+pub use ast::OperationType;
+
+/// Limits on the size of a document.
+#[derive(Clone, Copy, Debug)]
+pub struct ParseLimits {
+    /// Most tokens.
+    pub max_tokens: usize,
+    /// Deepest nesting of anything.
+    pub max_depth: usize,
+}
+
+impl Default for ParseLimits {
+    fn default() -> Self {
+        Self { max_tokens: 15_000, max_depth: 50 }
+    }
+}
+
+/// A parsed executable document.
+#[derive(Debug)]
+pub struct Document {
+    pub(crate) ast: ast::Document,
+}
+
+impl Document {
+    /// Parses a document. Type definitions in it are refused.
+    pub fn parse(text: &str, limits: ParseLimits) -> Result<Self, Error> {
+        // The parser spends several levels of recursion on one level of nesting of values and
+        // selections; the exact depth is checked when the operation is bound.
+        let ast = Parser::new()
+            .token_limit(limits.max_tokens)
+            .recursion_limit(limits.max_depth.saturating_mul(4).clamp(64, 500))
+            .parse_ast(text, "query.graphql")
+            .map_err(|failed| Self::parse_error(&failed.errors, limits))?;
+        for definition in &ast.definitions {
+            if !matches!(
+                definition,
+                ast::Definition::OperationDefinition(_) | ast::Definition::FragmentDefinition(_)
+            ) {
+                return Err(Error::validation(
+                    "$.query",
+                    "not a valid graphql query: only operations and fragments may be in a request",
+                ));
+            }
+        }
+        Ok(Self { ast })
+    }
+
+    fn parse_error(
+        errors: &apollo_compiler::validation::DiagnosticList,
+        limits: ParseLimits,
+    ) -> Error {
+        let first = errors.iter().next().map(|d| {
+            let place = d
+                .line_column_range()
+                .map(|r| format!(" at line {}, column {}", r.start.line, r.start.column))
+                .unwrap_or_default();
+            format!("{}{place}", d.error)
+        });
+        let detail = first.unwrap_or_default();
+        if detail.contains("token limit") {
+            return Error::limit(
+                "$.query",
+                format!("the document has more than {} tokens", limits.max_tokens),
+            );
+        }
+        if detail.contains("recursion limit") {
+            return Error::limit(
+                "$.query",
+                format!("the document is nested deeper than {} levels", limits.max_depth),
+            );
+        }
+        Error::validation("$.query", format!("not a valid graphql query: {detail}"))
+    }
+
+    /// The operation of that name, or the only one.
+    pub fn operation(&self, name: Option<&str>) -> Result<&ast::OperationDefinition, Error> {
+        let mut operations = self.ast.definitions.iter().filter_map(|d| match d {
+            ast::Definition::OperationDefinition(op) => Some(&**op),
+            _ => None,
+        });
+        let mut seen = std::collections::HashSet::new();
+        let anonymous = operations.clone().filter(|op| op.name.is_none()).count();
+        for op in operations.clone().filter_map(|op| op.name.as_ref()) {
+            if !seen.insert(op.as_str()) {
+                return Err(Error::validation(
+                    "$",
+                    format!("there can only be one operation named \"{op}\""),
+                ));
+            }
+        }
+        if anonymous > 0 && anonymous + seen.len() > 1 {
+            return Err(Error::validation(
+                "$",
+                "an anonymous operation must be the only operation of its document",
+            ));
+        }
+        // An empty name is what some clients send for "none".
+        match name.filter(|n| !n.is_empty()) {
+            Some(name) => operations
+                .find(|op| op.name.as_ref().is_some_and(|n| n == name))
+                .ok_or_else(|| {
+                    Error::validation(
+                        "$",
+                        format!("no such operation found in the document: \"{name}\""),
+                    )
+                }),
+            None => {
+                let first = operations.next().ok_or_else(|| {
+                    Error::validation("$", "the document has no operation, only fragments")
+                })?;
+                if operations.next().is_some() {
+                    return Err(Error::validation(
+                        "$",
+                        "exactly one operation has to be present in the document when \
+                         operationName is not specified",
+                    ));
+                }
+                Ok(first)
+            }
+        }
+    }
+
+    /// The fragment of that name.
+    pub(crate) fn fragment(&self, name: &str) -> Option<&ast::FragmentDefinition> {
+        self.ast.definitions.iter().find_map(|d| match d {
+            ast::Definition::FragmentDefinition(f) if f.name == name => Some(&**f),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,195 @@
+//! Answers introspection fields from a schema.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    bind::{BoundField, ScalarSource, Value, Variables},
+    introspection_types::META_FIELDS,
+    schema::{Field, InputField, Schema, TypeDef, TypeKind, TypeRef},
+};
+
+/// Directives that executable documents may use: name, description, locations, arguments.
+pub(crate) const DIRECTIVES: [(&str, &str, &[&str], &[(&str, &str)]); 4] = [
+    (
+        "include",
+        "whether this query should be included",
+        &["FIELD", "FRAGMENT_SPREAD", "INLINE_FRAGMENT"],
+        &[("if", "Boolean!")],
+    ),
+    (
+        "skip",
+        "whether this query should be skipped",
+        &["FIELD", "FRAGMENT_SPREAD", "INLINE_FRAGMENT"],
+        &[("if", "Boolean!")],
+    ),
+    ("live", "results are pushed whenever they change", &["QUERY"], &[]),
+    ("cached", "accepted for compatibility; results are never stale", &["QUERY"], &[
+        ("ttl", "Int!"),
+        ("refresh", "Boolean!"),
+    ]),
+];
+
+/// Whether a root field is answered by introspection.
+pub fn is_meta_field(name: &str) -> bool {
+    META_FIELDS.contains(&name)
+}
+
+/// The value of a `__schema` or `__type` field.
+pub fn resolve(schema: &Schema, field: &BoundField, variables: &Variables) -> Json {
+    let walker = Walker { schema };
+    match &*field.name {
+        "__schema" => walker.object(&field.selection, |f| walker.schema_field(f)),
+        "__type" => {
+            let name = match field.arg("name") {
+                Some(Value::Scalar(s)) => match &s.source {
+                    ScalarSource::Literal(Json::String(name)) => Some(name.as_str()),
+                    ScalarSource::Variable(v) => variables.get(&**v).and_then(Json::as_str),
+                    ScalarSource::Literal(_) => None,
+                },
+                _ => None,
+            };
+            match name.and_then(|n| schema.get(n)) {
+                Some(ty) => walker.named_type(ty, &field.selection),
+                None => Json::Null,
+            }
+        }
+        _ => Json::Null,
+    }
+}
+
+struct Walker<'a> {
+    schema: &'a Schema,
+}
+
+impl Walker<'_> {
+    fn object(&self, selection: &[BoundField], mut get: impl FnMut(&BoundField) -> Json) -> Json {
+        let mut out = Map::with_capacity(selection.len());
+        for field in selection {
+            let value = if &*field.name == "__typename" {
+                Json::String(field.parent.to_string())
+            } else {
+                get(field)
+            };
+            out.insert(field.key.to_string(), value);
+        }
+        Json::Object(out)
+    }
+
+    fn schema_field(&self, field: &BoundField) -> Json {
+        let root = |name: Option<&crate::Name>| match name.and_then(|n| self.schema.get(n)) {
+            Some(ty) => self.named_type(ty, &field.selection),
+            None => Json::Null,
+        };
+        match &*field.name {
+            "types" => self
+                .schema
+                .types
+                .values()
+                .map(|ty| self.named_type(ty, &field.selection))
+                .collect(),
+            "queryType" => root(Some(&self.schema.query)),
+            "mutationType" => root(self.schema.mutation.as_ref()),
+            "subscriptionType" => root(self.schema.subscription.as_ref()),
+            "directives" => DIRECTIVES
+                .iter()
+                .map(|(name, description, locations, args)| {
+                    self.object(&field.selection, |f| match &*f.name {
+                        "name" => json!(name),
+                        "description" => json!(description),
+                        "isRepeatable" => json!(false),
+                        "locations" => json!(locations),
+                        "args" => args
+                            .iter()
+                            .map(|(name, ty)| {
+                                let ty = TypeRef::named(ty.trim_end_matches('!')).non_null();
+                                self.input_value(name, &InputField::new(ty), &f.selection)
+                            })
+                            .collect(),
+                        _ => Json::Null,
+                    })
+                })
+                .collect(),
+            _ => Json::Null,
+        }
+    }
+
+    fn named_type(&self, ty: &TypeDef, selection: &[BoundField]) -> Json {
+        self.object(selection, |field| match (&*field.name, &ty.kind) {
+            ("kind", kind) => json!(match kind {
+                TypeKind::Scalar(_) => "SCALAR",
+                TypeKind::Object(_) => "OBJECT",
+                TypeKind::Enum(_) => "ENUM",
+                TypeKind::Input(_) => "INPUT_OBJECT",
+            }),
+            ("name", _) => json!(&*ty.name),
+            ("description", _) => json!(ty.description.as_deref()),
+            ("fields", TypeKind::Object(fields)) => fields
+                .iter()
+                .filter(|(name, _)| !name.starts_with("__"))
+                .map(|(name, f)| self.field(name, f, &field.selection))
+                .collect(),
+            ("interfaces", TypeKind::Object(_)) => json!([]),
+            ("enumValues", TypeKind::Enum(values)) => values
+                .iter()
+                .map(|(name, description)| {
+                    self.object(&field.selection, |f| match &*f.name {
+                        "name" => json!(&**name),
+                        "description" => json!(description.as_deref()),
+                        "isDeprecated" => json!(false),
+                        _ => Json::Null,
+                    })
+                })
+                .collect(),
+            ("inputFields", TypeKind::Input(fields)) => fields
+                .iter()
+                .map(|(name, f)| self.input_value(name, f, &field.selection))
+                .collect(),
+            ("isOneOf", TypeKind::Input(_)) => json!(false),
+            _ => Json::Null,
+        })
+    }
+
+    fn type_ref(&self, ty: &TypeRef, selection: &[BoundField]) -> Json {
+        let (kind, inner) = match ty {
+            TypeRef::Named(name) => {
+                return match self.schema.get(name) {
+                    Some(ty) => self.named_type(ty, selection),
+                    None => Json::Null,
+                };
+            }
+            TypeRef::List(inner) => ("LIST", inner),
+            TypeRef::NonNull(inner) => ("NON_NULL", inner),
+        };
+        self.object(selection, |field| match &*field.name {
+            "kind" => json!(kind),
+            "ofType" => self.type_ref(inner, &field.selection),
+            _ => Json::Null,
+        })
+    }
+
+    fn field(&self, name: &str, field: &Field, selection: &[BoundField]) -> Json {
+        self.object(selection, |f| match &*f.name {
+            "name" => json!(name),
+            "description" => json!(field.description.as_deref()),
+            "args" => field
+                .args
+                .iter()
+                .map(|(name, arg)| self.input_value(name, arg, &f.selection))
+                .collect(),
+            "type" => self.type_ref(&field.ty, &f.selection),
+            "isDeprecated" => json!(false),
+            _ => Json::Null,
+        })
+    }
+
+    fn input_value(&self, name: &str, input: &InputField, selection: &[BoundField]) -> Json {
+        self.object(selection, |f| match &*f.name {
+            "name" => json!(name),
+            "description" => json!(input.description.as_deref()),
+            "type" => self.type_ref(&input.ty, &f.selection),
+            "defaultValue" => json!(input.default.as_deref()),
+            "isDeprecated" => json!(false),
+            _ => Json::Null,
+        })
+    }
+}

@@ -1,0 +1,249 @@
+//! From HTTP to a [`GraphQLRequest`] (GraphQL over HTTP, sections "GET" and "POST").
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::media;
+use super::request::{GraphQLRequest, Parameter, RequestError};
+use crate::json;
+
+/// Why a request cannot be executed, with what the reply needs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// The body's media type or charset is not supported: 415.
+    #[error("{0}")]
+    UnsupportedMediaType(&'static str),
+    /// The request itself is wrong: 400, or 422 for a well-formed JSON of the wrong shape in
+    /// [`StatusProfile::Spec`](super::StatusProfile::Spec).
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// No response type that we can produce is acceptable: 406.
+    #[error("none of the media types in the Accept header can be produced")]
+    NotAcceptable,
+    /// The method is not supported here, or GET was used for a mutation: 405 with `Allow: POST`.
+    #[error("{0}")]
+    MethodNotAllowed(&'static str),
+    /// The request could have been sent by a foreign web page: 403, see
+    /// [`CsrfRule`](super::CsrfRule).
+    #[error(
+        "this request could have been forged by another site: send `content-type: application/json` \
+         or a non-empty `graphql-require-preflight` header"
+    )]
+    PossibleForgery,
+}
+
+impl HttpError {
+    /// A GET request asked for a mutation (section "GET": must not).
+    pub const MUTATION_OVER_GET: Self =
+        Self::MethodNotAllowed("mutations are not allowed over GET: use POST");
+
+    /// A stable code for `extensions.code`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnsupportedMediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
+            Self::Request(RequestError::Batch) => "BATCH_NOT_SUPPORTED",
+            Self::Request(_) => "BAD_REQUEST",
+            Self::NotAcceptable => "NOT_ACCEPTABLE",
+            Self::MethodNotAllowed(_) => "METHOD_NOT_ALLOWED",
+            Self::PossibleForgery => "POSSIBLE_CSRF",
+        }
+    }
+
+    /// The body of the reply: `{"errors":[…]}`.
+    pub fn body(&self) -> Bytes {
+        let error = json::coded_error(&self.to_string(), self.code());
+        Bytes::from(format!("{{\"errors\":[{error}]}}"))
+    }
+
+    /// Headers that belong to the reply.
+    pub fn headers(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::MethodNotAllowed(_) => &[("allow", "POST")],
+            _ => &[],
+        }
+    }
+}
+
+/// Decodes a POST request. Only `application/json` in UTF-8 is supported.
+pub fn decode_post(content_type: Option<&str>, body: &[u8]) -> Result<GraphQLRequest, HttpError> {
+    let Some(content_type) = content_type.and_then(media::parse) else {
+        return Err(HttpError::UnsupportedMediaType(
+            "the content-type header must be application/json",
+        ));
+    };
+    if !content_type.is("application", "json") {
+        return Err(HttpError::UnsupportedMediaType(
+            "unsupported content-type: send application/json",
+        ));
+    }
+    match content_type.parameter("charset") {
+        None => {}
+        Some(charset) if charset.eq_ignore_ascii_case("utf-8") => {}
+        Some(charset) if charset.eq_ignore_ascii_case("utf8") => {}
+        Some(_) => {
+            return Err(HttpError::UnsupportedMediaType(
+                "unsupported charset: send UTF-8",
+            ));
+        }
+    }
+    Ok(GraphQLRequest::from_json(body)?)
+}
+
+/// Decodes the query string of a GET request, without its leading `?`. `variables` and `extensions`
+/// are JSON. An empty `operationName`, `variables` or `extensions` counts as absent.
+pub fn decode_get(query_string: &str) -> Result<GraphQLRequest, HttpError> {
+    let mut request = GraphQLRequest::default();
+    let mut seen = [false; 4];
+    for pair in query_string.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        // What is not ours need not be well-formed.
+        let Ok(name) = percent_decode(name) else {
+            continue;
+        };
+        let (at, parameter) = match name.as_str() {
+            "query" => (0, Parameter::Query),
+            "operationName" => (1, Parameter::OperationName),
+            "variables" => (2, Parameter::Variables),
+            "extensions" => (3, Parameter::Extensions),
+            _ => continue,
+        };
+        if let Some(seen) = seen.get_mut(at)
+            && std::mem::replace(seen, true)
+        {
+            return Err(RequestError::Duplicate(parameter).into());
+        }
+        let value = percent_decode(value)?;
+        match parameter {
+            Parameter::Query => request.query = Some(value),
+            Parameter::OperationName => {
+                request.operation_name = Some(value).filter(|v| !v.is_empty());
+            }
+            Parameter::Variables => request.variables = map(&value, parameter)?,
+            Parameter::Extensions => request.extensions = map(&value, parameter)?,
+        }
+    }
+    Ok(request.checked()?)
+}
+
+fn map(text: &str, parameter: Parameter) -> Result<Option<Map<String, Value>>, RequestError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let malformed = |e: serde_json::Error| RequestError::ParameterJson(parameter, e.to_string());
+    let raw: &RawValue = serde_json::from_str(text).map_err(malformed)?;
+    serde_json::from_str(raw.get()).map_err(|_| RequestError::WrongType(parameter))
+}
+
+/// `application/x-www-form-urlencoded` (WHATWG URL, section 5.1), but strict: a malformed escape
+/// and invalid UTF-8 are errors.
+fn percent_decode(text: &str) -> Result<String, RequestError> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'+' => plain.push(b' '),
+            b'%' => {
+                let digit = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16));
+                let (Some(high), Some(low)) = (digit(bytes.next()), digit(bytes.next())) else {
+                    return Err(RequestError::BadEscape);
+                };
+                plain.push((high * 16 + low) as u8);
+            }
+            _ => plain.push(byte),
+        }
+    }
+    String::from_utf8(plain).map_err(|_| RequestError::BadEscape)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const BODY: &[u8] = br#"{"query":"{a}"}"#;
+
+    #[test]
+    fn content_types() {
+        for good in [
+            "application/json",
+            "APPLICATION/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+            "application/json; charset=utf8; x=y",
+        ] {
+            assert!(decode_post(Some(good), BODY).is_ok(), "{good}");
+        }
+        for bad in [
+            None,
+            Some(""),
+            Some("text/plain"),
+            Some("application/x-www-form-urlencoded"),
+            Some("multipart/form-data; boundary=x"),
+            Some("application/graphql"),
+            Some("application/json; charset=utf-16"),
+            Some("application/json; charset=iso-8859-1"),
+        ] {
+            let error = decode_post(bad, BODY).unwrap_err();
+            assert!(
+                matches!(error, HttpError::UnsupportedMediaType(_)),
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn query_strings() {
+        let request = decode_get(
+            "query=query+Q%28%24n%3AInt%29%7Ba%7D&variables=%7B%22n%22%3A1%7D&operationName=Q&x=%zz&extensions=",
+        )
+        .unwrap();
+        assert_eq!(request.query.as_deref(), Some("query Q($n:Int){a}"));
+        assert_eq!(request.operation_name.as_deref(), Some("Q"));
+        assert_eq!(request.variables.unwrap().len(), 1);
+        assert!(request.extensions.is_none());
+
+        use Parameter::*;
+        let rows = [
+            ("", RequestError::MissingQuery),
+            ("query=a&query=b", RequestError::Duplicate(Query)),
+            ("query=a&variables=[]", RequestError::WrongType(Variables)),
+            ("query=a&extensions=1", RequestError::WrongType(Extensions)),
+            ("query=%", RequestError::BadEscape),
+            ("query=%4", RequestError::BadEscape),
+            ("query=%+1", RequestError::BadEscape),
+            ("query=%ff", RequestError::BadEscape),
+        ];
+        for (text, error) in rows {
+            assert_eq!(decode_get(text), Err(HttpError::Request(error)), "{text}");
+        }
+        assert!(matches!(
+            decode_get("query=a&variables={"),
+            Err(HttpError::Request(RequestError::ParameterJson(
+                Variables,
+                _
+            )))
+        ));
+        assert!(
+            decode_get("query=a&variables=null")
+                .unwrap()
+                .variables
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn bodies_are_json() {
+        for error in [
+            HttpError::NotAcceptable,
+            HttpError::PossibleForgery,
+            HttpError::MUTATION_OVER_GET,
+            HttpError::Request(RequestError::MalformedJson("\"quote\"".into())),
+        ] {
+            let body: Value = serde_json::from_slice(&error.body()).unwrap();
+            assert_eq!(body["errors"][0]["message"], error.to_string());
+            assert_eq!(body["errors"][0]["extensions"]["code"], error.code());
+        }
+        assert_eq!(HttpError::MUTATION_OVER_GET.headers(), [("allow", "POST")]);
+    }
+}

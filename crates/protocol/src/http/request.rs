@@ -1,0 +1,253 @@
+//! The GraphQL request that all transports share (GraphQL over HTTP, "Request Parameters";
+//! GraphQL over WebSocket, `subscribe`).
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+/// A GraphQL request as a client sent it. Unknown members are ignored.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GraphQLRequest {
+    /// The document. Absent only where `extensions.persistedQuery` stands in for it.
+    pub query: Option<String>,
+    /// Which operation of the document to run.
+    pub operation_name: Option<String>,
+    /// Values of the variables.
+    pub variables: Option<Map<String, Value>>,
+    /// Anything beyond the specification.
+    pub extensions: Option<Map<String, Value>>,
+}
+
+/// The parameters of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameter {
+    /// `query`
+    Query,
+    /// `operationName`
+    OperationName,
+    /// `variables`
+    Variables,
+    /// `extensions`
+    Extensions,
+}
+
+impl Parameter {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::OperationName => "operationName",
+            Self::Variables => "variables",
+            Self::Extensions => "extensions",
+        }
+    }
+
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Query => "a string",
+            Self::OperationName => "a string or null",
+            Self::Variables | Self::Extensions => "an object or null",
+        }
+    }
+}
+
+/// What is wrong with a request's shape.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The text is not UTF-8.
+    #[error("the request is not valid UTF-8")]
+    InvalidUtf8,
+    /// The text is not JSON.
+    #[error("the request is not valid JSON: {0}")]
+    MalformedJson(String),
+    /// A list of requests.
+    #[error("batches of requests are not supported: send one request as a JSON object")]
+    Batch,
+    /// JSON, but no object.
+    #[error("the request must be a JSON object")]
+    NotAnObject,
+    /// No document.
+    #[error("`query` is missing")]
+    MissingQuery,
+    /// A parameter has the wrong type.
+    #[error("`{}` must be {}", .0.as_str(), .0.expected())]
+    WrongType(Parameter),
+    /// A parameter is given as text that should be JSON but is not (GET only).
+    #[error("`{}` is not valid JSON: {}", .0.as_str(), .1)]
+    ParameterJson(Parameter, String),
+    /// A parameter is given twice.
+    #[error("`{}` is given more than once", .0.as_str())]
+    Duplicate(Parameter),
+    /// An escape sequence of the query string is malformed (GET only).
+    #[error("the query string is not properly percent-encoded UTF-8")]
+    BadEscape,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "a GraphQL request")]
+struct Raw<'a> {
+    #[serde(borrow, default)]
+    query: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "operationName")]
+    operation_name: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    variables: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    extensions: Option<&'a RawValue>,
+}
+
+impl GraphQLRequest {
+    /// Decodes a request from JSON.
+    pub fn from_json(text: &[u8]) -> Result<Self, RequestError> {
+        let text = std::str::from_utf8(text).map_err(|_| RequestError::InvalidUtf8)?;
+        // RFC 8259, section 8.1: a byte order mark may be ignored.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let malformed = |error: serde_json::Error| RequestError::MalformedJson(error.to_string());
+        if !text.trim_ascii_start().starts_with('{') {
+            // Tells valid JSON of another kind from no JSON.
+            let raw: &RawValue = serde_json::from_str(text).map_err(malformed)?;
+            return Err(if raw.get().starts_with('[') {
+                RequestError::Batch
+            } else {
+                RequestError::NotAnObject
+            });
+        }
+        let raw: Raw<'_> = serde_json::from_str(text).map_err(|error| match duplicate(&error) {
+            Some(parameter) => RequestError::Duplicate(parameter),
+            None => malformed(error),
+        })?;
+        Self {
+            query: optional(raw.query, Parameter::Query)?,
+            operation_name: optional(raw.operation_name, Parameter::OperationName)?,
+            variables: optional(raw.variables, Parameter::Variables)?,
+            extensions: optional(raw.extensions, Parameter::Extensions)?,
+        }
+        .checked()
+    }
+
+    /// The document must be there, unless a persisted query is named.
+    pub(super) fn checked(self) -> Result<Self, RequestError> {
+        let persisted = self
+            .extensions
+            .as_ref()
+            .is_some_and(|extensions| extensions.contains_key("persistedQuery"));
+        if self.query.is_none() && !persisted {
+            return Err(RequestError::MissingQuery);
+        }
+        Ok(self)
+    }
+}
+
+fn duplicate(error: &serde_json::Error) -> Option<Parameter> {
+    let text = error.to_string();
+    [
+        Parameter::Query,
+        Parameter::OperationName,
+        Parameter::Variables,
+        Parameter::Extensions,
+    ]
+    .into_iter()
+    .find(|p| text.starts_with(&format!("duplicate field `{}`", p.as_str())))
+}
+
+fn optional<'a, T: Deserialize<'a>>(
+    raw: Option<&'a RawValue>,
+    parameter: Parameter,
+) -> Result<Option<T>, RequestError> {
+    match raw {
+        None => Ok(None),
+        Some(raw) => {
+            serde_json::from_str(raw.get()).map_err(|_| RequestError::WrongType(parameter))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_full_request() {
+        let request = GraphQLRequest::from_json(
+            br#" {"query":"{a}","operationName":"A","variables":{"n":1.50,"b":12345678901234567890123},
+                "extensions":{"x":1},"unknown":[1]}"#,
+        )
+        .unwrap();
+        assert_eq!(request.query.as_deref(), Some("{a}"));
+        assert_eq!(request.operation_name.as_deref(), Some("A"));
+        // Numbers keep their text.
+        let variables = serde_json::to_string(&request.variables.unwrap()).unwrap();
+        assert_eq!(variables, r#"{"n":1.50,"b":12345678901234567890123}"#);
+        assert_eq!(request.extensions.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn nulls_are_absent_and_persisted_queries_need_no_document() {
+        let request = GraphQLRequest::from_json(
+            br#"{"query":"{a}","operationName":null,"variables":null,"extensions":null}"#,
+        )
+        .unwrap();
+        assert!(request.variables.is_none() && request.extensions.is_none());
+        let persisted = br#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"x"}}}"#;
+        assert!(
+            GraphQLRequest::from_json(persisted)
+                .unwrap()
+                .query
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn precise_errors() {
+        use Parameter::*;
+        use RequestError::*;
+        let rows: &[(&[u8], RequestError)] = &[
+            (b"[{\"query\":\"{a}\"}]", Batch),
+            (b"\"x\"", NotAnObject),
+            (b"null", NotAnObject),
+            (b"17", NotAnObject),
+            (b"{}", MissingQuery),
+            (b"{\"query\":null}", MissingQuery),
+            (b"{\"qeury\":\"{a}\"}", MissingQuery),
+            (b"{\"query\":{}}", WrongType(Query)),
+            (b"{\"query\":0}", WrongType(Query)),
+            (b"{\"query\":false}", WrongType(Query)),
+            (b"{\"query\":[\"a\"]}", WrongType(Query)),
+            (
+                b"{\"query\":\"{a}\",\"operationName\":0}",
+                WrongType(OperationName),
+            ),
+            (
+                b"{\"query\":\"{a}\",\"variables\":\"s\"}",
+                WrongType(Variables),
+            ),
+            (
+                b"{\"query\":\"{a}\",\"variables\":[]}",
+                WrongType(Variables),
+            ),
+            (
+                b"{\"query\":\"{a}\",\"extensions\":false}",
+                WrongType(Extensions),
+            ),
+            (b"{\"query\":\"{a}\",\"query\":\"{b}\"}", Duplicate(Query)),
+            (b"{\"query\":\"\xff\"}", InvalidUtf8),
+        ];
+        for (text, error) in rows {
+            let text_shown = String::from_utf8_lossy(text);
+            assert_eq!(
+                GraphQLRequest::from_json(text).as_ref(),
+                Err(error),
+                "{text_shown}"
+            );
+        }
+        for text in ["", "{", "{ \"not a JSON", "{\"query\":\"{a}\"} x", "nope"] {
+            let got = GraphQLRequest::from_json(text.as_bytes());
+            assert!(matches!(got, Err(MalformedJson(_))), "{text}: {got:?}");
+        }
+        assert_eq!(
+            WrongType(OperationName).to_string(),
+            "`operationName` must be a string or null"
+        );
+    }
+}

@@ -1,0 +1,119 @@
+//! Status codes of replies in JSON.
+
+use super::{HttpError, JsonMedia, RequestError};
+
+/// What became of a well-formed request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It ran and `data` is not null; there may be errors beside it.
+    Data {
+        /// Whether there are.
+        errors: bool,
+    },
+    /// It ran, and an error made `data` null.
+    NullData,
+    /// The document could not be parsed.
+    SyntaxError,
+    /// The document is not valid, the operation could not be chosen, or variables could not be
+    /// coerced: execution did not begin.
+    RequestError,
+    /// It was refused for lack of credentials or rights before execution.
+    Denied,
+    /// The server failed before it could produce a result.
+    InternalError,
+}
+
+/// Which rules decide about the status of replies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StatusProfile {
+    /// What existing clients expect. With `application/json` every GraphQL reply is 200; with
+    /// `application/graphql-response+json` a request error is 400. Requests that are not
+    /// well-formed are 400 with both. This passes the `graphql-http` audits.
+    #[default]
+    Hasura,
+    /// The draft of August 2026 for both types: syntax 400, other request errors 422, data beside
+    /// errors 294.
+    Spec,
+}
+
+impl StatusProfile {
+    /// The status of a reply to a well-formed request.
+    pub fn status(self, media: JsonMedia, outcome: Outcome) -> u16 {
+        match (self, outcome) {
+            (_, Outcome::Data { errors: false }) => 200,
+            (Self::Hasura, Outcome::Data { .. } | Outcome::NullData) => 200,
+            (Self::Hasura, _) if media == JsonMedia::ApplicationJson => 200,
+            (Self::Hasura, Outcome::SyntaxError | Outcome::RequestError) => 400,
+            (Self::Spec, Outcome::Data { .. }) => 294,
+            // Unlike a request error this is no fault of the client's.
+            (Self::Spec, Outcome::NullData) => 500,
+            (Self::Spec, Outcome::SyntaxError) => 400,
+            (Self::Spec, Outcome::RequestError) => 422,
+            (_, Outcome::Denied) => 403,
+            (_, Outcome::InternalError) => 500,
+        }
+    }
+
+    /// The status of a reply to a request that is not well-formed.
+    pub fn error_status(self, error: &HttpError) -> u16 {
+        match error {
+            HttpError::UnsupportedMediaType(_) => 415,
+            HttpError::NotAcceptable => 406,
+            HttpError::MethodNotAllowed(_) => 405,
+            HttpError::PossibleForgery => 403,
+            HttpError::Request(error) => match (self, error) {
+                (
+                    Self::Spec,
+                    RequestError::WrongType(_)
+                    | RequestError::MissingQuery
+                    | RequestError::NotAnObject
+                    | RequestError::Batch,
+                ) => 422,
+                _ => 400,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Parameter;
+    use JsonMedia::{ApplicationJson as Plain, GraphqlResponseJson as New};
+
+    #[test]
+    fn table() {
+        use StatusProfile::{Hasura, Spec};
+        // (outcome, Hasura with json, Hasura with the new type, Spec)
+        let rows = [
+            (Outcome::Data { errors: false }, 200, 200, 200),
+            (Outcome::Data { errors: true }, 200, 200, 294),
+            (Outcome::NullData, 200, 200, 500),
+            (Outcome::SyntaxError, 200, 400, 400),
+            (Outcome::RequestError, 200, 400, 422),
+            (Outcome::Denied, 200, 403, 403),
+            (Outcome::InternalError, 200, 500, 500),
+        ];
+        for (outcome, plain, new, spec) in rows {
+            assert_eq!(Hasura.status(Plain, outcome), plain, "{outcome:?}");
+            assert_eq!(Hasura.status(New, outcome), new, "{outcome:?}");
+            assert_eq!(Spec.status(Plain, outcome), spec, "{outcome:?}");
+            assert_eq!(Spec.status(New, outcome), spec, "{outcome:?}");
+        }
+        let rows = [
+            (HttpError::UnsupportedMediaType(""), 415, 415),
+            (HttpError::NotAcceptable, 406, 406),
+            (HttpError::MUTATION_OVER_GET, 405, 405),
+            (HttpError::PossibleForgery, 403, 403),
+            (RequestError::MalformedJson(String::new()).into(), 400, 400),
+            (RequestError::BadEscape.into(), 400, 400),
+            (RequestError::MissingQuery.into(), 400, 422),
+            (RequestError::Batch.into(), 400, 422),
+            (RequestError::WrongType(Parameter::Query).into(), 400, 422),
+        ];
+        for (error, hasura, spec) in rows {
+            assert_eq!(Hasura.error_status(&error), hasura, "{error:?}");
+            assert_eq!(Spec.error_status(&error), spec, "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Random conversations: a session never panics, and its promises hold whatever happens.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use artesian_protocol::{OperationKey, Output, Session, SessionConfig, Subprotocol};
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde_json::Value;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Text(String),
+    Binary,
+    Authenticated(bool),
+    Next(usize),
+    Error(usize),
+    Failed(usize),
+    Complete(usize),
+    Wait(u64),
+    Shutdown,
+    Lost,
+}
+
+fn message() -> impl Strategy<Value = String> {
+    let kind = prop::sample::select(vec![
+        "connection_init",
+        "subscribe",
+        "start",
+        "complete",
+        "stop",
+        "ping",
+        "pong",
+        "connection_terminate",
+        "next",
+        "x",
+    ]);
+    let id = prop::sample::select(vec![r#""1""#, r#""2""#, "1", "2", r#""""#, "null", "{}"]);
+    let payload = prop::sample::select(vec![
+        r#"{"query":"{a}"}"#,
+        r#"{"query":"{a}"}"#,
+        r#"{"query":"{a}","variables":{"x":[1]}}"#,
+        r#"{"query":1}"#,
+        "{}",
+        "null",
+        "[]",
+        "7",
+    ]);
+    (kind, id, payload).prop_map(|(kind, id, payload)| {
+        format!(r#"{{"type":"{kind}","id":{id},"payload":{payload}}}"#)
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    // Mostly what well-behaved clients send, so that sessions live long enough to be of interest.
+    let sensible = |kinds: &'static [&'static str]| {
+        (prop::sample::select(kinds), 1..4u8).prop_map(|(kind, id)| {
+            format!(r#"{{"type":"{kind}","id":"{id}","payload":{{"query":"{{a}}"}}}}"#)
+        })
+    };
+    prop_oneof![
+        8 => sensible(&["subscribe", "start"]).prop_map(Step::Text),
+        6 => sensible(&["complete", "stop", "ping"]).prop_map(Step::Text),
+        2 => Just(Step::Text(r#"{"type":"connection_init"}"#.into())),
+        1 => message().prop_map(Step::Text),
+        1 => "[{}\\[\\]\",:a-z0-9 ]{0,30}".prop_map(Step::Text),
+        1 => Just(Step::Binary),
+        5 => prop::bool::weighted(0.9).prop_map(Step::Authenticated),
+        8 => any::<usize>().prop_map(Step::Next),
+        2 => any::<usize>().prop_map(Step::Error),
+        2 => any::<usize>().prop_map(Step::Failed),
+        4 => any::<usize>().prop_map(Step::Complete),
+        3 => (0u64..12_000).prop_map(Step::Wait),
+        1 => Just(Step::Shutdown),
+        1 => Just(Step::Lost),
+    ]
+}
+
+/// What an observer of the outputs knows.
+#[derive(Default)]
+struct Observer {
+    protocol: Option<Subprotocol>,
+    /// Each operation that was started: alive or not.
+    operations: HashMap<OperationKey, bool>,
+    acknowledged: usize,
+    authenticating: bool,
+    closed: bool,
+}
+
+impl Observer {
+    fn see(&mut self, output: Output) {
+        assert!(!self.closed, "close is the last output: {output:?}");
+        match output {
+            Output::Send(message) => {
+                let value: Value = serde_json::from_slice(&message.to_bytes()).unwrap();
+                let kind = value["type"].as_str().unwrap().to_owned();
+                let allowed: &[&str] = match self.protocol.unwrap() {
+                    Subprotocol::TransportWs => {
+                        &["connection_ack", "next", "error", "complete", "pong"]
+                    }
+                    Subprotocol::Legacy => &[
+                        "connection_ack",
+                        "data",
+                        "error",
+                        "complete",
+                        "ka",
+                        "connection_error",
+                    ],
+                };
+                assert!(allowed.contains(&kind.as_str()), "{value}");
+                if kind == "connection_ack" {
+                    assert!(self.authenticating);
+                    self.authenticating = false;
+                    self.acknowledged += 1;
+                }
+                if matches!(kind.as_str(), "next" | "data" | "complete" | "ka") {
+                    assert!(self.acknowledged > 0, "{kind} before the acknowledgement");
+                }
+            }
+            Output::WsPing => assert!(self.acknowledged > 0),
+            Output::Authenticate { .. } => {
+                assert!(!self.authenticating, "two questions at a time");
+                self.authenticating = true;
+            }
+            Output::Start { key, .. } => {
+                assert!(
+                    self.acknowledged > 0 && !self.authenticating,
+                    "started without identity"
+                );
+                assert!(
+                    self.operations.insert(key, true).is_none(),
+                    "key used twice"
+                );
+            }
+            Output::Stop { key } => {
+                assert_eq!(
+                    self.operations.insert(key, false),
+                    Some(true),
+                    "ended twice"
+                );
+            }
+            Output::Close { reason, .. } => {
+                assert!(reason.len() <= 123);
+                self.closed = true;
+            }
+        }
+    }
+
+    fn drain(&mut self, session: &mut Session) -> Vec<String> {
+        let mut sent = Vec::new();
+        while let Some(output) = session.poll_output() {
+            if let Output::Send(message) = &output {
+                sent.push(String::from_utf8(message.to_bytes().to_vec()).unwrap());
+            }
+            self.see(output);
+        }
+        let live = self.operations.values().filter(|alive| **alive).count();
+        assert_eq!(live, session.operation_count());
+        for (key, alive) in &self.operations {
+            assert_eq!(session.is_live(*key), *alive);
+        }
+        if session.is_closed() {
+            assert_eq!(session.next_timeout(), None);
+            assert_eq!(live, 0, "everything is stopped at the end");
+        }
+        sent
+    }
+}
+
+fn converse(protocol: Subprotocol, steps: Vec<Step>) {
+    let mut now = Instant::now();
+    let config = SessionConfig {
+        max_operations: 2,
+        pre_ack_queue_bytes: 1000,
+        ..SessionConfig::default()
+    };
+    let mut session = Session::new(protocol, config, now);
+    let mut observer = Observer {
+        protocol: Some(protocol),
+        ..Observer::default()
+    };
+    for step in steps {
+        let mut keys: Vec<_> = observer.operations.keys().copied().collect();
+        keys.sort();
+        let pick = |i: usize| (!keys.is_empty()).then(|| keys[i % keys.len()]);
+        let json = Bytes::from_static(br#"[{"message":"x"}]"#);
+        match step {
+            Step::Text(text) => session.handle_text(now, text.as_bytes()),
+            Step::Binary => session.handle_binary(now),
+            Step::Authenticated(ok) => {
+                session.authenticated(now, if ok { Ok(None) } else { Err("no".into()) });
+            }
+            Step::Next(i) => {
+                if let Some(key) = pick(i) {
+                    let alive = observer.operations[&key];
+                    assert_eq!(
+                        session.operation_next(key, Bytes::from_static(b"{}")),
+                        alive
+                    );
+                    assert_eq!(observer.drain(&mut session).len(), usize::from(alive));
+                }
+            }
+            Step::Error(i) | Step::Failed(i) | Step::Complete(i) => {
+                if let Some(key) = pick(i) {
+                    let alive =
+                        std::mem::replace(observer.operations.get_mut(&key).unwrap(), false);
+                    let (got, most) = match step {
+                        Step::Error(_) => (session.operation_error(key, json), 1),
+                        Step::Failed(_) => (session.operation_failed(key, json), 2),
+                        _ => (session.operation_complete(key), 1),
+                    };
+                    assert_eq!(got, alive);
+                    let sent = observer.drain(&mut session).len();
+                    assert!(if alive {
+                        (1..=most).contains(&sent)
+                    } else {
+                        sent == 0
+                    });
+                }
+            }
+            Step::Wait(ms) => {
+                let until = now + Duration::from_millis(ms);
+                let mut calls = 0;
+                while let Some(at) = session.next_timeout().filter(|at| *at <= until) {
+                    now = now.max(at);
+                    session.handle_timeout(now);
+                    observer.drain(&mut session);
+                    calls += 1;
+                    assert!(calls < 100, "timeouts must make progress");
+                }
+                now = until;
+            }
+            Step::Shutdown => session.shutdown(),
+            Step::Lost => session.connection_lost(),
+        }
+        observer.drain(&mut session);
+    }
+    session.connection_lost();
+    observer.drain(&mut session);
+    assert!(
+        observer.operations.values().all(|alive| !alive),
+        "an operation was left running"
+    );
+}
+
+/// As above, but the driver polls only at the very end.
+fn lazy(protocol: Subprotocol, steps: Vec<Step>) {
+    let now = Instant::now();
+    let mut session = Session::new(protocol, SessionConfig::default(), now);
+    for step in steps {
+        match step {
+            Step::Text(text) => session.handle_text(now, text.as_bytes()),
+            Step::Authenticated(_) => session.authenticated(now, Ok(None)),
+            Step::Lost => session.connection_lost(),
+            Step::Shutdown => session.shutdown(),
+            _ => {}
+        }
+    }
+    session.connection_lost();
+    let mut started = HashMap::new();
+    while let Some(output) = session.poll_output() {
+        match output {
+            Output::Start { key, .. } => assert!(started.insert(key, true).is_none()),
+            Output::Stop { key } => assert_eq!(started.insert(key, false), Some(true)),
+            _ => {}
+        }
+    }
+    assert!(started.values().all(|alive| !alive));
+}
+
+fn with_init(steps: Vec<Step>) -> Vec<Step> {
+    let mut all = vec![
+        Step::Text(r#"{"type":"connection_init"}"#.into()),
+        Step::Authenticated(true),
+    ];
+    all.extend(steps);
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn transport_ws(steps in prop::collection::vec(step(), 0..40), init in any::<bool>()) {
+        converse(Subprotocol::TransportWs, if init { with_init(steps) } else { steps });
+    }
+
+    #[test]
+    fn transport_ws_without_client_mistakes(steps in prop::collection::vec(step(), 0..60)) {
+        // Distinct ids and no second init, so that the session survives.
+        let mut next = 0;
+        let steps = steps.into_iter().filter_map(|step| match step {
+            Step::Text(t) if t.contains("subscribe") => {
+                next += 1;
+                Some(Step::Text(format!(r#"{{"type":"subscribe","id":"{next}","payload":{{"query":"{{a}}"}}}}"#)))
+            }
+            Step::Text(t) if t.contains("complete") => {
+                Some(Step::Text(format!(r#"{{"type":"complete","id":"{}"}}"#, next.max(1) - 1)))
+            }
+            Step::Text(_) | Step::Binary | Step::Lost | Step::Shutdown => None,
+            other => Some(other),
+        });
+        converse(Subprotocol::TransportWs, with_init(steps.collect()));
+    }
+
+    #[test]
+    fn legacy(steps in prop::collection::vec(step(), 0..60)) {
+        converse(Subprotocol::Legacy, steps);
+    }
+
+    #[test]
+    fn a_driver_that_polls_late(
+        steps in prop::collection::vec(step(), 0..40),
+        protocol in prop::sample::select(vec![Subprotocol::TransportWs, Subprotocol::Legacy]),
+    ) {
+        lazy(protocol, with_init(steps));
+    }
+
+    #[test]
+    fn random_bytes_never_panic(texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..10)) {
+        for protocol in Subprotocol::PREFERENCE {
+            let now = Instant::now();
+            let mut session = Session::new(protocol, SessionConfig::default(), now);
+            for text in &texts {
+                session.handle_text(now, text);
+                while session.poll_output().is_some() {}
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! HTTP and WebSocket transports, metrics, health and the console.
+//!
+//! A [`Server`] answers GraphQL over POST, GET, server-sent events and both WebSocket subprotocols at
+//! `/graphql` and `/v1/graphql`, all through one [`Service`]: the engine. Beside them are `/healthz`,
+//! `/readyz`, `/metrics` and the console at `/`.
+//!
+//! ```no_run
+//! # async fn run(engine: artesian_engine::Engine) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use artesian_server::{Metrics, Server, ServerConfig};
+//!
+//! let metrics = Arc::new(Metrics::new("0.1.0"));
+//! let server = Server::new(Arc::new(engine), ServerConfig::default(), metrics)?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! server.serve(listener, async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod config;
+mod console;
+mod http;
+mod identity;
+mod io;
+mod metrics;
+mod run;
+mod server;
+mod service;
+mod ws;
+
+pub use artesian_protocol::http::{CsrfRule, StatusProfile};
+
+pub use config::{ConfigError, Cors, ServerConfig, WebSocketConfig};
+pub use identity::{AuthError, Authenticator, Credentials};
+pub use metrics::{LiveMetrics, LiveStats, Metrics};
+pub use server::Server;
+pub use service::{Prepared, Service};

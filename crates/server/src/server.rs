@@ -1,0 +1,207 @@
+//! Listening, the life of HTTP connections, and the end of everything.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use artesian_protocol::SessionConfig;
+use hyper::service::service_fn;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    ConfigError, Metrics, ServerConfig, Service,
+    http::{self, cors::CorsRules},
+    identity::Authenticator,
+    io::Guarded,
+    metrics::{ConnectionMetrics, Transport},
+};
+
+/// Serves one listener.
+pub struct Server {
+    state: Arc<State>,
+}
+
+/// What all connections share.
+pub(crate) struct State {
+    pub service: Arc<dyn Service>,
+    pub config: ServerConfig,
+    pub session_config: Arc<SessionConfig>,
+    pub auth: Authenticator,
+    pub cors: CorsRules,
+    pub metrics: Arc<Metrics>,
+    /// Cancelled when the server is to stop.
+    pub draining: CancellationToken,
+    /// Every task of a connection.
+    pub tasks: TaskTracker,
+    /// Numbers that spread what happens at once.
+    serial: AtomicU64,
+}
+
+impl State {
+    /// When, after the signal to stop, one more connection is closed: spread over the window.
+    pub fn shutdown_delay(&self) -> Duration {
+        // The golden ratio's multiples fill the unit interval evenly, however many there are.
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let part = (serial.wrapping_mul(GOLDEN) >> 32) as f64 / f64::from(u32::MAX);
+        self.config.shutdown_window.mul_f64(part)
+    }
+}
+
+impl Server {
+    /// A server with these settings.
+    pub fn new(
+        service: Arc<dyn Service>,
+        config: ServerConfig,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, ConfigError> {
+        let ws = &config.websocket;
+        let session_config = SessionConfig {
+            init_timeout: ws.init_timeout,
+            max_operations: ws.max_operations,
+            ping_interval: Some(ws.ping_interval),
+            pong_deadline: ws.ping_timeout,
+            keep_alive_interval: Some(ws.ping_interval),
+            ..SessionConfig::default()
+        };
+        let state = State {
+            auth: Authenticator::new(&config.admin_secrets)?,
+            cors: CorsRules::new(&config.cors)?,
+            session_config: Arc::new(session_config),
+            service,
+            config,
+            metrics,
+            draining: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            serial: AtomicU64::new(0),
+        };
+        Ok(Self { state: Arc::new(state) })
+    }
+
+    /// Serves until `shutdown` is done, then lets open requests finish and closes sockets over the
+    /// configured window, and returns when all is over. Dropping the future stops everything at once
+    /// that is still open, but for what the tasks of connections are just doing.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let state = self.state;
+        let _guard = state.draining.clone().drop_guard();
+        accept(&state, listener, shutdown).await;
+        tracing::info!(connections = state.tasks.len(), "shutting down");
+        state.draining.cancel();
+        state.tasks.close();
+        // Connections end by themselves before that; this is for one that does not.
+        let limit = state.longest_end() + Duration::from_secs(1);
+        if tokio::time::timeout(limit, state.tasks.wait()).await.is_err() {
+            tracing::warn!(connections = state.tasks.len(), "connections were still open");
+        }
+    }
+}
+
+impl State {
+    /// How long after the signal to stop a connection may exist.
+    fn longest_end(&self) -> Duration {
+        let config = &self.config;
+        config.shutdown_window + config.shutdown_grace.max(config.websocket.close_timeout)
+    }
+}
+
+/// Accepts connections until `shutdown`; the listener is closed then.
+async fn accept(state: &Arc<State>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut shutdown => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                state.tasks.spawn(connection(state.clone(), stream));
+            }
+            Err(error) => {
+                // Most likely there are too many open files: wait for some to be closed.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::select! {
+                    () = &mut shutdown => return,
+                    () = sleep(Duration::from_millis(50)) => {}
+                }
+            }
+        }
+    }
+}
+
+/// One connection, until its end or its upgrade.
+async fn connection(state: Arc<State>, stream: TcpStream) {
+    // Frames are written whole, so there is nothing to wait for.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    let _metrics = ConnectionMetrics::open(state.metrics.clone(), Transport::Http);
+    let has_request = Arc::new(AtomicBool::new(false));
+    let service = {
+        let (state, has_request) = (state.clone(), has_request.clone());
+        service_fn(move |request| {
+            has_request.store(true, Ordering::Relaxed);
+            let response = http::handle(state.clone(), request);
+            async move { Ok::<_, Infallible>(response.await) }
+        })
+    };
+    let io = TokioIo::new(Guarded::new(stream, state.config.write_timeout));
+    let builder = builder(&state.config);
+    let mut serving = pin!(builder.serve_connection_with_upgrades(io, service));
+    // Who connects and says nothing, or only half of HTTP/2's preface, does not stay.
+    let mut deadline = pin!(sleep(state.config.read_timeout));
+    let (mut is_watched, mut is_draining) = (true, false);
+    loop {
+        tokio::select! {
+            result = serving.as_mut() => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "HTTP connection failed");
+                }
+                return;
+            }
+            () = deadline.as_mut(), if is_watched => {
+                if is_draining || !has_request.load(Ordering::Relaxed) {
+                    return;
+                }
+                is_watched = false;
+            }
+            () = state.draining.cancelled(), if !is_draining => {
+                serving.as_mut().graceful_shutdown();
+                let end = Instant::now() + state.longest_end();
+                deadline.set(sleep_until(end));
+                (is_watched, is_draining) = (true, true);
+            }
+        }
+    }
+}
+
+fn builder(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.read_timeout)
+        .max_buf_size(config.max_head_bytes.max(8192))
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .max_concurrent_streams(250)
+        .max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX));
+    builder
+}

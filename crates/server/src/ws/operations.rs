@@ -1,0 +1,196 @@
+//! The running operations of one socket.
+//!
+//! They are polled by the connection's own task, and only those that were woken. Removing one drops
+//! it at once, whatever it is doing; dropping the set drops them all. An item is taken out before
+//! its operation goes on to make the next, so nothing is produced that nobody has room for.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use futures_util::{StreamExt, stream::BoxStream, task::AtomicWaker};
+use parking_lot::Mutex;
+
+/// A set of operations by key, each of which is a stream of items.
+pub(super) struct Operations<K, T> {
+    slots: HashMap<K, Slot<K, T>>,
+    shared: Arc<Shared<K>>,
+}
+
+struct Slot<K, T> {
+    items: BoxStream<'static, T>,
+    waker: Arc<SlotWaker<K>>,
+}
+
+struct Shared<K> {
+    /// Keys that were woken, in order.
+    woken: Mutex<VecDeque<K>>,
+    /// The connection's task.
+    owner: AtomicWaker,
+}
+
+struct SlotWaker<K> {
+    key: K,
+    /// Whether the key is among `woken` already.
+    is_queued: AtomicBool,
+    shared: Arc<Shared<K>>,
+}
+
+impl<K: Copy> SlotWaker<K> {
+    fn queue(&self) -> bool {
+        let is_new = !self.is_queued.swap(true, Ordering::AcqRel);
+        if is_new {
+            self.shared.woken.lock().push_back(self.key);
+        }
+        is_new
+    }
+}
+
+impl<K: Copy + Send + Sync + 'static> Wake for SlotWaker<K> {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.queue() {
+            self.shared.owner.wake();
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash + Send + Sync + 'static, T> Operations<K, T> {
+    /// An empty set.
+    pub fn new() -> Self {
+        let shared = Shared { woken: Mutex::new(VecDeque::new()), owner: AtomicWaker::new() };
+        Self { slots: HashMap::new(), shared: Arc::new(shared) }
+    }
+
+    /// Adds an operation.
+    pub fn insert(&mut self, key: K, items: BoxStream<'static, T>) {
+        let is_queued = AtomicBool::new(false);
+        let waker = Arc::new(SlotWaker { key, is_queued, shared: self.shared.clone() });
+        waker.wake_by_ref();
+        self.slots.insert(key, Slot { items, waker });
+    }
+
+    /// Drops an operation.
+    pub fn remove(&mut self, key: K) {
+        self.slots.remove(&key);
+        if self.slots.is_empty() {
+            self.clear();
+        }
+    }
+
+    /// Drops all operations.
+    pub fn clear(&mut self) {
+        self.slots = HashMap::new();
+    }
+
+    /// The next item of any operation, with its key; `None` instead of an item is the end of that
+    /// operation, which is gone from the set then. After `Ready` the caller must ask again before it
+    /// relies on being woken.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(K, Option<T>)> {
+        self.shared.owner.register(cx.waker());
+        // Those that wake themselves while they are polled have woken the owner too: next time.
+        let mut turns = self.shared.woken.lock().len();
+        while turns > 0 {
+            turns -= 1;
+            let Some(key) = self.shared.woken.lock().pop_front() else { break };
+            let Some(slot) = self.slots.get_mut(&key) else { continue };
+            slot.waker.is_queued.store(false, Ordering::Release);
+            let waker = Waker::from(slot.waker.clone());
+            match slot.items.poll_next_unpin(&mut Context::from_waker(&waker)) {
+                Poll::Pending => {}
+                Poll::Ready(Some(item)) => {
+                    // There may be more: it is asked again after the others had their turn.
+                    slot.waker.queue();
+                    return Poll::Ready((key, Some(item)));
+                }
+                Poll::Ready(None) => {
+                    self.remove(key);
+                    return Poll::Ready((key, None));
+                }
+            }
+        }
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, sync::atomic::AtomicUsize};
+
+    use futures_util::stream;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    async fn next(set: &mut Operations<u32, u32>) -> (u32, Option<u32>) {
+        poll_fn(|cx| set.poll(cx)).await
+    }
+
+    #[tokio::test]
+    async fn operations_take_turns_and_end() {
+        let mut set = Operations::new();
+        for key in [1, 2] {
+            set.insert(key, stream::iter([key * 10, key * 10 + 1]).boxed());
+        }
+        let mut seen = Vec::new();
+        for _ in 0..6 {
+            seen.push(next(&mut set).await);
+        }
+        let items =
+            [(1, Some(10)), (2, Some(20)), (1, Some(11)), (2, Some(21)), (1, None), (2, None)];
+        assert_eq!(seen, items);
+        assert!(set.slots.is_empty());
+    }
+
+    #[tokio::test]
+    async fn removal_drops_at_once_and_others_go_on() {
+        struct Count(Arc<AtomicUsize>);
+        impl Drop for Count {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let mut set = Operations::new();
+        for key in [1, 2, 3] {
+            let guard = Count(dropped.clone());
+            let hang = async move {
+                let _guard = guard;
+                std::future::pending::<u32>().await
+            };
+            set.insert(key, stream::once(hang).boxed());
+        }
+        let (send, receive) = oneshot::channel();
+        set.insert(4, stream::once(async { receive.await.unwrap_or(0) }).boxed());
+        assert!(futures_util::poll!(std::pin::pin!(next(&mut set))).is_pending());
+        set.remove(2);
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+        assert!(send.send(7).is_ok());
+        assert_eq!(next(&mut set).await, (4, Some(7)));
+        drop(set);
+        assert_eq!(dropped.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_wakes_itself_does_not_starve_the_rest() {
+        let mut set = Operations::new();
+        let restless = async {
+            loop {
+                tokio::task::yield_now().await;
+            }
+        };
+        set.insert(1, stream::once(restless).boxed());
+        set.insert(2, stream::iter([1]).boxed());
+        assert_eq!(next(&mut set).await, (2, Some(1)));
+        assert_eq!(next(&mut set).await, (2, None));
+    }
+}
