@@ -30,9 +30,9 @@ pub(crate) struct Published<E> {
     pub outcome: Outcome<E>,
     /// The run that gave (or confirmed) the outcome.
     pub run: u64,
-    /// A subscriber waits for the next run and must hear of it even if the
-    /// result is the same as before.
-    pub wanted: bool,
+    /// The newest run that a subscriber came to wait for. Until then it must
+    /// hear of each run, even if the result is the same as before.
+    pub wanted: u64,
     /// The engine is closed.
     pub ended: bool,
 }
@@ -81,7 +81,7 @@ impl<E> Cohort<E> {
         let (publisher, _) = watch::channel(Published {
             outcome: Outcome::Pending,
             run: 0,
-            wanted: false,
+            wanted: 0,
             ended: false,
         });
         Self {
@@ -98,6 +98,31 @@ impl<E> Cohort<E> {
             publisher: Arc::new(publisher),
         }
     }
+
+    /// Takes in a subscriber that wants the result of the run `fresh_from` or
+    /// of a later one.
+    pub(crate) fn admit(&mut self, id: CohortId, fresh_from: u64, ended: bool) -> Joined<E> {
+        self.subscribers += 1;
+        let published = self.publisher.subscribe();
+        self.publisher.send_if_modified(|published| {
+            published.ended |= ended;
+            published.wanted = published.wanted.max(fresh_from);
+            false
+        });
+        Joined {
+            cohort: id,
+            published,
+            fresh_from,
+        }
+    }
+}
+
+/// What a new subscriber gets.
+pub(crate) struct Joined<E> {
+    pub cohort: CohortId,
+    pub published: watch::Receiver<Published<E>>,
+    /// The first run whose result is good enough.
+    pub fresh_from: u64,
 }
 
 /// Publishes the result of a run. Says whether it differs from what was
@@ -113,26 +138,31 @@ pub(crate) fn publish_data<E>(
         if differs {
             published.outcome = Outcome::Data(snapshot);
         }
+        let awaited = published.run < published.wanted;
         published.run = run;
-        std::mem::take(&mut published.wanted) || differs
+        awaited || differs
     });
     differs
 }
 
-/// Publishes the failure of a run. Says whether it is news.
+/// Publishes the failure of a run. Says whether it differs from what was
+/// published before.
 pub(crate) fn publish_error<E: PartialEq>(
     publisher: &watch::Sender<Published<E>>,
     run: u64,
     error: E,
 ) -> bool {
+    let mut differs = false;
     publisher.send_if_modified(|published| {
-        let differs = !matches!(&published.outcome, Outcome::Error(old) if *old == error);
+        differs = !matches!(&published.outcome, Outcome::Error(old) if *old == error);
         if differs {
             published.outcome = Outcome::Error(error);
         }
+        let awaited = published.run < published.wanted;
         published.run = run;
-        std::mem::take(&mut published.wanted) || differs
-    })
+        awaited || differs
+    });
+    differs
 }
 
 /// An error for a cohort that was not even run, because the database is known
@@ -158,7 +188,6 @@ impl<E> Tell<E> {
                 return false;
             }
             published.outcome = Outcome::Error(error);
-            published.wanted = false;
             true
         })
     }

@@ -70,6 +70,9 @@ impl<R: Refetch> LiveEngine<R> {
     /// feeds may be attached at a time; the engine polls once the one attached
     /// last has ended.
     pub fn attach(&self, feed: impl ChangeFeed) {
+        if self.inner.scheduler.lock().is_closed() {
+            return;
+        }
         let mut number = 0;
         self.inner.feeds.send_modify(|feeds| {
             *feeds += 1;
@@ -95,12 +98,7 @@ impl<R: Refetch> LiveEngine<R> {
             .inner
             .with(|scheduler, now| scheduler.join(plan, params, now));
         let registry: Arc<dyn Registry> = Arc::clone(&self.inner) as _;
-        Subscription::new(
-            joined.published,
-            joined.fresh_from,
-            joined.cohort,
-            registry,
-        )
+        Subscription::new(joined.published, joined.fresh_from, joined.cohort, registry)
     }
 
     /// Announces a change without a feed.

@@ -120,9 +120,7 @@ impl<E: Clone> Gate<E> {
     pub(crate) fn excuse(&self, now: Instant) -> Option<&E> {
         self.outage
             .as_ref()
-            .filter(|outage| {
-                outage.failures >= 2 && (outage.probe.is_some() || now < outage.until)
-            })
+            .filter(|outage| outage.failures >= 2 && (outage.probe.is_some() || now < outage.until))
             .map(|outage| &outage.error)
     }
 

@@ -14,10 +14,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::cohort::{Cohort, CohortId, Phase, PlanId, Published, Publisher, Tell};
+use crate::cohort::{Cohort, CohortId, Joined, Phase, PlanId, Publisher, Tell};
 use crate::config::Config;
 use crate::feed::Change;
 use crate::gate::{FlightId, Gate, Verdict};
@@ -89,14 +88,6 @@ pub(crate) struct Seat<E> {
     pub publisher: Publisher<E>,
 }
 
-/// What a new subscriber gets.
-pub(crate) struct Joined<E> {
-    pub cohort: CohortId,
-    pub published: watch::Receiver<Published<E>>,
-    /// The first run whose result is good enough.
-    pub fresh_from: u64,
-}
-
 /// Everything the engine knows.
 pub(crate) struct Scheduler<P, E> {
     config: Config,
@@ -155,39 +146,35 @@ impl<P: Plan, E: Clone + PartialEq> Scheduler<P, E> {
 
     /// A subscriber comes.
     pub(crate) fn join(&mut self, plan: Arc<P>, params: Params, now: Instant) -> Joined<E> {
+        if self.closed {
+            let mut cohort = Cohort::new(PlanId(0), params, now);
+            return cohort.admit(CohortId(0), 0, true);
+        }
         let plan = self.plan_for(plan, now);
-        let known = self
-            .plans
-            .get(&plan)
-            .and_then(|entry| entry.by_params.get(&params).copied());
-        let id = known.unwrap_or_else(|| self.add_cohort(plan, params, now));
-        let generation = self.plans.get(&plan).map_or(0, |entry| entry.generation);
-        let closed = self.closed;
-        // `id` was found or added just above; a cohort on its own, never
-        // scheduled, stands in for the impossible.
-        let mut stray = None;
-        let cohort = match self.cohorts.get_mut(&id) {
-            Some(cohort) => cohort,
-            None => stray.insert(Cohort::new(plan, Arc::from([]), now)),
+        let new = CohortId(self.number());
+        let (id, generation) = match self.plans.get_mut(&plan) {
+            Some(entry) => (
+                *entry.by_params.entry(Arc::clone(&params)).or_insert(new),
+                entry.generation,
+            ),
+            None => (new, 0),
         };
-        cohort.subscribers += 1;
-        self.subscribers += 1;
+        let cohort = self
+            .cohorts
+            .entry(id)
+            .or_insert_with(|| Cohort::new(plan, params, now));
         let fresh_from = match cohort.phase {
+            Phase::Clean if id == new => 1,
             Phase::Clean => 0,
             Phase::Running if cohort.seen == generation => cohort.runs,
             Phase::Running | Phase::Ready(_) | Phase::Waiting(_) => cohort.runs + 1,
         };
-        let published = cohort.publisher.subscribe();
-        cohort.publisher.send_if_modified(|published| {
-            published.ended |= closed;
-            published.wanted |= published.run < fresh_from;
-            false
-        });
-        Joined {
-            cohort: id,
-            published,
-            fresh_from,
+        self.subscribers += 1;
+        let joined = cohort.admit(id, fresh_from, false);
+        if id == new {
+            self.schedule(id, now, now);
         }
+        joined
     }
 
     fn plan_for(&mut self, plan: Arc<P>, now: Instant) -> PlanId {
@@ -215,16 +202,6 @@ impl<P: Plan, E: Clone + PartialEq> Scheduler<P, E> {
             },
         );
         self.arm_poll(id, now);
-        id
-    }
-
-    fn add_cohort(&mut self, plan: PlanId, params: Params, now: Instant) -> CohortId {
-        let id = CohortId(self.number());
-        if let Some(entry) = self.plans.get_mut(&plan) {
-            entry.by_params.insert(Arc::clone(&params), id);
-        }
-        self.cohorts.insert(id, Cohort::new(plan, params, now));
-        self.schedule(id, now, now);
         id
     }
 

@@ -89,8 +89,10 @@ async fn step(progress: Progress) -> Option<(Item, Progress)> {
             (payload, outcome)
         }
         // An error of a live operation is a result like any other: better ones may follow.
-        Some(Err(error)) => {
+        Some(Err(mut error)) => {
             log_failure(kind, &code_name(error.extensions.code));
+            // Details are for answers over plain HTTP only, as with Hasura.
+            error.extensions.internal = None;
             (Payload::execution_error(&[error]), Outcome::Error)
         }
     };

@@ -1,6 +1,8 @@
 //! Reading what a database contains.
 
-use artesian_sql::catalog::{Column, EnumTableValue, ForeignKey, Key, Table, TableKind};
+use artesian_sql::catalog::{
+    Column, ColumnType, EnumTableValue, ForeignKey, Key, Table, TableKind,
+};
 use artesian_sql::sqlite_types::column_type;
 use artesian_sql::{Catalog, QualifiedName};
 use rusqlite::{Connection, Result};
@@ -42,7 +44,8 @@ pub(crate) fn read(
         let keys = foreign_keys(&snapshot, &tables, &tables[index])?;
         tables[index].foreign_keys = keys;
     }
-    let version = snapshot.query_row("SELECT sqlite_version()", [], |row| row.get::<_, String>(0))?;
+    let version =
+        snapshot.query_row("SELECT sqlite_version()", [], |row| row.get::<_, String>(0))?;
     snapshot.commit()?;
     Ok(Catalog {
         default_schema: SCHEMA.to_owned(),
@@ -75,10 +78,18 @@ fn table(
         comment: None,
         columns,
         primary_key,
-        unique_keys: indexes.into_iter().filter(|i| i.origin != "pk").filter_map(unique_key(name)).collect(),
+        unique_keys: indexes
+            .into_iter()
+            .filter(|i| i.origin != "pk")
+            .filter_map(unique_key(name))
+            .collect(),
         foreign_keys: Vec::new(),
         reads: if view {
-            reads.tables.iter().map(|t| QualifiedName::new(SCHEMA, t)).collect()
+            reads
+                .tables
+                .iter()
+                .map(|t| QualifiedName::new(SCHEMA, t))
+                .collect()
         } else {
             Vec::new()
         },
@@ -113,7 +124,13 @@ fn columns(
         }
         columns.push(Column {
             name: row.get(0)?,
-            ty: column_type(&declared),
+            ty: if declared.is_empty() && relation.kind == Kind::View {
+                // An expression, of which SQLite knows no type. Values of `numeric` are compared as
+                // what they look like, so a count is not taken for a text.
+                ColumnType::base("numeric")
+            } else {
+                column_type(&declared)
+            },
             nullable: !row.get::<_, bool>(2)?,
             comment: None,
             has_default: row.get(3)?,
@@ -133,7 +150,10 @@ fn columns(
     }
     let primary_key = (!key.is_empty()).then(|| Key {
         name: format!("{}_pkey", relation.name),
-        columns: key.iter().map(|&(_, index)| columns[index].name.clone()).collect(),
+        columns: key
+            .iter()
+            .map(|&(_, index)| columns[index].name.clone())
+            .collect(),
     });
     Ok((columns, primary_key))
 }
@@ -160,7 +180,11 @@ fn indexes(connection: &Connection, table: &str) -> Result<Vec<UniqueIndex>> {
         let column = row.get(2)?;
         match indexes.last_mut() {
             Some(last) if last.name == name => last.columns.push(column),
-            _ => indexes.push(UniqueIndex { name, origin: row.get(1)?, columns: vec![column] }),
+            _ => indexes.push(UniqueIndex {
+                name,
+                origin: row.get(1)?,
+                columns: vec![column],
+            }),
         }
     }
     Ok(indexes)
@@ -179,37 +203,65 @@ fn unique_key(table: &str) -> impl Fn(UniqueIndex) -> Option<Key> {
     }
 }
 
+/// A foreign key as it is declared.
+struct Reference {
+    id: i64,
+    target: String,
+    columns: Vec<String>,
+    /// `None`: the target's primary key is meant.
+    target_columns: Vec<Option<String>>,
+}
+
 /// The foreign keys of a table whose targets exist.
-fn foreign_keys(connection: &Connection, tables: &[Table], table: &Table) -> Result<Vec<ForeignKey>> {
+fn foreign_keys(
+    connection: &Connection,
+    tables: &[Table],
+    table: &Table,
+) -> Result<Vec<ForeignKey>> {
     let mut list = connection.prepare(
         "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1, 'main') \
          ORDER BY id DESC, seq",
     )?;
     let mut rows = list.query([&table.name.name])?;
-    let mut keys: Vec<(i64, String, Vec<String>, Vec<Option<String>>)> = Vec::new();
+    let mut references: Vec<Reference> = Vec::new();
     while let Some(row) = rows.next()? {
-        let id = row.get(0)?;
-        match keys.last_mut() {
-            Some((last, _, from, to)) if *last == id => {
-                from.push(row.get(2)?);
-                to.push(row.get(3)?);
+        let (id, column, target_column) = (row.get(0)?, row.get(2)?, row.get(3)?);
+        match references.last_mut() {
+            Some(last) if last.id == id => {
+                last.columns.push(column);
+                last.target_columns.push(target_column);
             }
-            _ => keys.push((id, row.get(1)?, vec![row.get(2)?], vec![row.get(3)?])),
+            _ => references.push(Reference {
+                id,
+                target: row.get(1)?,
+                columns: vec![column],
+                target_columns: vec![target_column],
+            }),
         }
     }
-    Ok(keys
+    Ok(references
         .into_iter()
-        .filter_map(|(_, target, columns, to)| {
-            let target = tables.iter().find(|t| t.name.name.eq_ignore_ascii_case(&target))?;
-            let target_columns = target_columns(target, to)?;
-            (target_columns.len() == columns.len()).then(|| ForeignKey {
-                name: format!("{}_{}_fkey", table.name.name, columns.join("_")),
-                columns,
-                target: target.name.clone(),
-                target_columns,
-            })
-        })
+        .filter_map(|r| foreign_key(tables, table, r))
         .collect())
+}
+
+fn foreign_key(tables: &[Table], table: &Table, reference: Reference) -> Option<ForeignKey> {
+    let Reference {
+        target,
+        columns,
+        target_columns: named,
+        ..
+    } = reference;
+    let target = tables
+        .iter()
+        .find(|t| t.name.name.eq_ignore_ascii_case(&target))?;
+    let target_columns = target_columns(target, named)?;
+    (target_columns.len() == columns.len()).then(|| ForeignKey {
+        name: format!("{}_{}_fkey", table.name.name, columns.join("_")),
+        columns,
+        target: target.name.clone(),
+        target_columns,
+    })
 }
 
 /// The columns that a foreign key names in its target: the primary key if it names none.
@@ -218,7 +270,10 @@ fn target_columns(target: &Table, named: Vec<Option<String>>) -> Option<Vec<Stri
         Some(named) => named
             .iter()
             .map(|n| {
-                let column = target.columns.iter().find(|c| c.name.eq_ignore_ascii_case(n));
+                let column = target
+                    .columns
+                    .iter()
+                    .find(|c| c.name.eq_ignore_ascii_case(n));
                 column.map(|c| c.name.clone())
             })
             .collect(),
@@ -240,6 +295,11 @@ fn enum_values(connection: &Connection, table: &Table) -> Result<Vec<EnumTableVa
         value = quoted(value),
         table = quoted(&table.name.name),
     ))?;
-    rows.query_map([], |row| Ok(EnumTableValue { value: row.get(0)?, comment: row.get(1)? }))?
-        .collect()
+    rows.query_map([], |row| {
+        Ok(EnumTableValue {
+            value: row.get(0)?,
+            comment: row.get(1)?,
+        })
+    })?
+    .collect()
 }

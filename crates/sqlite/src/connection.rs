@@ -40,7 +40,10 @@ pub(crate) fn checked_path(settings: &Settings) -> Result<PathBuf, OpenError> {
 }
 
 /// Opens the writing connection. The answer's second part tells whether it can only read.
-pub(crate) fn open_writer(path: &Path, settings: &Settings) -> rusqlite::Result<(Connection, bool)> {
+pub(crate) fn open_writer(
+    path: &Path,
+    settings: &Settings,
+) -> rusqlite::Result<(Connection, bool)> {
     let flags = if settings.read_only {
         OpenFlags::SQLITE_OPEN_READ_ONLY
     } else if settings.create {
@@ -71,8 +74,7 @@ pub(crate) fn open_reader(path: &Path, settings: &Settings) -> rusqlite::Result<
 }
 
 fn open(path: &Path, access: OpenFlags, settings: &Settings) -> rusqlite::Result<Connection> {
-    let connection =
-        Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(settings.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     functions::register(&connection)?;

@@ -27,7 +27,10 @@ pub(crate) fn register(connection: &Connection) -> Result<()> {
         | FunctionFlags::SQLITE_DETERMINISTIC
         | FunctionFlags::SQLITE_INNOCUOUS;
     for (name, ignore_case) in [("regexp", false), ("iregexp", true)] {
-        let patterns = Patterns { ignore_case, compiled: Mutex::default() };
+        let patterns = Patterns {
+            ignore_case,
+            compiled: Mutex::default(),
+        };
         connection.create_scalar_function(name, 2, flags, move |ctx| patterns.matches(ctx))?;
     }
     for (name, sample, root) in [
@@ -40,6 +43,7 @@ pub(crate) fn register(connection: &Connection) -> Result<()> {
     ] {
         connection.create_aggregate_function(name, 1, flags, Spread { sample, root })?;
     }
+    crate::dialect::register(connection)?;
     Ok(())
 }
 
@@ -54,7 +58,9 @@ impl Patterns {
             return Ok(None);
         }
         let regex: Arc<Regex> = ctx.get_or_create_aux(0, |pattern| {
-            text_of(pattern).ok_or_else(|| "the pattern is not text".into()).and_then(|p| self.compile(&p))
+            text_of(pattern)
+                .ok_or_else(|| "the pattern is not text".into())
+                .and_then(|p| self.compile(&p))
         })?;
         match text_of(ctx.get_raw(1)) {
             Some(text) => Ok(Some(regex.is_match(&text))),
@@ -113,7 +119,10 @@ impl Aggregate<Moments, Option<f64>> for Spread {
             ValueRef::Null => return Ok(()),
             ValueRef::Integer(i) => i as f64,
             ValueRef::Real(r) => r,
-            ValueRef::Text(t) => match std::str::from_utf8(t).ok().and_then(|t| t.trim().parse().ok()) {
+            ValueRef::Text(t) => match std::str::from_utf8(t)
+                .ok()
+                .and_then(|t| t.trim().parse().ok())
+            {
                 Some(number) => number,
                 None => return Err(not_a_number()),
             },
@@ -127,8 +136,14 @@ impl Aggregate<Moments, Option<f64>> for Spread {
     }
 
     fn finalize(&self, _: &mut Context<'_>, moments: Option<Moments>) -> Result<Option<f64>> {
-        let Some(moments) = moments else { return Ok(None) };
-        let divisor = if self.sample { moments.count - 1.0 } else { moments.count };
+        let Some(moments) = moments else {
+            return Ok(None);
+        };
+        let divisor = if self.sample {
+            moments.count - 1.0
+        } else {
+            moments.count
+        };
         if divisor <= 0.0 {
             return Ok(None);
         }

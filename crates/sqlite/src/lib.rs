@@ -3,12 +3,15 @@
 //! [`Sqlite::open`] opens a file; what it offers the engine is [`artesian_database::Backend`].
 //! Writes go through [`Writer::transaction`].
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 use std::sync::Arc;
 
 mod backend;
 mod catalog;
 mod connection;
 pub mod demo;
+mod dialect;
 mod error;
 mod feed;
 mod functions;

@@ -13,7 +13,9 @@ pub(crate) fn bind(
     values: &[ParamValue],
 ) -> Result<(), BackendError> {
     if types.len() != values.len() {
-        return Err(internal("a statement got a wrong number of parameter values"));
+        return Err(internal(
+            "a statement got a wrong number of parameter values",
+        ));
     }
     statement.clear_bindings();
     // A parameter that the statement does not mention has no place to be bound to.
@@ -36,18 +38,20 @@ fn sql_value<'a>(ty: &str, text: Option<&'a str>) -> Result<ToSqlOutput<'a>, Str
     let owned = |value| Ok(ToSqlOutput::Owned(value));
     match ty {
         "TEXT" => Ok(borrowed(text)),
-        "INTEGER" => owned(Value::Integer(boolean(text).or_else(|| text.parse().ok()).ok_or_else(
-            || {
+        "INTEGER" => owned(Value::Integer(
+            boolean(text).or_else(|| text.parse().ok()).ok_or_else(|| {
                 if float(text).is_some_and(|f| f.fract() == 0.0) {
                     format!("\"{}\" is out of range for a 64-bit integer", shown(text))
                 } else {
                     format!("\"{}\" is not an integer", shown(text))
                 }
-            },
-        )?)),
-        "REAL" => owned(Value::Real(
-            float(text).ok_or_else(|| format!("\"{}\" is not a number", shown(text)))?,
+            })?,
         )),
+        "REAL" => {
+            owned(Value::Real(float(text).ok_or_else(|| {
+                format!("\"{}\" is not a number", shown(text))
+            })?))
+        }
         "NUMERIC" => {
             if let Ok(integer) = text.parse() {
                 owned(Value::Integer(integer))
@@ -57,13 +61,19 @@ fn sql_value<'a>(ty: &str, text: Option<&'a str>) -> Result<ToSqlOutput<'a>, Str
                 Ok(borrowed(text))
             }
         }
-        "BOOLEAN" => owned(Value::Integer(
-            boolean(text).ok_or_else(|| format!("\"{}\" is not true or false", shown(text)))?,
+        "BOOLEAN" => {
+            owned(Value::Integer(boolean(text).ok_or_else(|| {
+                format!("\"{}\" is not true or false", shown(text))
+            })?))
+        }
+        "BLOB" => {
+            owned(Value::Blob(bytes(text).ok_or_else(|| {
+                format!("\"{}\" is not hexadecimal", shown(text))
+            })?))
+        }
+        other => Err(format!(
+            "it has the type {other}, which SQLite does not know"
         )),
-        "BLOB" => owned(Value::Blob(
-            bytes(text).ok_or_else(|| format!("\"{}\" is not hexadecimal", shown(text)))?,
-        )),
-        other => Err(format!("it has the type {other}, which SQLite does not know")),
     }
 }
 
@@ -93,12 +103,19 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     if !digits.len().is_multiple_of(2) {
         return None;
     }
-    digits.chunks_exact(2).map(|pair| hex_byte(pair[0], pair[1])).collect()
+    digits
+        .chunks_exact(2)
+        .map(|pair| hex_byte(pair[0], pair[1]))
+        .collect()
 }
 
 /// The byte that two hexadecimal digits stand for.
 pub(crate) fn hex_byte(high: u8, low: u8) -> Option<u8> {
-    let nibble = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let nibble = |b: u8| {
+        char::from(b)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+    };
     Some(nibble(high)? << 4 | nibble(low)?)
 }
 
@@ -141,12 +158,20 @@ mod tests {
         for (ty, text, message) in [
             ("INTEGER", "abc", "\"abc\" is not an integer"),
             ("INTEGER", "1.5", "\"1.5\" is not an integer"),
-            ("INTEGER", "9223372036854775808", "\"9223372036854775808\" is out of range for a 64-bit integer"),
+            (
+                "INTEGER",
+                "9223372036854775808",
+                "\"9223372036854775808\" is out of range for a 64-bit integer",
+            ),
             ("REAL", "inf", "\"inf\" is not a number"),
             ("BOOLEAN", "yes", "\"yes\" is not true or false"),
             ("BLOB", "0", "\"0\" is not hexadecimal"),
             ("BLOB", "+1", "\"+1\" is not hexadecimal"),
-            ("DATE", "x", "it has the type DATE, which SQLite does not know"),
+            (
+                "DATE",
+                "x",
+                "it has the type DATE, which SQLite does not know",
+            ),
         ] {
             assert_eq!(value(ty, text), Err(message.to_owned()));
         }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, Result};
 
-use crate::schema::{self, Kind};
+use crate::schema::{Kind, Relation};
 
 /// Functions whose answer can differ although nothing was written. Those of date and time are
 /// among them because any of their arguments may say `'now'`.
@@ -66,7 +66,9 @@ impl Inspector {
                     }
                 }
                 AuthAction::Function { function_name } => {
-                    seen.lock().functions.insert(function_name.to_ascii_lowercase());
+                    seen.lock()
+                        .functions
+                        .insert(function_name.to_ascii_lowercase());
                 }
                 _ => {}
             }
@@ -75,12 +77,12 @@ impl Inspector {
         Ok(inspector)
     }
 
-    /// What a statement reads. Call within a snapshot, after [`schema::relations`] has made the
+    /// What a statement reads. Call within a snapshot, after [`crate::schema::relations`] has made the
     /// connection notice changes of the schema.
     pub(crate) fn reads(
         &self,
         connection: &Connection,
-        relations: &[schema::Relation],
+        relations: &[Relation],
         sql: &str,
     ) -> Result<Reads> {
         *self.0.lock() = Seen::default();
@@ -88,20 +90,26 @@ impl Inspector {
         let seen = std::mem::take(&mut *self.0.lock());
         let mut reads = Reads {
             tables: BTreeSet::new(),
-            volatile: seen.functions.iter().any(|f| VOLATILE.contains(&f.as_str())),
+            volatile: seen
+                .functions
+                .iter()
+                .any(|f| VOLATILE.contains(&f.as_str())),
         };
         for name in seen.relations {
-            match relations.iter().find(|r| r.name == name).map(|r| r.kind) {
-                Some(Kind::View) => {}
-                Some(Kind::ForeignVirtual) => {
-                    reads.volatile = true;
-                    reads.tables.insert(name);
-                }
-                Some(_) => {
-                    reads.tables.insert(name);
+            // A table of which no column is read has the name that the statement calls it by.
+            match relations
+                .iter()
+                .find(|r| r.name.eq_ignore_ascii_case(&name))
+            {
+                Some(Relation {
+                    kind: Kind::View, ..
+                }) => {}
+                Some(relation) => {
+                    reads.volatile |= relation.kind == Kind::ForeignVirtual;
+                    reads.tables.insert(relation.name.clone());
                 }
                 // SQLite's own tables and table-valued functions.
-                None => reads.volatile |= !FUNCTIONS.contains(&name.as_str()),
+                None => reads.volatile |= !FUNCTIONS.iter().any(|f| f.eq_ignore_ascii_case(&name)),
             }
         }
         Ok(reads)

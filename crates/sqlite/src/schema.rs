@@ -47,19 +47,12 @@ pub(crate) fn relations(connection: &Connection) -> Result<Vec<Relation>> {
             _ if without_rowid => Kind::WithoutRowid,
             _ => Kind::Table,
         };
-        Ok(Relation { name: row.get(0)?, kind })
+        Ok(Relation {
+            name: row.get(0)?,
+            kind,
+        })
     })?;
     rows.collect()
-}
-
-/// The virtual table that a shadow table belongs to: the longest name that is a prefix of its name.
-pub(crate) fn owner<'a>(shadow: &str, relations: &'a [Relation]) -> Option<&'a str> {
-    relations
-        .iter()
-        .filter(|r| matches!(r.kind, Kind::Virtual | Kind::ForeignVirtual))
-        .map(|r| r.name.as_str())
-        .filter(|name| shadow.strip_prefix(name).is_some_and(|rest| rest.starts_with('_')))
-        .max_by_key(|name| name.len())
 }
 
 /// Whether a `CREATE VIRTUAL TABLE` uses a module whose writes go to shadow tables.
@@ -71,10 +64,14 @@ fn keeps_its_content(sql: &str) -> bool {
     let (Some(module), Some(elsewhere)) = (MODULE.as_ref(), ELSEWHERE.as_ref()) else {
         return false;
     };
-    let Some(found) = module.captures(sql) else { return false };
+    let Some(found) = module.captures(sql) else {
+        return false;
+    };
     let known = ["fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly"];
     known.iter().any(|m| found[1].eq_ignore_ascii_case(m))
-        && !found.get(2).is_some_and(|args| elsewhere.is_match(args.as_str()))
+        && !found
+            .get(2)
+            .is_some_and(|args| elsewhere.is_match(args.as_str()))
 }
 
 /// A name in double quotes.
@@ -97,8 +94,14 @@ mod tests {
             ("CREATE VIRTUAL TABLE a USING fts5(x)", true),
             ("create virtual table a using FTS4", true),
             ("CREATE VIRTUAL TABLE a USING rtree(id, x, y);", true),
-            ("CREATE VIRTUAL TABLE a USING fts5(x, content='posts')", false),
-            ("CREATE VIRTUAL TABLE a USING fts5(x, content = posts)", false),
+            (
+                "CREATE VIRTUAL TABLE a USING fts5(x, content='posts')",
+                false,
+            ),
+            (
+                "CREATE VIRTUAL TABLE a USING fts5(x, content = posts)",
+                false,
+            ),
             ("CREATE VIRTUAL TABLE a USING csv(filename='x')", false),
             ("", false),
         ] {

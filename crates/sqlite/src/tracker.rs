@@ -14,7 +14,7 @@
 //!
 //! `preupdate_hook` would do most of this, but building it takes libclang.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -29,7 +29,8 @@ pub(crate) struct Tracker(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// Changed rows of the open transaction belong to these.
+    /// Rows that were changed since the last COMMIT belong to these. What is rolled back stays until
+    /// [`Tracker::begin`]: too much does no harm.
     pending: HashSet<String>,
     /// Statements that were prepared since [`Tracker::begin`] write these, and no hook tells when.
     prepared: HashSet<String>,
@@ -37,8 +38,6 @@ struct State {
     committed: BTreeSet<String>,
     /// Tables that the update hook covers.
     hooked: HashSet<String>,
-    /// The virtual tables of shadow tables.
-    owners: HashMap<String, String>,
     /// There are tables that the update hook does not cover.
     unhooked: bool,
     /// The table that a `DROP` is about.
@@ -50,47 +49,41 @@ impl Tracker {
     pub(crate) fn install(connection: &mut Connection) -> Result<Self> {
         let tracker = Self(Arc::default());
         let state = tracker.0.clone();
-        connection.update_hook(Some(move |_: Action, database: &str, table: &str, _: i64| {
-            let mut state = state.lock();
-            if database == "main" && !state.pending.contains(table) {
-                state.pending.insert(table.to_owned());
-            }
-        }))?;
+        connection.update_hook(Some(
+            move |_: Action, database: &str, table: &str, _: i64| {
+                let mut state = state.lock();
+                if database == "main" && !state.pending.contains(table) {
+                    state.pending.insert(table.to_owned());
+                }
+            },
+        ))?;
         let state = tracker.0.clone();
         connection.commit_hook(Some(move || {
             state.lock().commit();
             false
         }))?;
         let state = tracker.0.clone();
-        connection.rollback_hook(Some(move || state.lock().pending.clear()))?;
-        let state = tracker.0.clone();
-        connection.authorizer(Some(move |context: AuthContext<'_>| state.lock().authorize(context)))?;
+        connection.authorizer(Some(move |context: AuthContext<'_>| {
+            state.lock().authorize(context)
+        }))?;
         tracker.reload(connection)?;
         Ok(tracker)
     }
 
     /// Reads which tables there are. Needed after every change of the schema.
     pub(crate) fn reload(&self, connection: &Connection) -> Result<()> {
-        let relations = schema::relations(connection)?;
         let mut hooked = HashSet::new();
-        let mut owners = HashMap::new();
         let mut unhooked = false;
-        for relation in &relations {
+        for relation in schema::relations(connection)? {
             match relation.kind {
-                Kind::Table => drop(hooked.insert(relation.name.clone())),
+                Kind::Table => drop(hooked.insert(relation.name)),
                 Kind::WithoutRowid | Kind::Virtual | Kind::ForeignVirtual => unhooked = true,
-                Kind::View => {}
-                Kind::Shadow => {
-                    if let Some(owner) = schema::owner(&relation.name, &relations) {
-                        owners.insert(relation.name.clone(), owner.to_owned());
-                    }
-                }
+                Kind::View | Kind::Shadow => {}
             }
         }
         connection.flush_prepared_statement_cache();
         let mut state = self.0.lock();
         state.hooked = hooked;
-        state.owners = owners;
         state.unhooked = unhooked;
         Ok(())
     }
@@ -111,16 +104,13 @@ impl Tracker {
     /// The tables of everything that was committed since [`Tracker::begin`], as the change feed
     /// names them.
     pub(crate) fn take(&self) -> Vec<Arc<str>> {
-        let mut state = self.0.lock();
-        let tables = std::mem::take(&mut state.committed);
-        let owners: BTreeSet<String> =
-            tables.iter().filter_map(|t| state.owners.get(t)).cloned().collect();
-        tables.union(&owners).map(|t| crate::table_id(t)).collect()
+        let tables = std::mem::take(&mut self.0.lock().committed);
+        tables.iter().map(|t| crate::table_id(t)).collect()
     }
 }
 
 impl State {
-    /// Before each COMMIT. Should that fail, too much is published, which does no harm.
+    /// Before each COMMIT. Should that fail, too much is published.
     fn commit(&mut self) {
         self.committed.extend(self.pending.drain());
         self.committed.extend(self.prepared.iter().cloned());

@@ -45,7 +45,12 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
-        let room = self.room.clone().acquire_owned().await.map_err(|_| closed())?;
+        let room = self
+            .room
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| closed())?;
         let (reply, answer) = oneshot::channel();
         self.send(Box::new(move |state| {
             drop(room);
@@ -102,7 +107,16 @@ impl State {
         let schema = watch::Sender::new(schema::version(&connection)?);
         let data_version = data_version(&connection)?;
         let next_look = Instant::now();
-        Ok(Self { connection, read_only, tracker, feeds, schema, data_version, interval, next_look })
+        Ok(Self {
+            connection,
+            read_only,
+            tracker,
+            feeds,
+            schema,
+            data_version,
+            interval,
+            next_look,
+        })
     }
 
     pub(crate) fn schema(&self) -> watch::Receiver<i64> {
@@ -117,21 +131,26 @@ impl State {
         done: oneshot::Sender<()>,
     ) -> std::io::Result<Writer> {
         let (jobs, queue) = mpsc::channel::<Job>();
-        std::thread::Builder::new().name("sqlite-writer".to_owned()).spawn(move || {
-            self.serve(&queue);
-            self.feeds.close();
-            for reader in readers {
-                if reader.join().is_err() {
-                    tracing::error!("a reading thread panicked");
+        std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || {
+                self.serve(&queue);
+                self.feeds.close();
+                for reader in readers {
+                    if reader.join().is_err() {
+                        tracing::error!("a reading thread panicked");
+                    }
                 }
-            }
-            if let Err((_, error)) = self.connection.close() {
-                tracing::warn!(%error, "closing the database failed");
-            }
-            // Only `Sqlite::close` waits for this.
-            let _ = done.send(());
-        })?;
-        Ok(Writer { jobs, room: Arc::new(Semaphore::new(WAITING)) })
+                if let Err((_, error)) = self.connection.close() {
+                    tracing::warn!(%error, "closing the database failed");
+                }
+                // Only `Sqlite::close` waits for this.
+                let _ = done.send(());
+            })?;
+        Ok(Writer {
+            jobs,
+            room: Arc::new(Semaphore::new(WAITING)),
+        })
     }
 
     fn serve(&mut self, queue: &mpsc::Receiver<Job>) {
@@ -180,12 +199,8 @@ impl State {
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, BackendError> {
         let fail = |error| backend_error(&error);
-        let transaction = Transaction::new(&mut self.connection, TransactionBehavior::Immediate)
-            .map_err(fail)?;
-        if schema::version(&transaction).map_err(fail)? != *self.schema.borrow() {
-            // Another process changed the schema. The version itself is noted by `publish`.
-            self.tracker.reload(&transaction).map_err(fail)?;
-        }
+        let transaction =
+            Transaction::new(&mut self.connection, TransactionBehavior::Immediate).map_err(fail)?;
         match catch_unwind(AssertUnwindSafe(|| work(&transaction))) {
             Ok(Ok(value)) => transaction.commit().map(|()| value).map_err(fail),
             Ok(Err(error)) => Err(fail(error)),
@@ -194,6 +209,9 @@ impl State {
     }
 
     /// Tells the feeds what this connection has committed. Readers see it already.
+    ///
+    /// If another process has changed the schema since the last transaction, the tracker may have
+    /// seen too little in this one: then everything is told anyway.
     fn publish(&mut self) {
         let tables = self.tracker.take();
         if !self.schema_changed() {
@@ -222,14 +240,13 @@ impl State {
 
     /// Whether the schema has changed; everything may differ then, and the feeds are told.
     fn schema_changed(&mut self) -> bool {
-        let version = schema::version(&self.connection)
-            .and_then(|version| {
-                let changed = version != *self.schema.borrow();
-                if changed {
-                    self.tracker.reload(&self.connection)?;
-                }
-                Ok(changed.then_some(version))
-            });
+        let version = schema::version(&self.connection).and_then(|version| {
+            let changed = version != *self.schema.borrow();
+            if changed {
+                self.tracker.reload(&self.connection)?;
+            }
+            Ok(changed.then_some(version))
+        });
         match version {
             Ok(None) => return false,
             Ok(Some(version)) => drop(self.schema.send_replace(version)),

@@ -21,9 +21,12 @@ pub enum HttpError {
     /// No response type that we can produce is acceptable: 406.
     #[error("none of the media types in the Accept header can be produced")]
     NotAcceptable,
-    /// The method is not supported here, or GET was used for a mutation: 405 with `Allow: POST`.
-    #[error("{0}")]
-    MethodNotAllowed(&'static str),
+    /// The method is neither GET nor POST: 405.
+    #[error("the method is not supported: use POST or GET")]
+    MethodNotAllowed,
+    /// A GET request asked for a mutation (section "GET": must not): 405.
+    #[error("mutations are not allowed over GET: use POST")]
+    MutationOverGet,
     /// The request could have been sent by a foreign web page: 403, see
     /// [`CsrfRule`](super::CsrfRule).
     #[error(
@@ -34,10 +37,6 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    /// A GET request asked for a mutation (section "GET": must not).
-    pub const MUTATION_OVER_GET: Self =
-        Self::MethodNotAllowed("mutations are not allowed over GET: use POST");
-
     /// A stable code for `extensions.code`.
     pub fn code(&self) -> &'static str {
         match self {
@@ -45,7 +44,7 @@ impl HttpError {
             Self::Request(RequestError::Batch) => "BATCH_NOT_SUPPORTED",
             Self::Request(_) => "BAD_REQUEST",
             Self::NotAcceptable => "NOT_ACCEPTABLE",
-            Self::MethodNotAllowed(_) => "METHOD_NOT_ALLOWED",
+            Self::MethodNotAllowed | Self::MutationOverGet => "METHOD_NOT_ALLOWED",
             Self::PossibleForgery => "POSSIBLE_CSRF",
         }
     }
@@ -56,10 +55,11 @@ impl HttpError {
         Bytes::from(format!("{{\"errors\":[{error}]}}"))
     }
 
-    /// Headers that belong to the reply.
+    /// Headers that belong to the reply (`Allow` with 405: RFC 9110, section 15.5.6).
     pub fn headers(&self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::MethodNotAllowed(_) => &[("allow", "POST")],
+            Self::MethodNotAllowed => &[("allow", "GET, POST")],
+            Self::MutationOverGet => &[("allow", "POST")],
             _ => &[],
         }
     }
@@ -237,13 +237,13 @@ mod tests {
         for error in [
             HttpError::NotAcceptable,
             HttpError::PossibleForgery,
-            HttpError::MUTATION_OVER_GET,
+            HttpError::MutationOverGet,
             HttpError::Request(RequestError::MalformedJson("\"quote\"".into())),
         ] {
             let body: Value = serde_json::from_slice(&error.body()).unwrap();
             assert_eq!(body["errors"][0]["message"], error.to_string());
             assert_eq!(body["errors"][0]["extensions"]["code"], error.code());
         }
-        assert_eq!(HttpError::MUTATION_OVER_GET.headers(), [("allow", "POST")]);
+        assert_eq!(HttpError::MutationOverGet.headers(), [("allow", "POST")]);
     }
 }

@@ -72,7 +72,8 @@ pub enum RequestError {
     /// A parameter has the wrong type.
     #[error("`{}` must be {}", .0.as_str(), .0.expected())]
     WrongType(Parameter),
-    /// A parameter is given as text that should be JSON but is not (GET only).
+    /// A parameter is given as text that should be JSON but is not (GET), is nested
+    /// too deeply, or contains half of a surrogate pair.
     #[error("`{}` is not valid JSON: {}", .0.as_str(), .1)]
     ParameterJson(Parameter, String),
     /// A parameter is given twice.
@@ -154,12 +155,17 @@ fn optional<'a, T: Deserialize<'a>>(
     raw: Option<&'a RawValue>,
     parameter: Parameter,
 ) -> Result<Option<T>, RequestError> {
-    match raw {
-        None => Ok(None),
-        Some(raw) => {
-            serde_json::from_str(raw.get()).map_err(|_| RequestError::WrongType(parameter))
+    let Some(raw) = raw else {
+        return Ok(None);
+    };
+    serde_json::from_str(raw.get()).map_err(|error| {
+        if error.is_data() {
+            RequestError::WrongType(parameter)
+        } else {
+            // Nested too deeply, or half of a surrogate pair.
+            RequestError::ParameterJson(parameter, error.to_string())
         }
-    }
+    })
 }
 
 #[cfg(test)]
@@ -244,6 +250,16 @@ mod tests {
         for text in ["", "{", "{ \"not a JSON", "{\"query\":\"{a}\"} x", "nope"] {
             let got = GraphQLRequest::from_json(text.as_bytes());
             assert!(matches!(got, Err(MalformedJson(_))), "{text}: {got:?}");
+        }
+        let deep = format!(
+            r#"{{"query":"{{a}}","variables":{{"v":{}{}}}}}"#,
+            "[".repeat(5000),
+            "]".repeat(5000)
+        );
+        let surrogate = r#"{"query":"\ud800"}"#;
+        for text in [deep.as_str(), surrogate] {
+            let got = GraphQLRequest::from_json(text.as_bytes());
+            assert!(matches!(got, Err(ParameterJson(..))), "{got:?}");
         }
         assert_eq!(
             WrongType(OperationName).to_string(),

@@ -31,8 +31,8 @@ pub enum StatusProfile {
     /// well-formed are 400 with both. This passes the `graphql-http` audits.
     #[default]
     Hasura,
-    /// The draft of August 2026 for both types: syntax 400, other request errors 422, data beside
-    /// errors 294.
+    /// The draft of August 2026 for both types: syntax 400, other request errors 422, `data` (even
+    /// null) beside errors 294.
     Spec,
 }
 
@@ -44,13 +44,22 @@ impl StatusProfile {
             (Self::Hasura, Outcome::Data { .. } | Outcome::NullData) => 200,
             (Self::Hasura, _) if media == JsonMedia::ApplicationJson => 200,
             (Self::Hasura, Outcome::SyntaxError | Outcome::RequestError) => 400,
-            (Self::Spec, Outcome::Data { .. }) => 294,
-            // Unlike a request error this is no fault of the client's.
-            (Self::Spec, Outcome::NullData) => 500,
+            (Self::Spec, Outcome::Data { .. } | Outcome::NullData) => 294,
             (Self::Spec, Outcome::SyntaxError) => 400,
             (Self::Spec, Outcome::RequestError) => 422,
             (_, Outcome::Denied) => 403,
             (_, Outcome::InternalError) => 500,
+        }
+    }
+
+    /// The value of `Content-Type`. The draft labels a reply as `application/json` only if its
+    /// status is 2xx: a client of that type cannot trust other replies to come from a GraphQL
+    /// server.
+    pub fn content_type(self, media: JsonMedia, status: u16) -> &'static str {
+        if self == Self::Spec && !(200..300).contains(&status) {
+            JsonMedia::GraphqlResponseJson.content_type()
+        } else {
+            media.content_type()
         }
     }
 
@@ -59,7 +68,7 @@ impl StatusProfile {
         match error {
             HttpError::UnsupportedMediaType(_) => 415,
             HttpError::NotAcceptable => 406,
-            HttpError::MethodNotAllowed(_) => 405,
+            HttpError::MethodNotAllowed | HttpError::MutationOverGet => 405,
             HttpError::PossibleForgery => 403,
             HttpError::Request(error) => match (self, error) {
                 (
@@ -88,7 +97,7 @@ mod tests {
         let rows = [
             (Outcome::Data { errors: false }, 200, 200, 200),
             (Outcome::Data { errors: true }, 200, 200, 294),
-            (Outcome::NullData, 200, 200, 500),
+            (Outcome::NullData, 200, 200, 294),
             (Outcome::SyntaxError, 200, 400, 400),
             (Outcome::RequestError, 200, 400, 422),
             (Outcome::Denied, 200, 403, 403),
@@ -100,10 +109,14 @@ mod tests {
             assert_eq!(Spec.status(Plain, outcome), spec, "{outcome:?}");
             assert_eq!(Spec.status(New, outcome), spec, "{outcome:?}");
         }
+        assert_eq!(Spec.content_type(Plain, 294), Plain.content_type());
+        assert_eq!(Spec.content_type(Plain, 422), New.content_type());
+        assert_eq!(Hasura.content_type(Plain, 400), Plain.content_type());
         let rows = [
             (HttpError::UnsupportedMediaType(""), 415, 415),
             (HttpError::NotAcceptable, 406, 406),
-            (HttpError::MUTATION_OVER_GET, 405, 405),
+            (HttpError::MutationOverGet, 405, 405),
+            (HttpError::MethodNotAllowed, 405, 405),
             (HttpError::PossibleForgery, 403, 403),
             (RequestError::MalformedJson(String::new()).into(), 400, 400),
             (RequestError::BadEscape.into(), 400, 400),

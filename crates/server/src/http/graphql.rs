@@ -175,10 +175,10 @@ async fn execute(
 
 impl<'a> Reply<'a> {
     fn new(state: &'a Arc<State>, headers: &HeaderMap) -> Result<Self, Response<Body>> {
-        let values = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok());
-        let accepts = Accepts::parse(values.clone());
+        let values = || headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok());
+        let accepts = Accepts::parse(values());
         // A wildcard accepts a stream, but does not ask for one.
-        let is_named = values
+        let is_named = values()
             .flat_map(|value| value.split(','))
             .filter_map(|range| range.split(';').next())
             .any(|media| media.trim().eq_ignore_ascii_case("text/event-stream"));

@@ -1,9 +1,10 @@
 //! SQLite text.
 //!
 //! What SQLite lacks is either written differently (`DISTINCT ON` by a window function) or called
-//! as a function that the SQLite backend registers: `pg_like`, `pg_ilike`, `pg_similar`,
-//! `pg_regex`, `pg_iregex` (text, pattern), `jsonb_contains`, `jsonb_has_key`, `jsonb_has_any`,
-//! `jsonb_has_all` (document, argument), and the aggregates `stddev`, `variance` and their kin.
+//! as a function that the SQLite backend registers: `pg_like`, `pg_ilike`, `pg_similar` (text,
+//! pattern), `regexp`, `iregexp` (pattern, text), `jsonb_contains`, `jsonb_has_key`,
+//! `jsonb_has_any`, `jsonb_has_all` (document, argument), and the aggregates `stddev`, `variance`
+//! and their kin.
 
 use super::{direction, join, literal};
 use crate::{
@@ -246,10 +247,10 @@ fn binary(op: Operator, l: &str, r: &str) -> String {
         Operator::Nilike => function("pg_ilike", true),
         Operator::Similar => function("pg_similar", false),
         Operator::Nsimilar => function("pg_similar", true),
-        Operator::Regex => function("pg_regex", false),
-        Operator::Nregex => function("pg_regex", true),
-        Operator::Iregex => function("pg_iregex", false),
-        Operator::Niregex => function("pg_iregex", true),
+        Operator::Regex => format!("(regexp({r}, {l}))"),
+        Operator::Nregex => format!("(NOT regexp({r}, {l}))"),
+        Operator::Iregex => format!("(iregexp({r}, {l}))"),
+        Operator::Niregex => format!("(NOT iregexp({r}, {l}))"),
         Operator::Contains => function("jsonb_contains", false),
         Operator::ContainedIn => format!("(jsonb_contains({r}, {l}))"),
         Operator::HasKey => function("jsonb_has_key", false),

@@ -1,4 +1,5 @@
--- The demo: a town that orders its food. Times are ISO 8601 texts in UTC.
+-- The demo: a town that orders its food. Times are ISO 8601 texts in UTC. The casts in views give
+-- expressions a type, which SQLite does not do by itself.
 
 CREATE TABLE restaurants (
   id INTEGER PRIMARY KEY,
@@ -99,8 +100,8 @@ CREATE TABLE daily_sales (
 
 CREATE VIEW busy_restaurants AS
 SELECT r.id, r.name, r.cuisine,
-       count(o.id) AS active_orders,
-       count(*) FILTER (WHERE o.status = 'open') AS open_orders
+       CAST(count(*) AS INTEGER) AS active_orders,
+       CAST(count(*) FILTER (WHERE o.status = 'open') AS INTEGER) AS open_orders
 FROM restaurants AS r
 JOIN orders AS o ON o.restaurant_id = r.id
 WHERE o.status IN ('open', 'cooking', 'ready', 'on_the_way')
@@ -108,7 +109,7 @@ GROUP BY r.id;
 
 CREATE VIEW deliveries_under_way AS
 SELECT o.id AS order_id, o.courier_id, k.name AS courier_name, p.x, p.y,
-       c.x AS to_x, c.y AS to_y, abs(c.x - p.x) + abs(c.y - p.y) AS blocks_left
+       c.x AS to_x, c.y AS to_y, CAST(abs(c.x - p.x) + abs(c.y - p.y) AS INTEGER) AS blocks_left
 FROM orders AS o
 JOIN couriers AS k ON k.id = o.courier_id
 JOIN positions AS p ON p.courier_id = o.courier_id

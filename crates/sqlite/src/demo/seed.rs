@@ -13,7 +13,12 @@ const CUSTOMERS: usize = 600;
 const PAST_ORDERS: i64 = 1200;
 const PAST: i64 = 2 * 86_400;
 /// Orders at work when the demo begins.
-const ACTIVE: &[(&str, i64)] = &[("open", 12), ("cooking", 10), ("ready", 5), ("on_the_way", 9)];
+const ACTIVE: &[(&str, i64)] = &[
+    ("open", 12),
+    ("cooking", 10),
+    ("ready", 5),
+    ("on_the_way", 9),
+];
 
 /// Makes the tables and fills them. The same seed and time make the same town.
 ///
@@ -64,8 +69,8 @@ fn restaurants(connection: &Connection, random: &mut Random) -> Result<()> {
 }
 
 fn couriers(connection: &Connection, random: &mut Random, now: i64) -> Result<()> {
-    let mut courier = connection
-        .prepare("INSERT INTO couriers (name, vehicle, on_duty) VALUES (?1, ?2, ?3)")?;
+    let mut courier =
+        connection.prepare("INSERT INTO couriers (name, vehicle, on_duty) VALUES (?1, ?2, ?3)")?;
     let mut position = connection
         .prepare("INSERT INTO positions (courier_id, x, y, updated_at) VALUES (?1, ?2, ?3, ?4)")?;
     for _ in 0..COURIERS {
@@ -78,8 +83,9 @@ fn couriers(connection: &Connection, random: &mut Random, now: i64) -> Result<()
 }
 
 fn customers(connection: &Connection, random: &mut Random, now: i64) -> Result<()> {
-    let mut customer = connection
-        .prepare("INSERT INTO customers (name, street, x, y, joined_on) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    let mut customer = connection.prepare(
+        "INSERT INTO customers (name, street, x, y, joined_on) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
     for _ in 0..CUSTOMERS {
         let street = format!("{} {}", random.pick(STREETS), random.between(1, 98));
         let joined = now - random.between(1, 900) * 86_400;
@@ -95,7 +101,9 @@ fn past_orders(connection: &Connection, random: &mut Random, now: i64) -> Result
     )?;
     for number in 0..PAST_ORDERS {
         let placed = now - PAST + number * (PAST - 3600) / PAST_ORDERS;
-        let Some(id) = order(connection, random, placed)? else { continue };
+        let Some(id) = order(connection, random, placed)? else {
+            continue;
+        };
         let ended = timestamp(placed + random.between(900, 3400));
         if random.percent(4) {
             end.execute(params![id, "cancelled", None::<i64>, ended, None::<String>])?;
@@ -103,7 +111,10 @@ fn past_orders(connection: &Connection, random: &mut Random, now: i64) -> Result
         }
         let courier = 1 + random.below(COURIERS);
         end.execute(params![id, "delivered", courier, ended, ended])?;
-        connection.execute("UPDATE couriers SET deliveries = deliveries + 1 WHERE id = ?1", [courier])?;
+        connection.execute(
+            "UPDATE couriers SET deliveries = deliveries + 1 WHERE id = ?1",
+            [courier],
+        )?;
         if random.percent(35) {
             review(connection, random, id, placed + 3500)?;
         }
@@ -120,8 +131,14 @@ fn active_orders(connection: &Connection, random: &mut Random, now: i64) -> Resu
     for &(status, count) in ACTIVE.iter().rev() {
         for _ in 0..count {
             at += random.between(20, 60);
-            let Some(id) = order(connection, random, at)? else { continue };
-            let courier = if status == "on_the_way" { free.pop() } else { None };
+            let Some(id) = order(connection, random, at)? else {
+                continue;
+            };
+            let courier = if status == "on_the_way" {
+                free.pop()
+            } else {
+                None
+            };
             connection.execute(
                 "UPDATE orders SET status = ?2, courier_id = ?3 WHERE id = ?1",
                 params![id, status, courier],

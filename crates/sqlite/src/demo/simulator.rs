@@ -35,8 +35,16 @@ pub fn step(connection: &Connection, seed: u64, now: i64) -> Result<()> {
 fn act(connection: &Connection, random: &mut Random, now: i64) -> Result<()> {
     let [open, cooking, ready] = active(connection)?;
     let weights = [
-        if open < OPEN.end { 30 + 4 * OPEN.start.saturating_sub(open) } else { 0 },
-        if open > OPEN.start && cooking < COOKING { 3 * (open - OPEN.start) } else { 0 },
+        if open < OPEN.end {
+            30 + 4 * OPEN.start.saturating_sub(open)
+        } else {
+            0
+        },
+        if open > OPEN.start && cooking < COOKING {
+            3 * (open - OPEN.start)
+        } else {
+            0
+        },
         2 * cooking,
         4 * ready,
         if open > OPEN.start { 2 } else { 0 },
@@ -64,19 +72,30 @@ fn active(connection: &Connection) -> Result<[usize; 3]> {
 /// One of the rows that a query of ids finds.
 fn any(connection: &Connection, random: &mut Random, query: &str) -> Result<Option<i64>> {
     let count = format!("SELECT count(*) FROM ({query})");
-    let count: usize = connection.prepare_cached(&count)?.query_row([], |row| row.get(0))?;
+    let count: usize = connection
+        .prepare_cached(&count)?
+        .query_row([], |row| row.get(0))?;
     if count == 0 {
         return Ok(None);
     }
     let pick = format!("{query} LIMIT 1 OFFSET ?1");
-    connection.prepare_cached(&pick)?.query_row([random.below(count)], |row| row.get(0)).optional()
+    connection
+        .prepare_cached(&pick)?
+        .query_row([random.below(count)], |row| row.get(0))
+        .optional()
 }
 
 /// Somebody orders something.
 pub(super) fn order(connection: &Connection, random: &mut Random, now: i64) -> Result<Option<i64>> {
     let customer = any(connection, random, "SELECT id FROM customers ORDER BY id")?;
-    let restaurant = any(connection, random, "SELECT id FROM restaurants WHERE is_open ORDER BY id")?;
-    let (Some(customer), Some(restaurant)) = (customer, restaurant) else { return Ok(None) };
+    let restaurant = any(
+        connection,
+        random,
+        "SELECT id FROM restaurants WHERE is_open ORDER BY id",
+    )?;
+    let (Some(customer), Some(restaurant)) = (customer, restaurant) else {
+        return Ok(None);
+    };
     let mut dishes: Vec<i64> = connection
         .prepare_cached("SELECT id FROM dishes WHERE restaurant_id = ?1 AND available ORDER BY id")?
         .query_map([restaurant], |row| row.get(0))?
@@ -96,7 +115,11 @@ pub(super) fn order(connection: &Connection, random: &mut Random, now: i64) -> R
             break;
         }
         let dish = dishes.swap_remove(random.below(dishes.len()));
-        let quantity = if random.percent(75) { 1 } else { random.between(2, 3) };
+        let quantity = if random.percent(75) {
+            1
+        } else {
+            random.between(2, 3)
+        };
         connection
             .prepare_cached(
                 "INSERT INTO order_items (order_id, dish_id, quantity, price) \
@@ -114,7 +137,13 @@ pub(super) fn order(connection: &Connection, random: &mut Random, now: i64) -> R
 }
 
 /// One of the orders that have waited longest goes on.
-fn advance(connection: &Connection, random: &mut Random, from: &str, to: &str, now: i64) -> Result<()> {
+fn advance(
+    connection: &Connection,
+    random: &mut Random,
+    from: &str,
+    to: &str,
+    now: i64,
+) -> Result<()> {
     let place = random.below(3);
     connection
         .prepare_cached(
@@ -140,7 +169,9 @@ fn send_out(connection: &Connection, random: &mut Random, now: i64) -> Result<()
         "SELECT id FROM couriers AS k WHERE on_duty AND NOT EXISTS \
          (SELECT 1 FROM orders WHERE courier_id = k.id AND status = 'on_the_way') ORDER BY id",
     )?;
-    let (Some((order, x, y)), Some(courier)) = (order, courier) else { return Ok(()) };
+    let (Some((order, x, y)), Some(courier)) = (order, courier) else {
+        return Ok(());
+    };
     let now = timestamp(now);
     connection
         .prepare_cached(
@@ -148,7 +179,9 @@ fn send_out(connection: &Connection, random: &mut Random, now: i64) -> Result<()
         )?
         .execute(params![order, courier, now])?;
     connection
-        .prepare_cached("UPDATE positions SET x = ?2, y = ?3, updated_at = ?4 WHERE courier_id = ?1")?
+        .prepare_cached(
+            "UPDATE positions SET x = ?2, y = ?3, updated_at = ?4 WHERE courier_id = ?1",
+        )?
         .execute(params![courier, x, y, now])
         .map(drop)
 }
@@ -189,8 +222,16 @@ fn move_couriers(connection: &Connection, random: &mut Random, now: i64) -> Resu
             let (dx, dy) = *random.pick(&[(1, 0), (-1, 0), (0, 1), (0, -1)]);
             let here = connection
                 .prepare_cached("SELECT x, y FROM positions WHERE courier_id = ?1")?
-                .query_row([courier], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-            place(connection, courier, (here.0 + dx).clamp(0, GRID), (here.1 + dy).clamp(0, GRID), now)?;
+                .query_row([courier], |row| {
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+                })?;
+            place(
+                connection,
+                courier,
+                (here.0 + dx).clamp(0, GRID),
+                (here.1 + dy).clamp(0, GRID),
+                now,
+            )?;
         }
     }
     Ok(())
@@ -198,7 +239,9 @@ fn move_couriers(connection: &Connection, random: &mut Random, now: i64) -> Resu
 
 fn place(connection: &Connection, courier: i64, x: i64, y: i64, now: i64) -> Result<()> {
     connection
-        .prepare_cached("UPDATE positions SET x = ?2, y = ?3, updated_at = ?4 WHERE courier_id = ?1")?
+        .prepare_cached(
+            "UPDATE positions SET x = ?2, y = ?3, updated_at = ?4 WHERE courier_id = ?1",
+        )?
         .execute(params![courier, x, y, timestamp(now)])
         .map(drop)
 }
@@ -227,7 +270,12 @@ fn review_any(connection: &Connection, random: &mut Random, now: i64) -> Result<
 }
 
 /// A review of an order, which counts towards its restaurant's rating.
-pub(super) fn review(connection: &Connection, random: &mut Random, order: i64, now: i64) -> Result<()> {
+pub(super) fn review(
+    connection: &Connection,
+    random: &mut Random,
+    order: i64,
+    now: i64,
+) -> Result<()> {
     let stars = [3, 6, 18, 38, 35];
     let stars = random.weighted(&stars).unwrap_or(4);
     let text = random.pick(REVIEWS[stars]);
@@ -274,7 +322,11 @@ fn odds_and_ends(connection: &Connection, random: &mut Random) -> Result<()> {
             "UPDATE couriers SET on_duty = NOT on_duty WHERE id = ?1",
         ),
     ]);
-    let query = if random.percent(share) { turn_back } else { off };
+    let query = if random.percent(share) {
+        turn_back
+    } else {
+        off
+    };
     match any(connection, random, query)? {
         Some(id) => connection.prepare_cached(on)?.execute([id]).map(drop),
         None => Ok(()),

@@ -51,12 +51,18 @@ const SCHEMA: &str = r#"
     CREATE VIEW recent AS SELECT name FROM people WHERE seen > datetime('now', '-1 day');
     CREATE VIEW stamped AS SELECT CURRENT_TIMESTAMP AS at;
     CREATE VIEW elements AS SELECT name, value FROM people, json_each(settings);
+    CREATE VIEW casts AS SELECT CAST(count(*) AS INTEGER) AS i, CAST(sum(height) AS REAL) AS r,
+      CAST(max(name) AS TEXT) AS t, CAST(sum(balance) AS NUMERIC) AS n, CAST(max(avatar) AS BLOB) AS b,
+      max(active) AS untyped FROM people;
     CREATE VIEW broken AS SELECT * FROM nowhere;
 "#;
 
 async fn catalog() -> Catalog {
     let (_directory, sqlite) = database(SCHEMA).await;
-    sqlite.catalog(&[], &[QualifiedName::new("main", "texts")]).await.unwrap()
+    sqlite
+        .catalog(&[], &[QualifiedName::new("main", "texts")])
+        .await
+        .unwrap()
 }
 
 fn table<'a>(catalog: &'a Catalog, name: &str) -> &'a Table {
@@ -64,7 +70,10 @@ fn table<'a>(catalog: &'a Catalog, name: &str) -> &'a Table {
 }
 
 fn key(name: &str, columns: &[&str]) -> Key {
-    Key { name: name.into(), columns: columns.iter().map(|c| (*c).to_owned()).collect() }
+    Key {
+        name: name.into(),
+        columns: columns.iter().map(|c| (*c).to_owned()).collect(),
+    }
 }
 
 #[tokio::test]
@@ -76,6 +85,7 @@ async fn relations_are_listed_and_internals_are_not() {
         [
             "main.adults",
             "main.adults_with_pairs",
+            "main.casts",
             "main.elements",
             "main.links",
             "main.lottery",
@@ -102,8 +112,17 @@ async fn columns_have_types_defaults_and_nullability() {
         .columns
         .iter()
         .map(|c| {
-            let marks = [(c.nullable, "null"), (c.has_default, "default"), (c.generated, "generated")];
-            let marks = marks.iter().filter(|m| m.0).map(|m| m.1).collect::<Vec<_>>().join(" ");
+            let marks = [
+                (c.nullable, "null"),
+                (c.has_default, "default"),
+                (c.generated, "generated"),
+            ];
+            let marks = marks
+                .iter()
+                .filter(|m| m.0)
+                .map(|m| m.1)
+                .collect::<Vec<_>>()
+                .join(" ");
             format!("{}: {} {marks}", c.name, c.ty.name)
         })
         .collect();
@@ -129,7 +148,11 @@ async fn columns_have_types_defaults_and_nullability() {
         ]
     );
     let nullable = |name: &str| -> Vec<bool> {
-        table(&catalog, name).columns.iter().map(|c| c.nullable).collect()
+        table(&catalog, name)
+            .columns
+            .iter()
+            .map(|c| c.nullable)
+            .collect()
     };
     assert_eq!(nullable("pairs"), [false, false, false]);
     assert_eq!(nullable("strict_ones"), [false, true]);
@@ -148,9 +171,15 @@ async fn keys_are_found() {
     assert_eq!(primary("adults"), None);
     assert_eq!(
         table(&catalog, "people").unique_keys,
-        [key("people_email_key", &["email"]), key("people_name_born", &["name", "born"])]
+        [
+            key("people_email_key", &["email"]),
+            key("people_name_born", &["name", "born"])
+        ]
     );
-    assert_eq!(table(&catalog, "pairs").unique_keys, [key("pairs_n_a_key", &["n", "a"])]);
+    assert_eq!(
+        table(&catalog, "pairs").unique_keys,
+        [key("pairs_n_a_key", &["n", "a"])]
+    );
 }
 
 #[tokio::test]
@@ -159,7 +188,12 @@ async fn foreign_keys_are_found() {
     let keys = |name: &str| -> Vec<String> {
         let keys = &table(&catalog, name).foreign_keys;
         keys.iter()
-            .map(|k| format!("{} {:?} -> {} {:?}", k.name, k.columns, k.target, k.target_columns))
+            .map(|k| {
+                format!(
+                    "{} {:?} -> {} {:?}",
+                    k.name, k.columns, k.target, k.target_columns
+                )
+            })
             .collect()
     };
     assert_eq!(
@@ -170,7 +204,10 @@ async fn foreign_keys_are_found() {
             r#"links_a_fkey ["a"] -> main.people ["email"]"#,
         ]
     );
-    assert_eq!(keys("people"), [r#"people_boss_id_fkey ["boss_id"] -> main.people ["id"]"#]);
+    assert_eq!(
+        keys("people"),
+        [r#"people_boss_id_fkey ["boss_id"] -> main.people ["id"]"#]
+    );
 }
 
 #[tokio::test]
@@ -183,15 +220,24 @@ async fn views_know_what_they_read() {
         (reads.join(" "), view.volatile)
     };
     assert_eq!(view("adults"), ("people".to_owned(), false));
-    assert_eq!(view("adults_with_pairs"), ("pairs people".to_owned(), false));
+    assert_eq!(
+        view("adults_with_pairs"),
+        ("pairs people".to_owned(), false)
+    );
     assert_eq!(view("lottery"), ("people".to_owned(), true));
     assert_eq!(view("recent"), ("people".to_owned(), true));
     assert_eq!(view("stamped"), (String::new(), true));
     assert_eq!(view("elements"), ("people".to_owned(), false));
     assert!(table(&catalog, "adults").columns.iter().all(|c| c.nullable));
-    let types: Vec<_> =
-        table(&catalog, "adults").columns.iter().map(|c| c.ty.name.as_str()).collect();
-    assert_eq!(types, ["int4", "text", "numeric", "numeric"]);
+    let types = |name: &str| -> Vec<&str> {
+        let columns = &table(&catalog, name).columns;
+        columns.iter().map(|c| c.ty.name.as_str()).collect()
+    };
+    assert_eq!(types("adults"), ["int4", "text", "numeric", "numeric"]);
+    assert_eq!(
+        types("casts"),
+        ["int4", "float8", "text", "numeric", "bytea", "numeric"]
+    );
     assert!(table(&catalog, "people").reads.is_empty());
     assert!(!table(&catalog, "people").volatile);
 }
@@ -204,14 +250,20 @@ async fn virtual_tables_have_their_own_columns_only() {
     assert_eq!(columns, ["title", "body"]);
     assert_eq!((notes.kind, notes.volatile), (TableKind::Table, false));
     let outer = table(&catalog, "notes_of_people");
-    assert_eq!((outer.kind, outer.volatile), (TableKind::ForeignTable, true));
+    assert_eq!(
+        (outer.kind, outer.volatile),
+        (TableKind::ForeignTable, true)
+    );
 }
 
 #[tokio::test]
 async fn enum_tables_have_values() {
     let catalog = catalog().await;
     let values = table(&catalog, "texts").enum_values.as_ref().unwrap();
-    let values: Vec<_> = values.iter().map(|v| (v.value.as_str(), v.comment.as_deref())).collect();
+    let values: Vec<_> = values
+        .iter()
+        .map(|v| (v.value.as_str(), v.comment.as_deref()))
+        .collect();
     assert_eq!(values, [("a", None), ("b", Some("second"))]);
     assert!(table(&catalog, "people").enum_values.is_none());
 }
@@ -228,6 +280,9 @@ async fn tables_of_unknown_modules_are_left_out() {
     .await;
     let catalog = sqlite.catalog(&["main".to_owned()], &[]).await.unwrap();
     assert_eq!(catalog.tables.len(), 1);
-    let other = sqlite.catalog(&["public".to_owned()], &[]).await.unwrap_err();
+    let other = sqlite
+        .catalog(&["public".to_owned()], &[])
+        .await
+        .unwrap_err();
     assert!(matches!(other, BackendError::Unsupported(_)), "{other}");
 }

@@ -12,7 +12,9 @@ const NOW: i64 = 1_795_253_400;
 
 fn town(seed: u64) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
-    connection.execute_batch("PRAGMA foreign_keys = ON; BEGIN").unwrap();
+    connection
+        .execute_batch("PRAGMA foreign_keys = ON; BEGIN")
+        .unwrap();
     demo::fill(&connection, seed, NOW).unwrap();
     connection.execute_batch("COMMIT; BEGIN").unwrap();
     connection
@@ -33,7 +35,9 @@ fn content(connection: &Connection) -> String {
         .unwrap();
     let mut content = String::new();
     for table in tables {
-        let mut rows = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+        let mut rows = connection
+            .prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))
+            .unwrap();
         let columns = rows.column_count();
         let mut rows = rows.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
@@ -79,7 +83,10 @@ fn after_ten_thousand_steps_the_town_is_whole_and_small() {
                 let count = number(&town, &format!("{status} '{other}'"));
                 assert!(count <= most, "{count} orders {other} at step {n}");
             }
-            assert_eq!(number(&town, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+            assert_eq!(
+                number(&town, "SELECT count(*) FROM pragma_foreign_key_check"),
+                0
+            );
             assert!(number(&town, "SELECT count(*) FROM orders") < 1700);
             assert!(number(&town, "SELECT count(*) FROM reviews") < 1600);
             assert!(number(&town, "SELECT count(*) FROM daily_sales") <= 40 * 32);
@@ -108,7 +115,10 @@ fn after_ten_thousand_steps_the_town_is_whole_and_small() {
     }
     assert_eq!(
         number(&town, "SELECT sum(active_orders) FROM busy_restaurants"),
-        number(&town, "SELECT count(*) FROM orders WHERE status NOT IN ('delivered', 'cancelled')"),
+        number(
+            &town,
+            "SELECT count(*) FROM orders WHERE status NOT IN ('delivered', 'cancelled')"
+        ),
     );
 }
 
@@ -120,9 +130,16 @@ async fn a_town_is_served_and_lives() {
     let mut feed = sqlite.changes().await.unwrap();
     let living = tokio::spawn(demo::simulate(sqlite.writer(), 3, 100.0, pending()));
     let mut heard = std::collections::BTreeSet::new();
-    while !["couriers", "order_items", "orders", "positions", "restaurants", "reviews"]
-        .iter()
-        .all(|t| heard.contains(&format!("main.{t}")))
+    while ![
+        "couriers",
+        "order_items",
+        "orders",
+        "positions",
+        "restaurants",
+        "reviews",
+    ]
+    .iter()
+    .all(|t| heard.contains(&format!("main.{t}")))
     {
         let tables = heard_tables(&mut feed).await;
         assert_ne!(tables, ["everything"]);
@@ -133,7 +150,12 @@ async fn a_town_is_served_and_lives() {
     let latest = "SELECT json_group_array(json_object('id', o.id, 'status', status, 'courier', k.name)) \
                   FROM (SELECT * FROM orders WHERE status = 'open' ORDER BY placed_at DESC LIMIT 10) AS o \
                   LEFT JOIN couriers AS k ON k.id = o.courier_id";
-    assert!(ask(&sqlite, latest).await.unwrap().contains("\"status\":\"open\""));
+    assert!(
+        ask(&sqlite, latest)
+            .await
+            .unwrap()
+            .contains("\"status\":\"open\"")
+    );
     sqlite.close().await;
     drop(temporary);
     assert!(!path.exists());
@@ -143,11 +165,22 @@ async fn a_town_is_served_and_lives() {
 async fn the_simulation_stops_when_asked_and_when_the_database_is_closed() {
     let directory = Directory::new();
     demo::create(directory.file(), 1).await.unwrap();
-    let again = demo::create(directory.file(), 1).await.unwrap_err().to_string();
+    let again = demo::create(directory.file(), 1)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(again.contains("already"), "{again}");
     let sqlite = Sqlite::open(directory.settings()).await.unwrap();
-    demo::simulate(sqlite.writer(), 1, 1.0, async {}).await.unwrap();
+    demo::simulate(sqlite.writer(), 1, 1.0, async {})
+        .await
+        .unwrap();
     let catalog = sqlite.catalog(&[], &[]).await.unwrap();
     assert_eq!(catalog.tables.len(), 11);
     assert!(catalog.tables.iter().all(|t| !t.volatile));
+    let busy = catalog
+        .tables
+        .iter()
+        .find(|t| t.name.name == "busy_restaurants")
+        .unwrap();
+    assert_eq!(busy.column("open_orders").unwrap().ty.name, "int4");
 }

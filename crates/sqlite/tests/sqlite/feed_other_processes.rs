@@ -7,7 +7,8 @@ use artesian_sqlite::rusqlite::Connection;
 
 use crate::support::{ask, database, heard_tables, transaction, write};
 
-const SCHEMA: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY); CREATE TABLE marks (id INTEGER PRIMARY KEY)";
+const SCHEMA: &str =
+    "CREATE TABLE t (id INTEGER PRIMARY KEY); CREATE TABLE marks (id INTEGER PRIMARY KEY)";
 
 #[tokio::test]
 async fn commits_of_another_connection_are_everything() {
@@ -22,22 +23,35 @@ async fn commits_of_another_connection_are_everything() {
     }
 }
 
+/// Names the file for [`as_another_process`].
+const FILE: &str = "ARTESIAN_SQLITE_TEST_FILE";
+
+/// Not a test by itself: what the process does that the next test starts.
+#[test]
+fn as_another_process() {
+    if let Some(file) = std::env::var_os(FILE) {
+        Connection::open(file)
+            .unwrap()
+            .execute("INSERT INTO t VALUES (7)", [])
+            .unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_real_other_process_is_heard() {
     let (directory, sqlite) = database(SCHEMA).await;
     let mut feed = sqlite.changes().await.unwrap();
-    let program = "import sqlite3, sys\n\
-                   with sqlite3.connect(sys.argv[1]) as db: db.execute('INSERT INTO t VALUES (7)')";
-    let status = Command::new("python3").args(["-c", program]).arg(directory.file()).status();
-    match status {
-        Ok(status) => assert!(status.success()),
-        Err(error) => {
-            eprintln!("not tested: python3 cannot be run: {error}");
-            return;
-        }
-    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "feed_other_processes::as_another_process"])
+        .env(FILE, directory.file())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
     assert_eq!(heard_tables(&mut feed).await, ["everything"]);
-    assert_eq!(ask(&sqlite, "SELECT json_array(id) FROM t").await.unwrap(), "[7]");
+    assert_eq!(
+        ask(&sqlite, "SELECT json_array(id) FROM t").await.unwrap(),
+        "[7]"
+    );
 }
 
 #[tokio::test]
@@ -47,7 +61,9 @@ async fn what_others_wrote_before_anybody_listened_is_no_news() {
     other.execute("INSERT INTO t VALUES (1)", []).unwrap();
     drop(sqlite.changes().await.unwrap());
     let mut feed = sqlite.changes().await.unwrap();
-    write(&sqlite, "INSERT INTO marks DEFAULT VALUES").await.unwrap();
+    write(&sqlite, "INSERT INTO marks DEFAULT VALUES")
+        .await
+        .unwrap();
     assert_eq!(heard_tables(&mut feed).await, ["main.marks"]);
 }
 
@@ -59,14 +75,20 @@ async fn a_schema_changed_by_others_is_noticed() {
     let other = Connection::open(directory.file()).unwrap();
     // The feed is not asked between these two: the writer must find out by itself that `pairs` is
     // a table that no hook covers.
-    other.execute_batch("CREATE TABLE pairs (a TEXT PRIMARY KEY) WITHOUT ROWID").unwrap();
+    other
+        .execute_batch("CREATE TABLE pairs (a TEXT PRIMARY KEY) WITHOUT ROWID")
+        .unwrap();
     for n in 0..3 {
         let insert = transaction(&sqlite, move |tx| {
-            tx.prepare_cached("INSERT INTO pairs VALUES (?1)")?.execute([n.to_string()])
+            tx.prepare_cached("INSERT INTO pairs VALUES (?1)")?
+                .execute([n.to_string()])
         });
         insert.await.unwrap();
         let heard = heard_tables(&mut feed).await;
-        assert!(heard == ["everything"] || heard == ["main.pairs"], "{heard:?}");
+        assert!(
+            heard == ["everything"] || heard == ["main.pairs"],
+            "{heard:?}"
+        );
     }
     version.changed().await.unwrap();
     let catalog = sqlite.catalog(&[], &[]).await.unwrap();
@@ -81,12 +103,16 @@ async fn own_commits_and_those_of_others_are_told_apart() {
     let other = Connection::open(directory.file()).unwrap();
     for _ in 0..20 {
         for _ in 0..5 {
-            write(&sqlite, "INSERT INTO t DEFAULT VALUES").await.unwrap();
+            write(&sqlite, "INSERT INTO t DEFAULT VALUES")
+                .await
+                .unwrap();
             drop(sqlite.changes().await.unwrap());
             assert_eq!(heard_tables(&mut feed).await, ["main.t"]);
         }
         other.execute("INSERT INTO t DEFAULT VALUES", []).unwrap();
-        write(&sqlite, "INSERT INTO marks DEFAULT VALUES").await.unwrap();
+        write(&sqlite, "INSERT INTO marks DEFAULT VALUES")
+            .await
+            .unwrap();
         drop(sqlite.changes().await.unwrap());
         assert_eq!(heard_tables(&mut feed).await, ["everything"]);
     }

@@ -1,12 +1,10 @@
 //! TLS in all of libpq's modes, and sockets, against a server with a certificate of its own.
 
-mod common;
-
 use std::{path::Path, time::Duration};
 
+use crate::common::{Server, connect, eventually, fetch};
 use artesian_database::{Backend, BackendError};
 use artesian_postgres::{Postgres, Settings};
-use common::{Server, connect, eventually, fetch};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::time::timeout;
 

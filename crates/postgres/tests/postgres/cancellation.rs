@@ -1,12 +1,10 @@
 //! Statements that nobody waits for any more end at the server.
 
-mod common;
-
 use std::{sync::Arc, time::Duration};
 
+use crate::common::{Database, connect, eventually, fetch, statement, values};
 use artesian_database::Backend;
 use artesian_postgres::Postgres;
-use common::{Database, connect, eventually, fetch, statement, values};
 use tokio::time::timeout;
 use tokio_postgres::Client;
 

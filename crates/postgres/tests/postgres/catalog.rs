@@ -1,26 +1,22 @@
 //! Reading the system tables.
 
-mod common;
-
-use std::time::Instant;
-
+use crate::common::{Database, connect, name};
 use artesian_database::Backend;
 use artesian_postgres::Postgres;
 use artesian_sql::{
     Catalog,
     catalog::{ColumnType, Table, TableKind, TypeKind, Volatility},
 };
-use common::{Database, connect, name, statement};
 use tokio_postgres::types::Kind;
 
-async fn catalog_of(sql: &str) -> (Database, Postgres, Catalog) {
+pub async fn catalog_of(sql: &str) -> (Database, Postgres, Catalog) {
     let database = Database::with(sql).await;
     let backend = database.backend();
     let catalog = backend.catalog(&[], &[]).await.unwrap();
     (database, backend, catalog)
 }
 
-fn table<'a>(catalog: &'a Catalog, table: &str) -> &'a Table {
+pub fn table<'a>(catalog: &'a Catalog, table: &str) -> &'a Table {
     catalog
         .table(&name(table))
         .unwrap_or_else(|| panic!("no {table}"))
@@ -33,7 +29,7 @@ fn ty<'a>(table: &'a Table, column: &str) -> &'a ColumnType {
         .ty
 }
 
-fn names(catalog: &Catalog) -> Vec<String> {
+pub fn names(catalog: &Catalog) -> Vec<String> {
     catalog
         .tables
         .iter()
@@ -341,233 +337,4 @@ async fn functions() {
         [(Some("a"), false), (Some("c"), false), (Some("d"), true)]
     );
     assert_eq!(split.volatility, Volatility::Immutable);
-}
-
-#[tokio::test]
-async fn what_views_read() {
-    let (_database, backend, catalog) = catalog_of(
-        "CREATE SCHEMA hidden;
-         CREATE TABLE a (id int, at timestamptz); CREATE TABLE b (id int, at timestamptz);
-         CREATE TABLE hidden.c (id int);
-         CREATE VIEW hidden.v1 AS SELECT c.id FROM hidden.c JOIN b USING (id);
-         CREATE VIEW v2 AS SELECT * FROM a UNION SELECT id, NULL FROM hidden.v1;
-         CREATE VIEW v3 AS WITH x AS (SELECT * FROM v2) SELECT (SELECT max(id) FROM a) FROM x;
-         CREATE VIEW constant AS SELECT 1 AS id, to_timestamp(0) AS known, '2020-01-01'::date AS knowing;
-         CREATE VIEW recent AS SELECT * FROM a WHERE at > now() - '1 day'::interval;
-         CREATE VIEW today AS SELECT * FROM a WHERE at > CURRENT_DATE;
-         CREATE VIEW literal AS SELECT 'now'::text::timestamptz AS at FROM b;
-         CREATE VIEW over_recent AS SELECT id FROM recent;
-         CREATE VIEW sampled AS SELECT * FROM a TABLESAMPLE SYSTEM (10);
-         CREATE VIEW system AS SELECT relname FROM pg_class;
-         CREATE VIEW schemas AS SELECT table_name FROM information_schema.tables;
-         CREATE FUNCTION peek() RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT count(*) FROM b $$;
-         CREATE VIEW peeking AS SELECT peek() FROM a;
-         CREATE FUNCTION plus(int) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT $1 + 1 $$;
-         CREATE VIEW adding AS SELECT plus(id) FROM a;
-         CREATE MATERIALIZED VIEW kept AS SELECT * FROM a;
-         CREATE VIEW over_kept AS SELECT kept.id FROM kept JOIN b USING (id);
-         CREATE TABLE parted (id int) PARTITION BY RANGE (id);
-         CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10);
-         CREATE VIEW of_leaf AS SELECT * FROM parted_1;
-         CREATE FOREIGN DATA WRAPPER dummy; CREATE SERVER far FOREIGN DATA WRAPPER dummy;
-         CREATE FOREIGN TABLE away (id int) SERVER far;
-         CREATE VIEW of_away AS SELECT away.id FROM away JOIN a USING (id);
-         CREATE TABLE heir (more int) INHERITS (a);
-         CREATE TABLE grandheir () INHERITS (heir);",
-    )
-    .await;
-    let reads = |view: &str| {
-        let view = table(&catalog, view);
-        let names: Vec<_> = view.reads.iter().map(|name| name.to_string()).collect();
-        (names.join(" "), view.volatile)
-    };
-    let expect = |view: &str, tables: &str, volatile: bool| {
-        assert_eq!(reads(view), (tables.to_owned(), volatile), "{view}");
-    };
-    let a = "public.a public.grandheir public.heir";
-    expect("a", "", false);
-    expect("hidden.v1", "hidden.c public.b", false);
-    expect(
-        "v2",
-        "hidden.c public.a public.b public.grandheir public.heir",
-        false,
-    );
-    expect(
-        "v3",
-        "hidden.c public.a public.b public.grandheir public.heir",
-        false,
-    );
-    expect("constant", "", false);
-    expect("recent", a, true);
-    expect("today", a, true);
-    expect("literal", "public.b", true);
-    expect("over_recent", a, true);
-    expect("sampled", a, true);
-    expect("system", "", true);
-    expect("schemas", "", true);
-    expect("peeking", a, true);
-    expect("adding", a, false);
-    expect("kept", "", true);
-    expect("over_kept", "public.b public.kept", true);
-    expect("of_leaf", "public.parted", false);
-    expect("away", "", true);
-    expect(
-        "of_away",
-        "public.a public.away public.grandheir public.heir",
-        true,
-    );
-
-    let dependencies = async |of: &[&str], volatile: bool| {
-        let mut statement = statement("SELECT '{}'", &[]);
-        statement.reads = of.iter().map(|of| name(of)).collect();
-        statement.volatile = volatile;
-        let (tables, polled) = backend.dependencies(&statement).await.unwrap();
-        (tables.join(" "), polled)
-    };
-    assert_eq!(
-        dependencies(&["b"], false).await,
-        ("public.b".into(), false)
-    );
-    assert_eq!(dependencies(&["b"], true).await, ("public.b".into(), true));
-    assert_eq!(dependencies(&["a"], false).await, (a.into(), false));
-    assert_eq!(
-        dependencies(&["b", "hidden.v1"], false).await,
-        ("hidden.c public.b".into(), false)
-    );
-    assert_eq!(
-        dependencies(&["over_recent"], false).await,
-        (a.into(), true)
-    );
-    assert_eq!(
-        dependencies(&["away"], false).await,
-        ("public.away".into(), true)
-    );
-    assert_eq!(
-        dependencies(&["not_there"], false).await,
-        ("public.not_there".into(), false)
-    );
-}
-
-#[tokio::test]
-async fn schemas_enum_tables_extensions_and_privileges() {
-    let database = Database::with(
-        "CREATE SCHEMA one; CREATE SCHEMA two; CREATE SCHEMA closed;
-         CREATE TABLE one.t (id int); CREATE TABLE two.t (id int); CREATE TABLE t (id int);
-         CREATE FUNCTION one.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
-         CREATE TABLE \"color\" (value text PRIMARY KEY, comment text, more int);
-         INSERT INTO color VALUES ('red', 'like a \"rose\"'), ('blue', NULL), ('green', '');
-         CREATE TABLE short (value text PRIMARY KEY); INSERT INTO short VALUES ('only');
-         CREATE TABLE closed.t (id int); CREATE TABLE partly (a int, b int UNIQUE, c int);
-         CREATE TABLE secret (id int);",
-    )
-    .await;
-    let backend = database.backend();
-    let catalog = backend
-        .catalog(&["one".into(), "two".into()], &[])
-        .await
-        .unwrap();
-    assert_eq!(names(&catalog), ["one.t", "two.t"]);
-    assert_eq!(catalog.functions.len(), 1);
-    let catalog = backend.catalog(&["two".into()], &[]).await.unwrap();
-    assert!(catalog.functions.is_empty());
-
-    let enums = [name("color"), name("short"), name("not_there")];
-    let catalog = backend.catalog(&[], &enums).await.unwrap();
-    let colors = table(&catalog, "color").enum_values.as_ref().unwrap();
-    let colors: Vec<_> = colors
-        .iter()
-        .map(|v| (v.value.as_str(), v.comment.as_deref()))
-        .collect();
-    assert_eq!(
-        colors,
-        [
-            ("blue", None),
-            ("green", Some("")),
-            ("red", Some("like a \"rose\""))
-        ]
-    );
-    assert_eq!(
-        table(&catalog, "short").enum_values.as_ref().unwrap()[0].value,
-        "only"
-    );
-    assert!(table(&catalog, "t").enum_values.is_none());
-
-    let user = format!("artesian_user_{}", std::process::id());
-    database
-        .run(&format!(
-            "DROP ROLE IF EXISTS {user}; CREATE ROLE {user} LOGIN;
-             GRANT SELECT ON t TO {user}; GRANT SELECT (a, c) ON partly TO {user};
-             GRANT SELECT ON closed.t TO {user};"
-        ))
-        .await;
-    let mut settings = database.settings();
-    settings.url = database
-        .url
-        .replace("postgres://postgres@", &format!("postgres://{user}@"));
-    let restricted = Postgres::new(settings).unwrap();
-    let catalog = restricted.catalog(&[], &[]).await.unwrap();
-    assert_eq!(names(&catalog), ["public.partly", "public.t"]);
-    let partly = table(&catalog, "partly");
-    let columns: Vec<_> = partly
-        .columns
-        .iter()
-        .map(|column| column.name.as_str())
-        .collect();
-    assert_eq!(columns, ["a", "c"]);
-    assert!(partly.unique_keys.is_empty(), "its column is hidden");
-    drop(restricted);
-    database
-        .run(&format!("DROP OWNED BY {user}; DROP ROLE {user};"))
-        .await;
-}
-
-#[tokio::test]
-async fn tables_of_extensions_are_left_out() {
-    let database = Database::with("CREATE TABLE t (id int); CREATE TABLE extended (id int)").await;
-    // Any extension will do as the owner.
-    database
-        .run("ALTER EXTENSION plpgsql ADD TABLE extended")
-        .await;
-    let catalog = database.backend().catalog(&[], &[]).await.unwrap();
-    assert_eq!(names(&catalog), ["public.t"]);
-}
-
-#[tokio::test]
-async fn a_thousand_tables() {
-    const TABLES: usize = 1_000;
-    let mut sql = String::new();
-    for i in 0..TABLES {
-        let parent = i / 2;
-        sql.push_str(&format!(
-            "CREATE TABLE t{i} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-               parent bigint REFERENCES t{parent}, code text NOT NULL UNIQUE, a int, b text,
-               c timestamptz DEFAULT now(), d numeric(10, 2), e jsonb, f text[], g boolean NOT NULL,
-               h uuid, i date, j double precision, k varchar(20), l bytea);
-             COMMENT ON COLUMN t{i}.code IS 'a code';"
-        ));
-        if i % 10 == 0 {
-            sql.push_str(&format!(
-                "CREATE VIEW v{i} AS SELECT id, code FROM t{i} JOIN t{parent} p USING (id, code);"
-            ));
-            sql.push_str(&format!(
-                "CREATE FUNCTION f{i}(r t{i}) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1.code';"
-            ));
-        }
-    }
-    let database = Database::with(&sql).await;
-    database.run("ANALYZE").await;
-    let backend = database.backend();
-    backend.ping().await.unwrap();
-    let mut times = Vec::new();
-    for _ in 0..5 {
-        let started = Instant::now();
-        let catalog = backend.catalog(&[], &[]).await.unwrap();
-        times.push(started.elapsed());
-        assert_eq!(catalog.tables.len(), TABLES + TABLES / 10);
-        assert_eq!(catalog.functions.len(), TABLES / 10);
-        assert_eq!(table(&catalog, "t999").foreign_keys[0].target, name("t499"));
-    }
-    eprintln!("catalog of {TABLES} tables with 15 columns and 100 views: {times:?}");
-    // On an idle machine a fraction of this; here it only has to show that nothing is quadratic.
-    assert!(times.iter().min().unwrap().as_millis() < 2_000, "{times:?}");
 }

@@ -1,12 +1,10 @@
 //! A server that goes away and comes back.
 
-mod common;
-
 use std::{sync::Arc, time::Duration};
 
+use crate::common::{Database, Server, eventually, fetch};
 use artesian_database::{Backend, BackendError};
 use artesian_postgres::Postgres;
-use common::{Database, Server, eventually, fetch};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_costs_errors_while_it_lasts() {

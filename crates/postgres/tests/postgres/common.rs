@@ -1,7 +1,5 @@
 //! A database of its own for every test.
 
-#![allow(dead_code, reason = "not every test file uses everything")]
-
 use std::{
     path::{Path, PathBuf},
     process::Command,

@@ -1,0 +1,87 @@
+//! Pages of other origins.
+
+use artesian_server::{Cors, ServerConfig};
+use http::{Method, Request};
+use http_body_util::Full;
+
+use crate::support::{
+    self, TestServer,
+    http::{post, request},
+    socket::MODERN,
+    start_with,
+};
+
+const GOOD: &str = "https://app.example.com";
+const BAD: &str = "https://evil.example.org";
+const ALLOW: &str = "access-control-allow-origin";
+
+async fn server(cors: Cors) -> TestServer {
+    start_with(ServerConfig { cors, ..support::config() }).await
+}
+
+fn preflight(origin: &str) -> Request<Full<bytes::Bytes>> {
+    let headers = [
+        ("origin", origin),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "content-type,x-hasura-role"),
+    ];
+    request(Method::OPTIONS, "/v1/graphql", &headers, "")
+}
+
+#[tokio::test]
+async fn everybody_without_credentials_by_default() {
+    let server = server(Cors::AllowAll).await;
+    let reply = server.send(preflight(BAD)).await;
+    assert_eq!((reply.status.as_u16(), reply.header(ALLOW)), (204, "*"));
+    assert_eq!(reply.header("access-control-allow-headers"), "content-type,x-hasura-role");
+    assert_eq!(reply.header("access-control-allow-methods"), "GET, POST");
+    for query in ["identity", "invalid", "mutation"] {
+        let reply = server.send(post(query, &[("origin", BAD)])).await;
+        assert_eq!(reply.header(ALLOW), "*");
+        assert_eq!(reply.header("access-control-allow-credentials"), "");
+    }
+    // Errors can be read too.
+    let reply = server.send(post("identity", &[("origin", BAD), ("content-type", "x/y")])).await;
+    assert_eq!((reply.status.as_u16(), reply.header(ALLOW)), (415, "*"));
+    server.connect(MODERN, &[("origin", BAD)]).await.init(serde_json::Value::Null).await;
+}
+
+#[tokio::test]
+async fn a_list_admits_its_members_only() {
+    let server = server(Cors::List(vec![GOOD.into()])).await;
+    for (origin, allowed) in [(GOOD, GOOD), (BAD, "")] {
+        let reply = server.send(preflight(origin)).await;
+        assert_eq!((reply.status.as_u16(), reply.header(ALLOW)), (204, allowed));
+        let reply = server.send(post("identity", &[("origin", origin)])).await;
+        assert_eq!(reply.header(ALLOW), allowed);
+        assert_eq!(reply.header("vary"), "origin");
+    }
+    server.connect(MODERN, &[("origin", GOOD)]).await.init(serde_json::Value::Null).await;
+    let upgrade = |origin: &str| {
+        request(
+            Method::GET,
+            "/graphql",
+            &[
+                ("origin", origin),
+                ("upgrade", "websocket"),
+                ("connection", "upgrade"),
+                ("sec-websocket-version", "13"),
+                ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+                ("sec-websocket-protocol", MODERN),
+            ],
+            "",
+        )
+    };
+    for origin in [BAD, "null", "https://app.example.com.evil.org"] {
+        let reply = server.send(upgrade(origin)).await;
+        assert_eq!((reply.status.as_u16(), reply.error_code()), (403, "access-denied".into()));
+    }
+}
+
+#[tokio::test]
+async fn disabled_says_nothing() {
+    let server = server(Cors::Disabled).await;
+    let reply = server.send(preflight(GOOD)).await;
+    assert_eq!((reply.status.as_u16(), reply.header(ALLOW)), (204, ""));
+    assert_eq!(server.send(post("identity", &[("origin", GOOD)])).await.header(ALLOW), "");
+}

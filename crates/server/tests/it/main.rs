@@ -1,0 +1,14 @@
+//! The server over real TCP, with a scripted stand-in for the engine.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod backpressure;
+mod console;
+mod cors;
+mod http;
+mod identity;
+mod metrics;
+mod shutdown;
+mod sse;
+mod support;
+mod websocket;
+mod websocket_frames;

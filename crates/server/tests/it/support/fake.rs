@@ -1,0 +1,261 @@
+//! A scripted service. The document says what it does; its first word is the command:
+//!
+//! | document | what happens |
+//! |---|---|
+//! | `identity` | gives role and session variables |
+//! | `variables` | gives variables and operation name |
+//! | `raw TOPIC` | gives the topic's bytes as they are |
+//! | `hang NAME` | waits for `release(NAME)` |
+//! | `mutation` | changes nothing |
+//! | `invalid`, `syntax`, `forbidden` | is refused |
+//! | `failing` | runs and fails |
+//! | `live TOPIC` | follows a topic |
+//! | `events N` | gives N results and ends |
+//! | `unstartable` | fails to start as a stream |
+//! | `flaky` | a result, an error, a result, the end |
+
+use std::collections::HashMap;
+
+use artesian_engine::{
+    Allow, ErrorCode, GraphQLError, Identity, OperationKind, Payload, Request, ResultStream,
+};
+use artesian_server::{Prepared, Service};
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use tokio::{sync::watch, time::timeout};
+
+use super::LIMIT;
+
+/// The service.
+pub struct Fake {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    topics: Mutex<HashMap<String, watch::Sender<Bytes>>>,
+    released: watch::Sender<Vec<String>>,
+    /// What has happened: `run NAME`, `drop NAME`, `take TOPIC BYTES`.
+    log: watch::Sender<Vec<String>>,
+    ready: Mutex<Result<(), String>>,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                topics: Mutex::default(),
+                released: watch::channel(Vec::new()).0,
+                log: watch::channel(Vec::new()).0,
+                ready: Mutex::new(Ok(())),
+            }),
+        }
+    }
+}
+
+impl Inner {
+    fn note(&self, entry: String) {
+        self.log.send_modify(|log| log.push(entry));
+    }
+
+    fn topic(&self, name: &str) -> watch::Sender<Bytes> {
+        let new = || watch::channel(Bytes::from_static(b"{\"data\":0}")).0;
+        self.topics.lock().entry(name.to_owned()).or_insert_with(new).clone()
+    }
+}
+
+impl Fake {
+    /// A new state of a topic.
+    pub fn publish(&self, topic: &str, payload: impl Into<Bytes>) {
+        self.inner.topic(topic).send_replace(payload.into());
+    }
+
+    /// Lets `hang NAME` go on.
+    pub fn release(&self, name: &str) {
+        self.inner.released.send_modify(|names| names.push(name.to_owned()));
+    }
+
+    /// What has happened.
+    pub fn log(&self) -> Vec<String> {
+        self.inner.log.borrow().clone()
+    }
+
+    /// How often something has happened.
+    pub fn count(&self, entry: &str) -> usize {
+        self.inner.log.borrow().iter().filter(|e| *e == entry).count()
+    }
+
+    /// Waits until something has happened.
+    pub async fn happened(&self, entry: &str) {
+        self.happened_times(entry, 1).await;
+    }
+
+    /// Waits until something has happened so many times.
+    pub async fn happened_times(&self, entry: &str, times: usize) {
+        let mut log = self.inner.log.subscribe();
+        let wait = log.wait_for(|log| log.iter().filter(|e| *e == entry).count() >= times);
+        if timeout(LIMIT, wait).await.is_err() {
+            panic!("`{entry}` did not happen, only {:?}", self.log());
+        }
+    }
+
+    /// What the next question for readiness answers.
+    pub fn set_ready(&self, ready: Result<(), String>) {
+        *self.inner.ready.lock() = ready;
+    }
+}
+
+#[async_trait]
+impl Service for Fake {
+    fn prepare(
+        &self,
+        request: Request,
+        identity: &Identity,
+        allow: Allow,
+    ) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
+        let (command, argument) = request.query.split_once(' ').unwrap_or((&request.query, ""));
+        let refuse = |path: &str, code, message: &str| Err(vec![GraphQLError::at(path, code, message)]);
+        match command {
+            "invalid" => {
+                return refuse("$.selectionSet.x", ErrorCode::ValidationFailed, "no field x");
+            }
+            "syntax" => return refuse("$.query", ErrorCode::ValidationFailed, "not a document"),
+            "forbidden" => return refuse("$", ErrorCode::PermissionError, "not for you"),
+            _ => {}
+        }
+        let operation = Scripted {
+            inner: self.inner.clone(),
+            command: command.to_owned(),
+            argument: argument.to_owned(),
+            identity: identity.clone(),
+            request: request.clone(),
+        };
+        if operation.is_stream() && !allow.streams {
+            return refuse("$", ErrorCode::NotSupported, "use a WebSocket or event stream");
+        }
+        Ok(Box::new(operation))
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        self.inner.ready.lock().clone()
+    }
+}
+
+struct Scripted {
+    inner: Arc<Inner>,
+    command: String,
+    argument: String,
+    identity: Identity,
+    request: Request,
+}
+
+/// Notes its own end.
+struct Guard(Arc<Inner>, String);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.note(format!("drop {}", self.1));
+    }
+}
+
+#[async_trait]
+impl Prepared for Scripted {
+    fn kind(&self) -> OperationKind {
+        match self.command.as_str() {
+            "mutation" => OperationKind::Mutation,
+            "live" | "events" | "unstartable" | "flaky" => OperationKind::Subscription,
+            _ => OperationKind::Query,
+        }
+    }
+
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
+    fn is_stream(&self) -> bool {
+        self.kind() == OperationKind::Subscription
+    }
+
+    async fn execute(&self) -> Payload {
+        let data = |value: serde_json::Value| {
+            Payload::data(serde_json::json!({ "data": value }).to_string().into())
+        };
+        match self.command.as_str() {
+            "identity" => data(serde_json::json!({
+                "role": &*self.identity.role,
+                "session": &*self.identity.session,
+            })),
+            "variables" => data(serde_json::json!({
+                "variables": self.request.variables,
+                "operationName": self.request.operation_name,
+            })),
+            "raw" => Payload::data(self.inner.topic(&self.argument).borrow().clone()),
+            "hang" => {
+                let _guard = Guard(self.inner.clone(), self.argument.clone());
+                self.inner.note(format!("run {}", self.argument));
+                let mut released = self.inner.released.subscribe();
+                let mine = |names: &Vec<String>| names.contains(&self.argument);
+                let _ = released.wait_for(mine).await;
+                data(serde_json::json!(self.argument))
+            }
+            "failing" => {
+                let error = GraphQLError::new(ErrorCode::DataException, "division by zero");
+                Payload::execution_error(&[error])
+            }
+            _ => data(serde_json::json!(true)),
+        }
+    }
+
+    async fn subscribe(&self) -> Result<Box<dyn ResultStream>, Vec<GraphQLError>> {
+        let guard = Guard(self.inner.clone(), self.argument.clone());
+        match self.command.as_str() {
+            "live" => {
+                self.inner.note(format!("run {}", self.argument));
+                let mut state = self.inner.topic(&self.argument).subscribe();
+                state.mark_changed();
+                Ok(Box::new(Live { state, guard }))
+            }
+            "events" => Ok(Box::new(Script {
+                items: (1..=self.argument.parse().unwrap())
+                    .map(|n: u32| Ok(Payload::data(format!("{{\"data\":{n}}}").into())))
+                    .collect(),
+                _guard: guard,
+            })),
+            "flaky" => {
+                let mut error = GraphQLError::new(ErrorCode::Unexpected, "database is gone");
+                error.extensions.internal = Some(serde_json::json!("host db.internal"));
+                let good = |n: u32| Ok(Payload::data(format!("{{\"data\":{n}}}").into()));
+                Ok(Box::new(Script { items: vec![good(1), Err(error), good(2)], _guard: guard }))
+            }
+            _ => Err(vec![GraphQLError::new(ErrorCode::NotFound, "missing session variable")]),
+        }
+    }
+}
+
+struct Live {
+    state: watch::Receiver<Bytes>,
+    guard: Guard,
+}
+
+#[async_trait]
+impl ResultStream for Live {
+    async fn next(&mut self) -> Option<Result<Payload, GraphQLError>> {
+        self.state.changed().await.ok()?;
+        let bytes = self.state.borrow_and_update().clone();
+        self.guard.0.note(format!("take {}", self.guard.1));
+        Some(Ok(Payload::data(bytes)))
+    }
+}
+
+struct Script {
+    items: Vec<Result<Payload, GraphQLError>>,
+    _guard: Guard,
+}
+
+#[async_trait]
+impl ResultStream for Script {
+    async fn next(&mut self) -> Option<Result<Payload, GraphQLError>> {
+        (!self.items.is_empty()).then(|| self.items.remove(0))
+    }
+}
