@@ -32,7 +32,6 @@ export function App({ session }: { readonly session: Session }) {
         className={`layout-${layout}`}
         fetcher={fetcher}
         defaultQuery={WELCOME}
-        defaultEditorToolsVisibility="headers"
         onEditHeaders={setHeaders}
         onTabChange={onTabs}
         shouldPersistHeaders={false}

@@ -10,4 +10,5 @@
 pub mod evaluate;
 pub mod query;
 pub mod random;
+pub mod servers;
 pub mod world;

@@ -53,7 +53,7 @@ pub(crate) fn malformed(error: &HttpError) -> GraphQLError {
         HttpError::Request(RequestError::Batch) => ErrorCode::NotSupported,
         HttpError::Request(_) => ErrorCode::ParseFailed,
         HttpError::UnsupportedMediaType(_) | HttpError::NotAcceptable => ErrorCode::InvalidHeaders,
-        HttpError::MethodNotAllowed(_) => ErrorCode::BadRequest,
+        HttpError::MethodNotAllowed | HttpError::MutationOverGet => ErrorCode::BadRequest,
         HttpError::PossibleForgery => ErrorCode::AccessDenied,
     };
     GraphQLError::new(code, error.to_string())

@@ -153,7 +153,7 @@ async fn execute(
     };
     if is_get && operation.kind() == OperationKind::Mutation {
         OperationMetrics::rejected(&state.metrics, reply.transport());
-        return Err(reply.malformed(&HttpError::MUTATION_OVER_GET));
+        return Err(reply.malformed(&HttpError::MutationOverGet));
     }
     let start = |transport| {
         let (kind, is_stream) = (operation.kind(), operation.is_stream());
