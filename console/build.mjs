@@ -9,8 +9,6 @@ import { build } from 'esbuild';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const at = (...parts) => path.join(here, ...parts);
 
-await (process.argv.includes('--tests') ? buildTests() : buildPage());
-
 async function buildTests() {
   await rm(at('.cache/tests'), { recursive: true, force: true });
   const tests = (await readdir(at('test'))).filter((name) => name.endsWith('.test.ts'));
@@ -93,3 +91,5 @@ async function licenceOf(folder) {
   const text = file ? await readFile(at(folder, file), 'utf8') : '';
   return `${'='.repeat(78)}\n${name} ${version} (${license ?? 'see below'})\n${'='.repeat(78)}\n${text.trim()}\n`;
 }
+
+await (process.argv.includes('--tests') ? buildTests() : buildPage());

@@ -34,9 +34,9 @@ subscription {
 const MAX_FIELDS = 6;
 
 export function suggest(schema: GraphQLSchema): string {
-  if (validate(schema, parse(DEMO)).length === 0) return DEMO;
-
   const subscription = schema.getSubscriptionType();
+  if (subscription && validate(schema, parse(DEMO)).length === 0) return DEMO;
+
   const streaming = subscription && firstTable(subscription);
   if (streaming) return `# Run this with Ctrl-Enter, then watch: rows change when the data does.\n${operation('subscription', streaming)}`;
 

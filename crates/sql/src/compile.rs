@@ -11,7 +11,7 @@ use serde_json::Value as Literal;
 use crate::{
     access::{Access, RootKind},
     catalog::{Dialect, QualifiedName, Volatility},
-    ir::{Alias, CallArg, Expr, Form, From, Json, Operator, ParamIndex, Relation},
+    ir::{Alias, CallArg, Expr, Form, From, Json, Operator, Order, ParamIndex, Relation},
     json_path,
     model::{Cardinality, ComputedField, ComputedResult, ModelColumn, TableIndex},
     params::{Binding, Codec, Compiled, Source},
@@ -290,8 +290,22 @@ impl<'a> Compiler<'a> {
         field: &BoundField,
     ) -> Result<Json> {
         relation.max_rows = self.access(table, &field.path)?.limit();
+        self.make_order_total(&mut relation, table);
         let row = self.row(table, relation.alias, &field.selection)?;
         Ok(Json::List(Box::new(relation), row))
+    }
+
+    /// Orders rows that compare equal by primary key, so that the same rows always make the same
+    /// result: else an update that moves a row in the heap would look like a change to every live
+    /// query that shows it (`docs/decisions/0003-total-order.md`).
+    fn make_order_total(&self, relation: &mut Relation, table: TableIndex) {
+        let table = &self.schema.model.tables[table].table;
+        for column in table.primary_key.iter().flat_map(|k| &k.columns) {
+            let by = Expr::Column(relation.alias, column.clone());
+            if !relation.order_by.iter().any(|o| o.by == by) {
+                relation.order_by.push(Order { by, descending: false, nulls_first: None });
+            }
+        }
     }
 
     /// The members of a row's object.

@@ -79,6 +79,8 @@ impl RoleSchema {
         if role == ADMIN_ROLE || !model.introspection_disabled.contains(role) {
             query.extend(meta_fields().into_iter().map(|(name, field)| (name.into(), field)));
         }
+        query.sort_keys();
+        subscription.sort_keys();
         let name = schema.query.clone();
         schema.add(&name, None, TypeKind::Object(query));
         if !subscription.is_empty() {
@@ -219,6 +221,8 @@ impl<'a> Builder<'a> {
             }
             fields.insert(computed.name.as_str().into(), field);
         }
+        // In Hasura's order.
+        fields.sort_keys();
         fields
     }
 

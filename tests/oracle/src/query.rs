@@ -325,7 +325,25 @@ impl Writer<'_> {
             let c = self.random.below(table.columns.len());
             args.distinct.push(c);
             parts.push(format!("distinct_on: [{}]", table.columns[c].name));
+            if self.random.one_in(3) {
+                // Without an order of its own the list is sorted by the column, then by key.
+                let ascending =
+                    |c| Order { by: OrderBy::Column(c), descending: false, nulls_first: None };
+                args.order = vec![ascending(c), ascending(0)];
+                return (args, format!("({})", parts.join(", ")));
+            }
             self.order(OrderBy::Column(c), t, &mut args, &mut orders);
+        }
+        if args.distinct.is_empty() && self.random.one_in(5) {
+            // By key alone.
+            args.order =
+                vec![Order { by: OrderBy::Column(0), descending: false, nulls_first: None }];
+            let text = if parts.is_empty() {
+                String::new()
+            } else {
+                format!("({})", parts.join(", "))
+            };
+            return (args, text);
         }
         if self.random.one_in(2) {
             let relationships = &self.world.relationships[t];

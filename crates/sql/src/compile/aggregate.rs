@@ -15,10 +15,15 @@ impl Compiler<'_> {
     /// An object of aggregates over a relation.
     pub(super) fn aggregates(
         &mut self,
-        relation: Relation,
+        mut relation: Relation,
         table: TableIndex,
         field: &BoundField,
     ) -> Result<Json> {
+        // Sums need no order; rows that are shown or cut off do.
+        let shows_rows = field.selection.iter().any(|f| &*f.name == "nodes");
+        if shows_rows || relation.limit.is_some() || relation.offset.is_some() {
+            self.make_order_total(&mut relation, table);
+        }
         debug_assert!(matches!(
             self.meaning(field.ty.base()),
             Some(ObjectMeaning::Aggregate(t)) if t == table
@@ -101,10 +106,12 @@ impl Compiler<'_> {
         })
     }
 
-    /// `min`, `max` and `sum` are values of the column's type; the rest are floats.
+    /// `min`, `max` and `sum` are values of the column's type; the rest are numbers, which are
+    /// strings if the column's are (as in Hasura).
     fn aggregate_form(&self, function: &str, column: &ModelColumn) -> Form {
-        match function {
-            "min" | "max" | "sum" => self.form(&column.scalar),
+        match (function, self.form(&column.scalar)) {
+            ("min" | "max" | "sum", form) => form,
+            (_, Form::Text) => Form::Text,
             _ => Form::Plain,
         }
     }

@@ -4,7 +4,6 @@ use artesian_graphql::bind::Value;
 
 use super::{CompileError, Compiler, Result, and_first};
 use crate::{
-    catalog::Dialect,
     ir::{Aggregate, Alias, Expr, From, Order, Relation},
     model::{Cardinality, ComputedResult, TableIndex},
 };
@@ -166,16 +165,15 @@ impl Compiler<'_> {
             }
             seen.push(&order.by);
         }
-        if self.dialect == Dialect::Sqlite {
-            // PostgreSQL sorts by the distinct columns by itself; a window function does not.
-            for column in &on {
-                if !relation.order_by.iter().any(|o| o.by == *column) {
-                    relation.order_by.push(Order {
-                        by: column.clone(),
-                        descending: false,
-                        nulls_first: None,
-                    });
-                }
+        // Rows are sorted by the distinct columns first, which is what DISTINCT ON wants; where
+        // order_by is shorter, all of it is among them.
+        for column in &on {
+            if !relation.order_by.iter().any(|o| o.by == *column) {
+                relation.order_by.push(Order {
+                    by: column.clone(),
+                    descending: false,
+                    nulls_first: None,
+                });
             }
         }
         relation.distinct_on = on;

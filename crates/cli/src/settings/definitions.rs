@@ -1,0 +1,272 @@
+//! Every setting, described once: flags, help, environment, configuration file and documentation
+//! are all made from this table.
+
+/// What a setting's value looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// Text that is never shown.
+    Secret,
+    /// A JSON array of secrets.
+    SecretList,
+    /// A database URL; its password is never shown.
+    DatabaseUrl,
+    /// A file or a folder.
+    Path,
+    /// `host:port`.
+    Address,
+    /// `true` or `false`.
+    Switch,
+    /// A whole number.
+    Number,
+    /// A time; a plain number is milliseconds.
+    Milliseconds,
+    /// A time; a plain number is seconds.
+    Seconds,
+    /// Values with commas between them.
+    List,
+    /// One of these.
+    Choice(&'static [&'static str]),
+}
+
+/// Which commands take a setting as a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// The database, metadata, and the schema made of them.
+    Source,
+    /// Live queries.
+    Live,
+    /// Limits of operations.
+    Limits,
+    /// Listening, authentication, HTTP.
+    Server,
+    /// WebSocket connections.
+    WebSocket,
+    /// Logs.
+    Log,
+}
+
+impl Group {
+    /// All of them, in the order in which they are documented.
+    pub const ALL: [Self; 6] =
+        [Self::Source, Self::Live, Self::Limits, Self::Server, Self::WebSocket, Self::Log];
+
+    /// The heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Source => "Database and schema",
+            Self::Live => "Live queries",
+            Self::Limits => "Limits of operations",
+            Self::Server => "Server",
+            Self::WebSocket => "WebSocket connections",
+            Self::Log => "Logs",
+        }
+    }
+}
+
+/// A setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Definition {
+    /// The flag without `--`; `ARTESIAN_` and this in capitals is its environment variable.
+    pub name: &'static str,
+    /// More environment variables, in the order in which they are looked at.
+    pub env: &'static [&'static str],
+    /// Where it stands in the configuration file.
+    pub file: &'static str,
+    /// Its default as it would be written; empty for none.
+    pub default: &'static str,
+    /// What its value looks like.
+    pub kind: Kind,
+    /// Where it belongs.
+    pub group: Group,
+    /// What it does.
+    pub help: &'static str,
+}
+
+impl Definition {
+    /// Its own environment variable.
+    pub fn own_env(&self) -> String {
+        format!("ARTESIAN_{}", self.name.replace('-', "_").to_uppercase())
+    }
+
+    /// All its environment variables, in the order in which they are looked at.
+    pub fn all_env(&self) -> Vec<String> {
+        let others = self.env.iter().map(|name| (*name).to_owned());
+        std::iter::once(self.own_env()).chain(others).collect()
+    }
+
+    /// Whether its value must not be shown.
+    pub fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret | Kind::SecretList | Kind::DatabaseUrl)
+    }
+}
+
+/// The setting of that name.
+pub fn find(name: &str) -> Option<&'static Definition> {
+    ALL.iter().find(|d| d.name == name)
+}
+
+macro_rules! settings {
+    ($($group:ident { $($name:literal, $kind:expr, $default:literal, $file:literal,
+        [$($env:literal),*], $help:literal;)* })*) => {
+        /// Every setting.
+        pub const ALL: &[Definition] = &[$($(Definition {
+            name: $name,
+            env: &[$($env),*],
+            file: $file,
+            default: $default,
+            kind: $kind,
+            group: Group::$group,
+            help: $help,
+        },)*)*];
+    };
+}
+
+settings! {
+    Source {
+        "database-url", Kind::DatabaseUrl, "", "sources[].database.url",
+            ["HASURA_GRAPHQL_DATABASE_URL", "PG_DATABASE_URL", "HASURA_GRAPHQL_METADATA_DATABASE_URL"],
+            "The database: postgres://user:password@host:5432/name or sqlite:path/to/file.db. Without it, the `connection_info` of the metadata counts";
+        "metadata", Kind::Path, "", "sources[].metadata", ["HASURA_GRAPHQL_METADATA_DIR"],
+            "Hasura metadata, version 3: a JSON export, or the folder with version.yaml. Without it, everything in the default schema is served to the administrator";
+        "source-name", Kind::Text, "default", "sources[].name", [],
+            "The name that the database has in the metadata";
+        "changes", Kind::Choice(&["auto", "poll"]), "auto", "sources[].changes", [],
+            "How changes are noticed. auto: the best way that the database offers; poll: live queries are run again at every refetch interval";
+        "connections", Kind::Number, "50", "sources[].database.connections",
+            ["HASURA_GRAPHQL_PG_CONNECTIONS"],
+            "PostgreSQL: the most connections that are open at a time";
+        "database-connect-timeout", Kind::Seconds, "60s", "sources[].database.connect_timeout", [],
+            "How long to try to reach the database at start-up before giving up";
+        "statement-timeout", Kind::Milliseconds, "0", "sources[].database.statement_timeout", [],
+            "How long one statement may run in the database; 0: as long as the database says (SQLite: 30 s)";
+        "stringify-numeric-types", Kind::Switch, "false", "schema.stringify_numeric_types",
+            ["HASURA_GRAPHQL_STRINGIFY_NUMERIC_TYPES"],
+            "bigint, numeric and double precision as JSON strings, so that JavaScript does not round them";
+        "infer-function-permissions", Kind::Switch, "true", "schema.infer_function_permissions",
+            ["HASURA_GRAPHQL_INFER_FUNCTION_PERMISSIONS"],
+            "Who may read a function's result may call it. Accepted for later: this version serves no functions as root fields";
+    }
+    Live {
+        "live-queries-multiplexed-refetch-interval", Kind::Milliseconds, "1s",
+            "live_queries.refetch_interval",
+            ["HASURA_GRAPHQL_LIVE_QUERIES_MULTIPLEXED_REFETCH_INTERVAL"],
+            "How often live queries are run again where changes cannot be noticed";
+        "live-queries-multiplexed-batch-size", Kind::Number, "100", "live_queries.batch_size",
+            ["HASURA_GRAPHQL_LIVE_QUERIES_MULTIPLEXED_BATCH_SIZE"],
+            "The most live queries of the same shape that one statement runs again";
+        "live-queries-connections", Kind::Number, "4", "live_queries.connections", [],
+            "The most statements for live queries that run at the same time";
+    }
+    Limits {
+        "max-depth", Kind::Number, "50", "limits.depth", [],
+            "The deepest nesting of selections and of input values";
+        "max-root-fields", Kind::Number, "200", "limits.root_fields", [],
+            "The most root fields of an operation";
+        "max-aliases", Kind::Number, "200", "limits.aliases", [],
+            "The most aliases in an operation";
+        "max-tokens", Kind::Number, "15000", "limits.tokens", [],
+            "The most tokens in a document";
+        "plan-cache-size", Kind::Number, "4096", "limits.plan_cache_size", [],
+            "How many prepared documents are kept";
+        "execution-timeout", Kind::Seconds, "60s", "limits.execution_timeout", [],
+            "How long a query may take";
+    }
+    Server {
+        "listen", Kind::Address, "127.0.0.1:8080", "server.listen", [],
+            "The address to listen on; 0.0.0.0:8080 for every interface, port 0 for a free port";
+        "server-host", Kind::Text, "", "server.host", ["HASURA_GRAPHQL_SERVER_HOST"],
+            "The host to listen on, if `listen` is not given (Hasura's name)";
+        "server-port", Kind::Number, "", "server.port", ["HASURA_GRAPHQL_SERVER_PORT"],
+            "The port to listen on, if `listen` is not given (Hasura's name)";
+        "admin-secret", Kind::Secret, "", "server.admin_secret",
+            ["HASURA_GRAPHQL_ADMIN_SECRET", "HASURA_GRAPHQL_ACCESS_KEY"],
+            "What clients must send as X-Hasura-Admin-Secret. Without it every client is the administrator";
+        "admin-secrets", Kind::SecretList, "", "server.admin_secrets",
+            ["HASURA_GRAPHQL_ADMIN_SECRETS"],
+            "Several admin secrets as a JSON array, any of which is good";
+        "enable-console", Kind::Switch, "true", "server.console", ["HASURA_GRAPHQL_ENABLE_CONSOLE"],
+            "Whether the console is served at /";
+        "cors-domain", Kind::List, "*", "server.cors_domain", ["HASURA_GRAPHQL_CORS_DOMAIN"],
+            "Origins whose pages may call the server, e.g. https://app.example.com, https://*.example.com; * for all";
+        "disable-cors", Kind::Switch, "false", "server.disable_cors",
+            ["HASURA_GRAPHQL_DISABLE_CORS"],
+            "Send no CORS headers: browsers then let only pages of the same origin read answers";
+        "csrf", Kind::Choice(&["post-only", "strict", "off"]), "post-only", "server.csrf", [],
+            "Which requests are refused because a page of another site could have sent them: POST only, GET as well, or none";
+        "status-profile", Kind::Choice(&["hasura", "spec"]), "hasura", "server.status_profile", [],
+            "HTTP statuses of GraphQL answers: as Hasura gives them (200), or as the GraphQL over HTTP draft says";
+        "max-body-bytes", Kind::Number, "1048576", "server.max_body_bytes", [],
+            "The longest request body";
+        "max-head-bytes", Kind::Number, "65536", "server.max_head_bytes", [],
+            "The longest request head, headers included";
+        "read-timeout", Kind::Seconds, "30s", "server.read_timeout", [],
+            "How long the headers and the body of a request may each take to arrive";
+        "request-timeout", Kind::Seconds, "90s", "server.request_timeout", [],
+            "How long a single answer may take altogether";
+        "write-timeout", Kind::Seconds, "30s", "server.write_timeout", [],
+            "A connection that takes nothing for this long while something waits for it is closed";
+        "sse-heartbeat", Kind::Seconds, "12s", "server.sse_heartbeat", [],
+            "How often an event stream without results sends a comment";
+        "shutdown-window", Kind::Seconds, "10s", "server.shutdown_window", [],
+            "Over how long sockets are closed after SIGTERM, so that clients do not come back all at once";
+        "shutdown-grace", Kind::Seconds, "20s", "server.shutdown_grace",
+            ["HASURA_GRAPHQL_GRACEFUL_SHUTDOWN_TIMEOUT"],
+            "How long requests that are under way may take after that";
+    }
+    WebSocket {
+        "enable-websockets", Kind::Switch, "true", "server.http_server_options.enable_websockets", [],
+            "Whether WebSocket connections are accepted";
+        "websocket-connection-init-timeout", Kind::Seconds, "10s", "server.websockets.init_timeout",
+            ["HASURA_GRAPHQL_WEBSOCKET_CONNECTION_INIT_TIMEOUT"],
+            "How long a client may take to send `connection_init`";
+        "websocket-keepalive", Kind::Seconds, "15s", "server.websockets.ping_interval",
+            ["HASURA_GRAPHQL_WEBSOCKET_KEEPALIVE"],
+            "How often a quiet connection is asked for a sign of life";
+        "websocket-ping-timeout", Kind::Seconds, "30s", "server.websockets.ping_timeout", [],
+            "How long a connection may stay silent after that";
+        "websocket-max-operations", Kind::Number, "100", "server.websockets.max_operations", [],
+            "The most operations at a time on one connection";
+        "websocket-max-message-bytes", Kind::Number, "1048576",
+            "server.websockets.max_message_bytes", [],
+            "The longest message of a client";
+        "websocket-max-queue-bytes", Kind::Number, "4194304", "server.websockets.max_queue_bytes", [],
+            "The most that waits to be written to one connection; a slow client skips results beyond it";
+        "websocket-write-timeout", Kind::Seconds, "30s", "server.websockets.write_timeout", [],
+            "A connection that takes nothing for this long while something waits for it is closed";
+        "websocket-close-timeout", Kind::Seconds, "5s", "server.websockets.close_timeout", [],
+            "How long the closing handshake may take";
+    }
+    Log {
+        "log-format", Kind::Choice(&["text", "json"]), "text", "log.format", [],
+            "Logs for people, or one JSON object a line";
+        "log-level", Kind::Text, "info", "log.level", ["ARTESIAN_LOG", "HASURA_GRAPHQL_LOG_LEVEL"],
+            "error, warn, info, debug or trace; also per part: info,artesian_live=debug";
+    }
+}
+
+/// Environment variables of Hasura's that name something that is nothing here, or no loss.
+pub const QUIET: &[&str] = &[
+    "HASURA_GRAPHQL_CONSOLE_ASSETS_DIR",
+    "HASURA_GRAPHQL_CONSOLE_SENTRY_DSN",
+    "HASURA_GRAPHQL_DEV_MODE",
+    "HASURA_GRAPHQL_ENABLED_LOG_TYPES",
+    "HASURA_GRAPHQL_ENABLE_TELEMETRY",
+    "HASURA_GRAPHQL_ENABLED_APIS",
+    "HASURA_GRAPHQL_EE_LICENSE_KEY",
+    "HASURA_GRAPHQL_MIGRATIONS_DIR",
+    "HASURA_GRAPHQL_MIGRATIONS_SERVER_PORT",
+    "HASURA_GRAPHQL_CLI_ENVIRONMENT",
+    "HASURA_GRAPHQL_ENDPOINT",
+    "HASURA_GRAPHQL_UNIX_SOCKET",
+];
+
+/// Environment variables of Hasura's that say who may do what. Without them and without an admin
+/// secret everybody would be the administrator.
+pub const AUTHENTICATION: &[&str] = &[
+    "HASURA_GRAPHQL_AUTH_HOOK",
+    "HASURA_GRAPHQL_JWT_SECRET",
+    "HASURA_GRAPHQL_JWT_SECRETS",
+    "HASURA_GRAPHQL_UNAUTHORIZED_ROLE",
+];

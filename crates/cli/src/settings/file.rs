@@ -1,0 +1,331 @@
+//! The configuration file as a flat list of values with their places.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
+use serde_saphyr::Spanned;
+
+use super::{
+    definitions,
+    resolve::{Environment, SettingsError},
+    suggest,
+};
+use crate::metadata::yaml;
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: u64,
+    /// The column, from 1.
+    pub column: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+}
+
+/// A value of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileValue {
+    /// The path of its setting, e.g. `server.listen`.
+    pub path: String,
+    /// Its text, or several of a list.
+    pub items: Vec<String>,
+    /// Whether it was written as a list.
+    pub is_list: bool,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// A node of the YAML tree.
+enum Node {
+    Nothing,
+    Scalar(String),
+    List(Vec<Spanned<Node>>),
+    Map(Vec<(Spanned<String>, Spanned<Node>)>),
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value, a list or keys with values")
+    }
+
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node::Nothing)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+        Ok(Node::Scalar(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
+        Ok(Node::Scalar(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
+        Ok(Node::Scalar(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+        Ok(Node::Scalar(value.to_string()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
+        Ok(Node::Scalar(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Node::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Node::Map(entries))
+    }
+}
+
+/// Reads a configuration file.
+pub fn read(path: &Path, environment: &Environment) -> Result<Vec<FileValue>, SettingsError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| SettingsError::File { path: path.to_owned(), error })?;
+    parse(path, &text, environment)
+}
+
+/// Reads the text of a configuration file.
+pub fn parse(
+    path: &Path,
+    text: &str,
+    environment: &Environment,
+) -> Result<Vec<FileValue>, SettingsError> {
+    let blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    if text.lines().all(blank) {
+        return Ok(Vec::new());
+    }
+    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+    let root: Spanned<Node> =
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+            let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+            SettingsError::At {
+                origin: Place { file: path.to_owned(), line, column }.to_string(),
+                message: yaml::message(&error),
+            }
+        })?;
+    let mut reader = Reader { file: path, environment, values: Vec::new() };
+    reader.read(String::new(), root)?;
+    Ok(reader.values)
+}
+
+struct Reader<'a> {
+    file: &'a Path,
+    environment: &'a Environment,
+    values: Vec<FileValue>,
+}
+
+/// Keys that have a meaning in the design but none in this version.
+fn unsupported(path: &str) -> Option<&'static str> {
+    match path {
+        "sources[].graphql" => Some("GraphQL sources are not supported by this version"),
+        "sources[].prefix" => {
+            Some("prefixes of sources are not supported by this version: it serves one source")
+        }
+        "server.websockets.compat" => {
+            Some("the compatibility profiles of WebSockets are not supported by this version")
+        }
+        _ => None,
+    }
+}
+
+impl Reader<'_> {
+    fn place(&self, location: serde_saphyr::Location) -> Place {
+        Place {
+            file: self.file.to_owned(),
+            line: location.line(),
+            column: location.column(),
+        }
+    }
+
+    fn error(&self, location: serde_saphyr::Location, message: String) -> SettingsError {
+        SettingsError::At { origin: self.place(location).to_string(), message }
+    }
+
+    fn read(&mut self, path: String, node: Spanned<Node>) -> Result<(), SettingsError> {
+        let at = node.referenced;
+        let is_setting = definitions::ALL.iter().any(|d| d.file == path);
+        match node.value {
+            Node::Nothing => Ok(()),
+            Node::Scalar(text) if is_setting => {
+                let items = vec![self.interpolate(&text, at)?];
+                let place = self.place(at);
+                self.values.push(FileValue { path, items, is_list: false, place });
+                Ok(())
+            }
+            Node::List(nodes) if is_setting => {
+                let mut items = Vec::new();
+                for node in nodes {
+                    let Node::Scalar(text) = node.value else {
+                        let message = format!("`{path}` is a list of plain values");
+                        return Err(self.error(node.referenced, message));
+                    };
+                    items.push(self.interpolate(&text, node.referenced)?);
+                }
+                let place = self.place(at);
+                self.values.push(FileValue { path, items, is_list: true, place });
+                Ok(())
+            }
+            Node::List(nodes) if path == "sources" => self.sources(nodes),
+            Node::Map(entries) if !is_setting && path != "sources" => self.keys(&path, entries),
+            _ if is_setting => Err(self.error(at, format!("`{path}` needs a plain value"))),
+            _ if path == "sources" => {
+                let message = "`sources` is a list: begin its first entry with `- name: default`";
+                Err(self.error(at, message.to_owned()))
+            }
+            _ if path.is_empty() => {
+                Err(self.error(at, "a configuration file consists of keys with values".to_owned()))
+            }
+            _ => Err(self.error(at, format!("`{path}` holds further keys: {}", list(&path)))),
+        }
+    }
+
+    fn sources(&mut self, mut nodes: Vec<Spanned<Node>>) -> Result<(), SettingsError> {
+        // The second source is the one to speak of, unless it says itself what is wrong.
+        if nodes.len() > 1 {
+            let second = nodes.swap_remove(1);
+            let at = second.referenced;
+            self.read("sources[]".to_owned(), second)?;
+            let message = "several sources are not supported by this version: leave one of them";
+            return Err(self.error(at, message.to_owned()));
+        }
+        nodes.into_iter().try_for_each(|node| self.read("sources[]".to_owned(), node))
+    }
+
+    fn keys(
+        &mut self,
+        path: &str,
+        entries: Vec<(Spanned<String>, Spanned<Node>)>,
+    ) -> Result<(), SettingsError> {
+        for (key, node) in entries {
+            let at = key.referenced;
+            let below = join(path, &key.value);
+            if let Some(message) = unsupported(&below) {
+                return Err(self.error(at, message.to_owned()));
+            }
+            let known = children(path);
+            if !known.iter().any(|k| *k == key.value) {
+                let hint = elsewhere(&key.value)
+                    .filter(|_| suggest::closest(&key.value, known.iter().copied()).is_none())
+                    .map_or_else(
+                        || suggest::hint(&key.value, known.iter().copied()),
+                        |path| format!("; did you mean `{path}`?"),
+                    );
+                let message = format!("unknown key `{below}`{hint} (known here: {})", list(path));
+                return Err(self.error(at, message));
+            }
+            self.read(below, node)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces `${NAME}` by the environment's value, `${NAME:-text}` by the text if there is none,
+    /// and `$$` by `$`.
+    fn interpolate(
+        &self,
+        text: &str,
+        at: serde_saphyr::Location,
+    ) -> Result<String, SettingsError> {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(start) = rest.find('$') {
+            out.push_str(&rest[..start]);
+            rest = &rest[start..];
+            if let Some(after) = rest.strip_prefix("$$") {
+                out.push('$');
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix("${") {
+                let end = after
+                    .find('}')
+                    .ok_or_else(|| self.error(at, "`${` without a closing `}`".to_owned()))?;
+                let inner = &after[..end];
+                let (name, default) =
+                    inner.split_once(":-").map_or((inner, None), |(n, d)| (n, Some(d)));
+                match (self.environment.get(name).filter(|v| !v.is_empty()), default) {
+                    (Some(value), _) => out.push_str(value),
+                    (None, Some(default)) => out.push_str(default),
+                    (None, None) => {
+                        let message = format!(
+                            "the environment variable `{name}` is not set; set it, or write \
+                             `${{{name}:-default}}`"
+                        );
+                        return Err(self.error(at, message));
+                    }
+                }
+                rest = &after[end + 1..];
+            } else {
+                out.push('$');
+                rest = &rest[1..];
+            }
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// The keys that may stand below a path.
+fn children(path: &str) -> Vec<&'static str> {
+    let mut keys: Vec<&'static str> = Vec::new();
+    for definition in definitions::ALL {
+        let rest = if path.is_empty() {
+            Some(definition.file)
+        } else {
+            definition.file.strip_prefix(path).and_then(|rest| rest.strip_prefix('.'))
+        };
+        let key = rest.and_then(|rest| rest.split('.').next());
+        let key = key.map(|key| key.trim_end_matches("[]")).filter(|key| !key.is_empty());
+        keys.extend(key.filter(|key| !keys.contains(key)));
+    }
+    keys
+}
+
+fn list(path: &str) -> String {
+    children(path).join(", ")
+}
+
+/// The setting that somebody wrote in the wrong place, or by its flag's name.
+fn elsewhere(key: &str) -> Option<&'static str> {
+    let flag = key.replace('_', "-");
+    definitions::ALL
+        .iter()
+        .find(|d| d.name == flag || d.file.rsplit('.').next() == Some(key))
+        .map(|d| d.file)
+}

@@ -1,0 +1,288 @@
+//! Settings: where they come from and what they are.
+
+pub mod definitions;
+pub mod docs;
+pub mod file;
+pub mod resolve;
+pub mod suggest;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use artesian_engine::EngineConfig;
+use artesian_server::{Cors, CsrfRule, ServerConfig, StatusProfile, WebSocketConfig};
+
+pub use resolve::{Environment, Flags, Origin, Raw, Resolver, SettingsError};
+
+use crate::redact::{DatabaseUrl, Redactor};
+
+/// The environment variable that names the configuration file.
+pub const CONFIG_ENV: &str = "ARTESIAN_CONFIG";
+
+/// The configuration file that is read if it is there.
+pub const DEFAULT_CONFIG: &str = "artesian.yaml";
+
+/// How changes are noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// The best way that the database offers.
+    Auto,
+    /// Live queries are run again at every interval.
+    Poll,
+}
+
+/// The database and the schema made of it.
+#[derive(Clone)]
+pub struct SourceSettings {
+    /// Its name in the metadata.
+    pub name: String,
+    /// Where it is; `None` leaves it to the metadata.
+    pub database_url: Option<DatabaseUrl>,
+    /// A JSON export or a folder.
+    pub metadata: Option<PathBuf>,
+    /// How changes are noticed.
+    pub changes: Changes,
+    /// PostgreSQL: the most connections.
+    pub connections: usize,
+    /// How long to try to reach it at start-up.
+    pub connect_timeout: Duration,
+    /// How long a statement may run.
+    pub statement_timeout: Option<Duration>,
+    /// Numbers beyond JavaScript's as strings.
+    pub stringify_numeric_types: bool,
+}
+
+/// How logs are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// One JSON object a line.
+    pub json: bool,
+    /// The filter.
+    pub level: String,
+}
+
+/// Everything that can be set.
+#[derive(Clone)]
+pub struct Settings {
+    /// The database.
+    pub source: SourceSettings,
+    /// Live queries.
+    pub live: artesian_live::Config,
+    /// Limits of operations.
+    pub engine: EngineConfig,
+    /// The address to listen on, `host:port`.
+    pub listen: String,
+    /// The server.
+    pub server: ServerConfig,
+    /// Logs.
+    pub log: LogSettings,
+    /// The configuration file that was read.
+    pub config_file: Option<PathBuf>,
+    /// What is doubtful, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// Holds secrets, so it shows nothing.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// Reads the configuration file, if there is one, and puts everything together.
+    pub fn load(
+        flags: Flags,
+        config: Option<PathBuf>,
+        environment: Environment,
+    ) -> Result<Self, SettingsError> {
+        let named = config.or_else(|| {
+            environment.get(CONFIG_ENV).filter(|v| !v.is_empty()).map(PathBuf::from)
+        });
+        let config_file = named.or_else(|| {
+            let default = Path::new(DEFAULT_CONFIG);
+            default.is_file().then(|| default.to_owned())
+        });
+        let file = match &config_file {
+            Some(path) => file::read(path, &environment)?,
+            None => Vec::new(),
+        };
+        let mut settings = Self::resolve(&Resolver::new(flags, environment, file))?;
+        settings.config_file = config_file;
+        Ok(settings)
+    }
+
+    /// All settings from their places.
+    pub fn resolve(from: &Resolver) -> Result<Self, SettingsError> {
+        let settings = Self {
+            source: source(from)?,
+            live: live(from)?,
+            engine: engine(from)?,
+            listen: listen(from)?,
+            server: server(from)?,
+            log: LogSettings {
+                json: from.word("log-format")? == "json",
+                level: from.word("log-level")?,
+            },
+            config_file: None,
+            warnings: from.environment_warnings(),
+        };
+        let authentication = from.unsupported_authentication();
+        if !authentication.is_empty() && settings.server.admin_secrets.is_empty() {
+            return Err(SettingsError::Whole(format!(
+                "{} is set, but this version knows no other authentication than the admin secret: \
+                 without one everybody would be the administrator. Set ARTESIAN_ADMIN_SECRET, or \
+                 take {} away",
+                authentication.join(", "),
+                if authentication.len() == 1 { "it" } else { "them" },
+            )));
+        }
+        Ok(settings)
+    }
+
+    /// What must not be seen in any message.
+    pub fn redactor(&self) -> Redactor {
+        let mut redactor = Redactor::default();
+        if let Some(url) = &self.source.database_url {
+            redactor.add_url(url);
+        }
+        for secret in &self.server.admin_secrets {
+            redactor.add(secret);
+        }
+        redactor
+    }
+}
+
+/// Paths in the configuration file are relative to it.
+fn beside(origin: &Origin, path: &Path) -> PathBuf {
+    match origin {
+        Origin::File { place, .. } => place.file.parent().unwrap_or(Path::new("")).join(path),
+        _ => path.to_owned(),
+    }
+}
+
+fn source(from: &Resolver) -> Result<SourceSettings, SettingsError> {
+    let url = |raw: Raw| {
+        let mut url = DatabaseUrl::parse(raw.one()).map_err(|why| raw.error(why))?;
+        if matches!(raw.origin, Origin::File { .. }) {
+            url.rebase(|path| beside(&raw.origin, path));
+        }
+        Ok(url)
+    };
+    let timeout = from.time("statement-timeout")?;
+    // Hasura has it for functions, which this version does not serve.
+    from.switch("infer-function-permissions")?;
+    Ok(SourceSettings {
+        name: from.word("source-name")?,
+        database_url: from.raw("database-url").map(url).transpose()?,
+        metadata: from.raw("metadata").map(|raw| beside(&raw.origin, Path::new(raw.one()))),
+        changes: match from.word("changes")?.as_str() {
+            "poll" => Changes::Poll,
+            _ => Changes::Auto,
+        },
+        connections: from.positive("connections")?,
+        connect_timeout: from.time("database-connect-timeout")?,
+        statement_timeout: (!timeout.is_zero()).then_some(timeout),
+        stringify_numeric_types: from.switch("stringify-numeric-types")?,
+    })
+}
+
+fn live(from: &Resolver) -> Result<artesian_live::Config, SettingsError> {
+    Ok(artesian_live::Config {
+        batch_size: from.positive("live-queries-multiplexed-batch-size")?,
+        refetch_interval: from.positive_time("live-queries-multiplexed-refetch-interval")?,
+        connections: from.positive("live-queries-connections")?,
+        ..artesian_live::Config::default()
+    })
+}
+
+fn engine(from: &Resolver) -> Result<EngineConfig, SettingsError> {
+    Ok(EngineConfig {
+        max_depth: from.positive("max-depth")?,
+        max_root_fields: from.positive("max-root-fields")?,
+        max_aliases: from.number("max-aliases")?,
+        max_tokens: from.positive("max-tokens")?,
+        plan_cache_size: from.positive("plan-cache-size")?,
+        execution_timeout: from.positive_time("execution-timeout")?,
+    })
+}
+
+/// `listen`, or Hasura's host and port where they were given closer to the user.
+fn listen(from: &Resolver) -> Result<String, SettingsError> {
+    let (host, port) = (from.text("server-host"), from.port("server-port")?);
+    let Some(raw) = from.raw("listen") else {
+        return Err(SettingsError::Whole("the setting `listen` is not given".to_owned()));
+    };
+    if raw.origin == Origin::Default && (host.is_some() || port.is_some()) {
+        // Hasura listens on every interface.
+        let host = host.filter(|host| host != "*").unwrap_or_else(|| "0.0.0.0".to_owned());
+        let port = port.unwrap_or(8080);
+        let is_v6 = host.contains(':') && !host.starts_with('[');
+        return Ok(if is_v6 { format!("[{host}]:{port}") } else { format!("{host}:{port}") });
+    }
+    let address = raw.one().trim();
+    let is_good = address.rsplit_once(':').is_some_and(|(host, port)| {
+        let bare_v6 = host.contains(':') && !host.starts_with('[');
+        !host.is_empty() && !bare_v6 && port.parse::<u16>().is_ok()
+    });
+    if is_good {
+        return Ok(address.to_owned());
+    }
+    Err(raw.error(format!(
+        "`{address}` is no address to listen on: write host:port, for example 127.0.0.1:8080 or \
+         0.0.0.0:8080"
+    )))
+}
+
+fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
+    let mut admin_secrets = from.secrets("admin-secrets")?;
+    admin_secrets.extend(from.text("admin-secret"));
+    let origins = from.list("cors-domain");
+    let cors = if from.switch("disable-cors")? {
+        Cors::Disabled
+    } else if origins.iter().any(|origin| origin == "*") {
+        Cors::AllowAll
+    } else {
+        Cors::List(origins)
+    };
+    Ok(ServerConfig {
+        admin_secrets,
+        status_profile: match from.word("status-profile")?.as_str() {
+            "spec" => StatusProfile::Spec,
+            _ => StatusProfile::Hasura,
+        },
+        cors,
+        csrf: match from.word("csrf")?.as_str() {
+            "strict" => CsrfRule::Strict,
+            "off" => CsrfRule::Off,
+            _ => CsrfRule::PostOnly,
+        },
+        max_body_bytes: from.positive("max-body-bytes")?,
+        max_head_bytes: from.positive("max-head-bytes")?,
+        read_timeout: from.positive_time("read-timeout")?,
+        request_timeout: from.positive_time("request-timeout")?,
+        write_timeout: from.positive_time("write-timeout")?,
+        sse_heartbeat: from.positive_time("sse-heartbeat")?,
+        websocket: WebSocketConfig {
+            enabled: from.switch("enable-websockets")?,
+            init_timeout: from.positive_time("websocket-connection-init-timeout")?,
+            ping_interval: from.positive_time("websocket-keepalive")?,
+            ping_timeout: from.positive_time("websocket-ping-timeout")?,
+            max_operations: from.positive("websocket-max-operations")?,
+            max_message_bytes: from.positive("websocket-max-message-bytes")?,
+            max_queue_bytes: from.positive("websocket-max-queue-bytes")?,
+            write_timeout: from.positive_time("websocket-write-timeout")?,
+            close_timeout: from.positive_time("websocket-close-timeout")?,
+        },
+        console: from.switch("enable-console")?,
+        shutdown_window: from.time("shutdown-window")?,
+        shutdown_grace: from.time("shutdown-grace")?,
+    })
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

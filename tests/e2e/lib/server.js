@@ -1,0 +1,143 @@
+// The real binary, started as a user would.
+
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+import { until, within } from './wait.js';
+
+const BIN =
+  process.env.ARTESIAN_BIN ?? fileURLToPath(new URL('../../../target/debug/artesian', import.meta.url));
+
+/** Polling of PostgreSQL, in ms: short, so that tests do not wait. */
+export const INTERVAL = 50;
+
+export async function freePort() {
+  const server = createServer();
+  await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+// Nothing of the tester's environment may reach the server.
+function environment(extra) {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(ARTESIAN|HASURA|PG)/.test(name));
+  return { ...Object.fromEntries(kept), ...extra };
+}
+
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+export class Server {
+  /** Starts the binary. Unless `ready` is false it is waited for. */
+  static async start({ url, args = [], env = {}, port, ready = true }) {
+    const server = new Server();
+    server.port = port ?? (await freePort());
+    server.base = `http://127.0.0.1:${server.port}`;
+    server.http = `${server.base}/graphql`;
+    server.ws = `ws://127.0.0.1:${server.port}/graphql`;
+    server.options = { url, args, env };
+    server.log = '';
+    server.#spawn();
+    if (ready) await server.ready();
+    return server;
+  }
+
+  #spawn() {
+    const { url, args, env } = this.options;
+    const all = ['serve', '--listen', `127.0.0.1:${this.port}`, '--database-url', url];
+    all.push('--live-queries-multiplexed-refetch-interval', String(INTERVAL), ...args);
+    const child = spawn(BIN, all, { stdio: ['ignore', 'pipe', 'pipe'], env: environment(env) });
+    running.add(child);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => (this.log += text));
+    }
+    this.child = child;
+    this.exited = new Promise((resolve) => {
+      child.once('error', (error) => resolve({ error }));
+      child.once('close', (code, signal) => {
+        running.delete(child);
+        resolve({ code, signal });
+      });
+    });
+    this.isOver = false;
+    this.exited.then(() => (this.isOver = true));
+  }
+
+  async ready() {
+    await until(
+      () => `the server answers; its log:\n${this.log}`,
+      async () => {
+        if (this.isOver) return true;
+        return (await fetch(`${this.base}/healthz`)).ok;
+      },
+    );
+    if (this.isOver) throw new Error(`the server ended: ${JSON.stringify(await this.exited)}\n${this.log}`);
+  }
+
+  /** Ends it at once, as a crash would. */
+  async kill() {
+    this.child.kill('SIGKILL');
+    await within('the killed server is gone', this.exited);
+  }
+
+  /** Ends it as an operator would. */
+  async stop(limit = 30_000) {
+    this.child.kill('SIGTERM');
+    return within('the server ends after SIGTERM', this.exited, limit);
+  }
+
+  /** Starts it again, on the same port. */
+  async restart() {
+    this.#spawn();
+    await this.ready();
+  }
+
+  /** A request over plain HTTP. */
+  async post(query, variables, headers = {}) {
+    const response = await fetch(this.http, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ query, variables }),
+    });
+    return { status: response.status, type: response.headers.get('content-type'), ...(await response.json()) };
+  }
+
+  /** `data` of a query that must succeed. */
+  async data(query, variables, headers) {
+    const { data, errors } = await this.post(query, variables, headers);
+    if (errors) throw new Error(`${query}: ${JSON.stringify(errors)}`);
+    return data;
+  }
+
+  /** Every sample of `/metrics`: a map from `name{labels}` to the number. */
+  async metrics() {
+    const text = await (await fetch(`${this.base}/metrics`)).text();
+    const samples = new Map();
+    for (const line of text.split('\n')) {
+      const found = /^([^#\s][^\s{]*(?:\{.*\})?) (\S+)/.exec(line);
+      if (found) samples.set(found[1], Number(found[2]));
+    }
+    return samples;
+  }
+
+  /** The sum of all samples of a name whose labels include these. */
+  async metric(name, labels = {}) {
+    const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`);
+    let sum = 0;
+    for (const [key, value] of await this.metrics()) {
+      const isName = key === name || key.startsWith(`${name}{`);
+      if (isName && wanted.every((label) => key.includes(label))) sum += value;
+    }
+    return sum;
+  }
+
+  /** Waits until nobody follows anything any more. */
+  subscribers(count) {
+    return until(
+      `${count} live subscribers`,
+      async () => (await this.metric('artesian_live_subscribers')) === count,
+    );
+  }
+}

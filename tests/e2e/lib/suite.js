@@ -1,0 +1,27 @@
+// The frame of a test file: for every kind of database one database and one server.
+
+import { after, before, describe } from 'node:test';
+
+import { databases } from './databases.js';
+import { Server } from './server.js';
+
+/**
+ * Describes the same tests for every kind of database. `define` gets an object that has `database`
+ * and `server` while its tests run.
+ */
+export function overDatabases(title, define, { args, env, sql } = {}) {
+  for (const kind of databases) {
+    describe(`${title} over ${kind.name}`, () => {
+      const world = { kind: kind.name };
+      before(async () => {
+        world.database = await kind.create(sql);
+        world.server = await Server.start({ url: world.database.url, args, env });
+      });
+      after(async () => {
+        await world.server?.kill();
+        await world.database?.drop();
+      });
+      define(world);
+    });
+  }
+}

@@ -1,0 +1,53 @@
+// npm @apollo/client: HTTP for queries, graphql-ws for subscriptions.
+
+import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from '@apollo/client/core';
+import { CombinedGraphQLErrors } from '@apollo/client/errors';
+import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
+import { getMainDefinition } from '@apollo/client/utilities';
+import { createClient } from 'graphql-ws';
+import WebSocket from 'ws';
+
+import { clientContract } from '../lib/contract.js';
+import { pause } from '../lib/wait.js';
+
+function connect(server) {
+  const socket = createClient({
+    url: server.ws,
+    webSocketImpl: WebSocket,
+    retryAttempts: 200,
+    retryWait: () => pause(50),
+  });
+  const link = ApolloLink.split(
+    ({ query }) => getMainDefinition(query).operation === 'subscription',
+    new GraphQLWsLink(socket),
+    new HttpLink({ uri: server.http }),
+  );
+  const client = new ApolloClient({
+    link,
+    cache: new InMemoryCache(),
+    defaultOptions: { query: { fetchPolicy: 'no-cache', errorPolicy: 'all' } },
+  });
+  const errorsOf = (error) => (CombinedGraphQLErrors.is(error) ? error.errors : undefined);
+  return {
+    query: async (query, variables) => {
+      const { data, error } = await client.query({ query: gql(query), variables });
+      if (error && !errorsOf(error)) throw error;
+      return { data, errors: errorsOf(error) };
+    },
+    subscribe: (query, variables, observer) => {
+      const subscription = client
+        .subscribe({ query: gql(query), variables, fetchPolicy: 'no-cache', errorPolicy: 'all' })
+        .subscribe({
+          ...observer,
+          next: ({ data, error }) => observer.next({ data, errors: errorsOf(error) ?? error }),
+        });
+      return () => subscription.unsubscribe();
+    },
+    close: async () => {
+      client.stop();
+      await socket.dispose();
+    },
+  };
+}
+
+clientContract('@apollo/client', connect, { resumes: true });

@@ -1,0 +1,82 @@
+// npm @urql/core: fetch for queries; subscriptions by fetch (event streams, by the Accept header that
+// it sends of itself) and by graphql-ws.
+
+import { Client, fetchExchange, subscriptionExchange } from '@urql/core';
+import { createClient } from 'graphql-ws';
+import WebSocket from 'ws';
+
+import { clientContract } from '../lib/contract.js';
+import { pause } from '../lib/wait.js';
+
+function adapt(client, close) {
+  const result = ({ data, error }) => {
+    if (error?.networkError) return { network: error.networkError };
+    return { data, errors: error?.graphQLErrors };
+  };
+  return {
+    query: async (query, variables) => result(await client.query(query, variables ?? {}).toPromise()),
+    subscribe: (query, variables, observer) => {
+      const { unsubscribe } = client.subscription(query, variables ?? {}).subscribe((value) => {
+        const { network, ...rest } = result(value);
+        if (network) observer.error(network);
+        else observer.next(rest);
+      });
+      return unsubscribe;
+    },
+    close,
+  };
+}
+
+// urql gives two equal subscriptions of one client one stream, and the last one to leave ends it: what
+// the contract calls "the other" would not be the server's doing. Hence a client for each.
+const separate = (make) => (server) => {
+  const clients = [make(server)];
+  return {
+    query: (...given) => clients[0].query(...given),
+    subscribe: (...given) => {
+      const client = make(server);
+      clients.push(client);
+      return client.subscribe(...given);
+    },
+    close: () => Promise.all(clients.map((client) => client.close())),
+  };
+};
+
+const overFetch = (server) => {
+  const client = new Client({
+    url: server.http,
+    exchanges: [fetchExchange],
+    fetchSubscriptions: true,
+    requestPolicy: 'network-only',
+    preferGetMethod: false,
+  });
+  return adapt(client, () => {});
+};
+
+const overSocket = (server) => {
+  const socket = createClient({
+    url: server.ws,
+    webSocketImpl: WebSocket,
+    retryAttempts: 200,
+    retryWait: () => pause(50),
+  });
+  const client = new Client({
+    url: server.http,
+    preferGetMethod: false,
+    requestPolicy: 'network-only',
+    exchanges: [
+      fetchExchange,
+      subscriptionExchange({
+        forwardSubscription: (request) => ({
+          subscribe: (sink) => ({
+            unsubscribe: socket.subscribe({ ...request, query: request.query ?? '' }, sink),
+          }),
+        }),
+      }),
+    ],
+  });
+  return adapt(client, () => socket.dispose());
+};
+
+clientContract('@urql/core, fetch with event streams', separate(overFetch), { resumes: false });
+clientContract('@urql/core, graphql-ws', separate(overSocket), { resumes: true });
