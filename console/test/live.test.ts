@@ -100,3 +100,13 @@ test('whatever comes, the unremoved rows are those of the result, in order', () 
     assert.ok(rows.every((row) => row.until === undefined || row.until > now));
   }
 });
+
+test('an object that takes the place of null is a change of its row only', () => {
+  const orders = (...couriers: (string | null)[]) =>
+    tablesOf({ orders: couriers.map((name, id) => ({ id, courier: name === null ? null : { name } })) });
+  let view = advance(undefined, orders(null, null), 0);
+  view = advance(view, orders('Ana', null), 100);
+  assert.deepEqual(show(view), ['0!courier.name', '1']);
+  view = advance(settle(view, 9000), orders(null, 'Ana'), 9000);
+  assert.deepEqual(show(view), ['0!courier.name', '1!courier.name']);
+});

@@ -7,7 +7,7 @@ const texts = (data: unknown) =>
 
 test('each root field is a table, nested objects are dotted columns', () => {
   assert.deepEqual(texts({ orders: [{ id: 1, courier: { name: 'Ana' } }, { id: 2, courier: null }], now: 'x' }), [
-    ['orders', ['id=1 courier.name=Ana', 'id=2 courier=null']],
+    ['orders', ['id=1 courier.name=Ana', 'id=2 courier.name=null']],
     ['now', ['value=x']],
   ]);
 });

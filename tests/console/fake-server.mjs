@@ -210,10 +210,8 @@ export async function startFakeServer(port = 0) {
     {
       schema,
       rootValue: root.subscription,
-      execute: (schema, document, rootValue, contextValue, variableValues, operationName) =>
-        executeOrWatch({ schema, document, contextValue, variableValues, operationName }),
-      subscribe: (schema, document, rootValue, contextValue, variableValues, operationName) =>
-        subscribe({ schema, document, rootValue, contextValue, variableValues, operationName }),
+      execute: executeOrWatch,
+      subscribe,
       onConnect: ({ headers }) => {
         if (refuse(headers)) throw new Error('Forbidden');
         return { headers: headers ?? {} };

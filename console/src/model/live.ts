@@ -107,7 +107,8 @@ function compare(
   const result = new Map<string, LiveCell>();
   for (const [column, cell] of cells) {
     const was = before.get(column);
-    const changed = was === undefined || was.text !== cell.text || was.kind !== cell.kind;
+    // A column that appears as other rows fill it changes nothing in the rows where it is null.
+    const changed = was ? was.text !== cell.text || was.kind !== cell.kind : cell.kind !== 'null';
     const running = was?.changedUntil !== undefined && was.changedUntil > now ? was.changedUntil : undefined;
     result.set(column, { ...cell, changedUntil: changed ? now + MARK_MS : running });
   }

@@ -45,7 +45,7 @@ function rootTables(name: string, value: Json): Table[] {
 
 function listTable(name: string, items: readonly Json[]): Table {
   const cells = items.slice(0, MAX_ROWS).map(cellsOf);
-  const columns = [...new Set(cells.flatMap((row) => [...row.keys()]))];
+  const columns = columnsOf(cells);
   const keyColumn = chooseKey(columns, cells);
   const seen = new Map<string, number>();
   const rows = cells.map((row, index): Row => {
@@ -55,6 +55,21 @@ function listTable(name: string, items: readonly Json[]): Table {
     return { key: count === 1 ? base : `${base} (${count})`, cells: row };
   });
   return { name, columns, rows, total: items.length };
+}
+
+/** The columns in order of appearance. A null object has those that the object has in other rows, all null. */
+function columnsOf(rows: readonly Map<string, Cell>[]): string[] {
+  const columns = [...new Set(rows.flatMap((row) => [...row.keys()]))];
+  const objects = columns.filter((column) => columns.some((other) => other.startsWith(`${column}.`)));
+  for (const object of objects) {
+    for (const row of rows) {
+      const cell = row.get(object);
+      if (cell?.kind !== 'null') continue;
+      row.delete(object);
+      for (const field of columns) if (field.startsWith(`${object}.`)) row.set(field, cell);
+    }
+  }
+  return columns.filter((column) => !objects.includes(column) || rows.some((row) => row.has(column)));
 }
 
 /** One row: nested objects become dotted columns, lists stay JSON. */

@@ -50,12 +50,12 @@ function Counters() {
         <dd data-testid="updates">{updates.toLocaleString('en')}</dd>
       </div>
       <div>
-        <dt>last</dt>
+        <dt>latest</dt>
         <dd data-testid="last">{lastAt === undefined ? '–' : ago(now - lastAt)}</dd>
       </div>
       {moving && status.kind !== 'answered' && (
         <div>
-          <dt>a minute</dt>
+          <dt>last minute</dt>
           <dd>
             <Sparkline rate={rate} now={now} />
           </dd>

@@ -77,10 +77,13 @@ impl DatabaseUrl {
         let mut found: Vec<String> = Vec::new();
         if let Some((_, rest)) = self.text.split_once("://") {
             let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
-            if let Some((user, _)) = before.rsplit_once('@')
-                && let Some((_, password)) = user.split_once(':')
-            {
-                found.push(password.to_owned());
+            // A password that holds `?` or `#` must not be seen either.
+            for text in [before, rest] {
+                if let Some((user, _)) = text.rsplit_once('@')
+                    && let Some((_, password)) = user.split_once(':')
+                {
+                    found.push(password.to_owned());
+                }
             }
             let parts = query.split('&').filter_map(|part| part.split_once('='));
             found.extend(
@@ -111,13 +114,16 @@ impl DatabaseUrl {
             let parts = parts.iter().filter(|(name, _)| shown.contains(&name.as_str()));
             return parts.map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join(" ");
         };
-        let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        match rest.rsplit_once('@') {
+        let head = rest.split(['?', '#']).next().unwrap_or_default();
+        // An `@` after that belongs to a password with a `?` in it: say less rather than too much.
+        let is_odd = rest[head.len()..].contains('@');
+        match head.rsplit_once('@') {
+            _ if is_odd => format!("{}@…", head.split([':', '@']).next().unwrap_or_default()),
             Some((user, place)) => {
                 let user = user.split(':').next().unwrap_or_default();
                 format!("{user}@{place}")
             }
-            None => rest.to_owned(),
+            None => head.to_owned(),
         }
     }
 }
@@ -243,6 +249,8 @@ mod tests {
             ("postgres://app:p@ss:w/rd@h/db", "postgres://app@h/db"),
             ("host=db port=5432 password='s3 cr\\'t' user=app dbname=shop",
              "postgres (host=db port=5432 user=app dbname=shop)"),
+            ("postgres://app:s3?cr@h/db", "postgres://app@…"),
+            ("postgres://app:s3#cr@h/db", "postgres://app@…"),
             ("sqlite:app.db?mode=ro", "sqlite:app.db?mode=ro"),
         ] {
             let parsed = DatabaseUrl::parse(url).unwrap();

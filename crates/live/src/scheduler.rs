@@ -630,3 +630,6 @@ impl<P: Plan, E: Clone + PartialEq> Scheduler<P, E> {
         self.last_number
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -432,9 +432,11 @@ async fn an_outage_is_told_once_and_ends_by_itself() {
     db.write("t", "7");
     engine.invalidate(&tables(&["t"]));
     let before = db.statements();
+    let since = Instant::now();
     for live in &mut all {
         assert_eq!(error(live).await, "down");
     }
+    assert!(since.elapsed() <= ms(300), "{:?}", since.elapsed());
     // Not bisected, and one probe at a time.
     sleep(ms(60_000)).await;
     let tries = db.statements() - before;

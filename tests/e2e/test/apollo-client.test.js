@@ -4,19 +4,12 @@ import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from '@apollo/
 import { CombinedGraphQLErrors } from '@apollo/client/errors';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { getMainDefinition } from '@apollo/client/utilities';
-import { createClient } from 'graphql-ws';
-import WebSocket from 'ws';
 
 import { clientContract } from '../lib/contract.js';
-import { pause } from '../lib/wait.js';
+import { modernClient } from '../lib/modern.js';
 
 function connect(server) {
-  const socket = createClient({
-    url: server.ws,
-    webSocketImpl: WebSocket,
-    retryAttempts: 200,
-    retryWait: () => pause(50),
-  });
+  const socket = modernClient(server);
   const link = ApolloLink.split(
     ({ query }) => getMainDefinition(query).operation === 'subscription',
     new GraphQLWsLink(socket),

@@ -3,21 +3,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { createClient } from 'graphql-ws';
-import WebSocket from 'ws';
 
 import { clientContract } from '../lib/contract.js';
+import { modernClient } from '../lib/modern.js';
 import { overDatabases } from '../lib/suite.js';
-import { pause, until } from '../lib/wait.js';
+import { until } from '../lib/wait.js';
 
 function connect(server, options = {}) {
-  const client = createClient({
-    url: server.ws,
-    webSocketImpl: WebSocket,
-    retryAttempts: 200,
-    retryWait: () => pause(50),
-    ...options,
-  });
+  const client = modernClient(server, options);
   return {
     subscribe: (query, variables, observer) => client.subscribe({ query, variables }, observer),
     query: (query, variables) =>

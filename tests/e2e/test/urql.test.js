@@ -2,11 +2,9 @@
 // it sends of itself) and by graphql-ws.
 
 import { Client, fetchExchange, subscriptionExchange } from '@urql/core';
-import { createClient } from 'graphql-ws';
-import WebSocket from 'ws';
 
 import { clientContract } from '../lib/contract.js';
-import { pause } from '../lib/wait.js';
+import { modernClient } from '../lib/modern.js';
 
 function adapt(client, close) {
   const result = ({ data, error }) => {
@@ -54,12 +52,7 @@ const overFetch = (server) => {
 };
 
 const overSocket = (server) => {
-  const socket = createClient({
-    url: server.ws,
-    webSocketImpl: WebSocket,
-    retryAttempts: 200,
-    retryWait: () => pause(50),
-  });
+  const socket = modernClient(server);
   const client = new Client({
     url: server.http,
     preferGetMethod: false,

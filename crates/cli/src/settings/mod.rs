@@ -60,8 +60,8 @@ pub struct SourceSettings {
 pub struct LogSettings {
     /// One JSON object a line.
     pub json: bool,
-    /// The filter.
-    pub level: String,
+    /// The filter; `None` if nobody set one.
+    pub level: Option<String>,
 }
 
 /// Everything that can be set.
@@ -125,7 +125,7 @@ impl Settings {
             server: server(from)?,
             log: LogSettings {
                 json: from.word("log-format")? == "json",
-                level: from.word("log-level")?,
+                level: log_level(from)?,
             },
             config_file: None,
             warnings: from.environment_warnings(),
@@ -188,6 +188,20 @@ fn source(from: &Resolver) -> Result<SourceSettings, SettingsError> {
         statement_timeout: (!timeout.is_zero()).then_some(timeout),
         stringify_numeric_types: from.switch("stringify-numeric-types")?,
     })
+}
+
+fn log_level(from: &Resolver) -> Result<Option<String>, SettingsError> {
+    let Some(raw) = from.raw("log-level").filter(|raw| raw.origin != Origin::Default) else {
+        return Ok(None);
+    };
+    tracing_subscriber::EnvFilter::try_new(raw.one()).map_err(|_| {
+        raw.error(format!(
+            "`{}` is no level of logs: write error, warn, info, debug or trace, also per part: \
+             info,artesian_live=debug",
+            raw.one()
+        ))
+    })?;
+    Ok(Some(raw.one().to_owned()))
 }
 
 fn live(from: &Resolver) -> Result<artesian_live::Config, SettingsError> {

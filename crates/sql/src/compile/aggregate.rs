@@ -21,7 +21,10 @@ impl Compiler<'_> {
     ) -> Result<Json> {
         // Sums need no order; rows that are shown or cut off do.
         let shows_rows = field.selection.iter().any(|f| &*f.name == "nodes");
-        if shows_rows || relation.limit.is_some() || relation.offset.is_some() {
+        let cuts_rows = relation.limit.is_some()
+            || relation.offset.is_some()
+            || !relation.distinct_on.is_empty();
+        if shows_rows || cuts_rows {
             self.make_order_total(&mut relation, table);
         }
         debug_assert!(matches!(

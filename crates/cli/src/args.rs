@@ -1,0 +1,379 @@
+//! The command line, made from the table of settings and the commands' own arguments.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource, value_parser};
+
+use crate::settings::{
+    Flags,
+    definitions::{self, Definition, Group, Kind},
+};
+
+/// What a command takes besides its settings.
+const DOCUMENT: &str = "document";
+
+const ROOT_HELP: &str = "\
+Examples:
+  artesian demo                                              a sample database that keeps changing, and the console
+  artesian serve --database-url postgres://app@localhost/shop
+  artesian serve --database-url sqlite:app.db --metadata ./metadata
+  artesian check                                             what is wrong with settings, database and metadata
+  artesian subscribe '{ orders(limit: 5) { id status } }'    rows in the terminal that follow the database
+
+Settings are taken from flags, then from the environment, then from artesian.yaml.
+Exit codes: 0 done; 1 failed; 2 wrong arguments, settings or metadata.";
+
+const SERVE_HELP: &str = "\
+Examples:
+  artesian serve --database-url sqlite:app.db
+  artesian serve --database-url postgres://app@db/shop --metadata ./metadata --listen 0.0.0.0:8080
+  ARTESIAN_ADMIN_SECRET=… artesian serve --config /etc/artesian.yaml
+
+Endpoints: /graphql (POST, GET, WebSocket, event streams; also /v1/graphql), /healthz, /readyz,
+/metrics, and the console at /.
+
+SIGTERM or Ctrl-C: no new connections, sockets are closed over --shutdown-window, then exit code 0.
+A second Ctrl-C ends it at once.";
+
+const DEMO_HELP: &str = "\
+Examples:
+  artesian demo
+  artesian demo --speed 10 --port 9000
+  artesian demo --path town.db        keep the database, and go on with it next time";
+
+const CHECK_HELP: &str = "\
+Examples:
+  artesian check --database-url postgres://app@localhost/shop --metadata ./metadata
+  artesian check && artesian serve
+
+Reads the settings, connects, reads the catalog, applies the metadata, and reads nothing from every
+table that is served, to see whether the user may. Exit code 1 if anything is wrong.";
+
+const SCHEMA_HELP: &str = "\
+Examples:
+  artesian schema --database-url sqlite:app.db > schema.graphql
+  artesian schema --role user";
+
+const QUERY_HELP: &str = "\
+Examples:
+  artesian query '{ orders(limit: 3) { id } }' --database-url sqlite:app.db
+  artesian query 'query ($id: Int!) { orders_by_pk(id: $id) { status } }' --variables '{\"id\": 7}'
+  artesian query @report.graphql --role user --header 'X-Hasura-User-Id: 7'
+  artesian query '{ __typename }' --endpoint https://api.example.com/graphql --header 'Authorization: Bearer …'
+
+Without --endpoint the operation runs in the configured database, without any server.
+Exit code 1 if the answer has errors.";
+
+const SUBSCRIBE_HELP: &str = "\
+Examples:
+  artesian subscribe 'subscription { orders(order_by: {id: desc}, limit: 10) { id status } }'
+  artesian subscribe '{ orders_aggregate { aggregate { count } } }'      a query becomes a live query
+  artesian subscribe @live.graphql --endpoint wss://api.example.com/graphql --protocol graphql-ws
+  artesian subscribe … --json | jq .data
+
+On a terminal the result is a table that changes in place; otherwise, or with --json, every result
+is one line of JSON. Ctrl-C ends it with exit code 0.
+
+--protocol auto asks a WebSocket for graphql-transport-ws or graphql-ws, whichever the server takes,
+and tries an event stream where there is no WebSocket.";
+
+const EXPLAIN_HELP: &str = "\
+Examples:
+  artesian explain '{ orders(where: {status: {_eq: \"open\"}}) { id } }' --database-url sqlite:app.db
+  artesian explain @report.graphql --variables '{\"id\": 7}' --role user --header 'X-Hasura-User-Id: 7'
+
+Nothing is executed: the database only plans the statement.";
+
+/// The whole command line.
+pub fn command() -> Command {
+    let all = Group::ALL;
+    let local = [Group::Source, Group::Limits, Group::Log];
+    let with_live = [Group::Source, Group::Live, Group::Limits, Group::Log];
+    Command::new("artesian")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A real-time GraphQL server over SQLite and PostgreSQL")
+        .after_help(ROOT_HELP)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            settings(Command::new("serve").about("Serve a database over GraphQL"), &all, false)
+                .after_help(SERVE_HELP),
+        )
+        .subcommand(demo())
+        .subcommand(
+            settings(
+                Command::new("check")
+                    .about("Say what is wrong with settings, database, privileges and metadata"),
+                &all,
+                false,
+            )
+            .after_help(CHECK_HELP),
+        )
+        .subcommand(
+            settings(
+                Command::new("schema").about("Print the schema that a role sees"),
+                &[Group::Source, Group::Log],
+                false,
+            )
+            .arg(role())
+            .after_help(SCHEMA_HELP),
+        )
+        .subcommand(
+            settings(
+                operation(Command::new("query").about("Run a query or a mutation once")),
+                &local,
+                true,
+            )
+            .args(remote())
+            .arg(json("Print the answer on one line, even on a terminal"))
+            .after_help(QUERY_HELP),
+        )
+        .subcommand(
+            settings(
+                operation(Command::new("subscribe").about("Follow the results of an operation")),
+                &with_live,
+                true,
+            )
+            .args(remote())
+            .arg(
+                Arg::new("protocol")
+                    .long("protocol")
+                    .value_name("PROTOCOL")
+                    .value_parser(["auto", "graphql-transport-ws", "graphql-ws", "sse"])
+                    .default_value("auto")
+                    .help("How to subscribe at the endpoint"),
+            )
+            .arg(
+                Arg::new("init-payload")
+                    .long("init-payload")
+                    .value_name("JSON")
+                    .help("The payload of connection_init [default: {\"headers\": …} of --header]"),
+            )
+            .arg(
+                Arg::new("count")
+                    .long("count")
+                    .value_name("N")
+                    .value_parser(value_parser!(u64).range(1..))
+                    .help("End after so many results"),
+            )
+            .arg(json("Print every result as a line of JSON, even on a terminal"))
+            .after_help(SUBSCRIBE_HELP),
+        )
+        .subcommand(
+            settings(
+                operation(Command::new("explain").about(
+                    "Show the SQL of an operation, what it depends on, and the database's plan",
+                )),
+                &local,
+                true,
+            )
+            .arg(json("Print it as JSON"))
+            .after_help(EXPLAIN_HELP),
+        )
+}
+
+fn demo() -> Command {
+    let command = Command::new("demo")
+        .about("Serve a sample database that keeps changing")
+        .arg(
+            Arg::new("port")
+                .long("port")
+                .value_name("PORT")
+                .value_parser(value_parser!(u16))
+                .help("The port on 127.0.0.1 [default: 8080, or a free one if it is taken]"),
+        )
+        .arg(
+            Arg::new("path")
+                .long("path")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("Keep the database in this file [default: a temporary one]"),
+        )
+        .arg(
+            Arg::new("speed")
+                .long("speed")
+                .value_name("FACTOR")
+                .value_parser(value_parser!(f64))
+                .default_value("1")
+                .help("How fast the town lives: 10 is ten times as fast, 0 stands still"),
+        )
+        .after_help(DEMO_HELP);
+    settings(command, &[Group::Log], false)
+}
+
+fn operation(command: Command) -> Command {
+    command
+        .arg(
+            Arg::new(DOCUMENT)
+                .value_name("OPERATION")
+                .required(true)
+                .help("The GraphQL document; @FILE reads it from a file, - from standard input"),
+        )
+        .arg(
+            Arg::new("variables")
+                .long("variables")
+                .value_name("JSON")
+                .help("Values of the variables, as a JSON object; @FILE reads it from a file"),
+        )
+        .arg(
+            Arg::new("operation-name")
+                .long("operation-name")
+                .value_name("NAME")
+                .help("Which operation of the document"),
+        )
+        .arg(role())
+        .arg(
+            Arg::new("header")
+                .long("header")
+                .short('H')
+                .value_name("NAME: VALUE")
+                .action(ArgAction::Append)
+                .help("A header; without --endpoint only X-Hasura-* counts. May be repeated"),
+        )
+}
+
+fn role() -> Arg {
+    Arg::new("role")
+        .long("role")
+        .value_name("ROLE")
+        .help("The role to act as [default: admin; with --endpoint: what the server says]")
+}
+
+fn remote() -> [Arg; 2] {
+    [
+        Arg::new("endpoint")
+            .long("endpoint")
+            .value_name("URL")
+            .help("A GraphQL server to ask instead of the database: http, https, ws or wss"),
+        Arg::new("admin-secret")
+            .long("admin-secret")
+            .value_name("SECRET")
+            .requires("endpoint")
+            .help("Sent as X-Hasura-Admin-Secret to --endpoint"),
+    ]
+}
+
+fn json(help: &'static str) -> Arg {
+    Arg::new("json").long("json").action(ArgAction::SetTrue).help(help)
+}
+
+/// Adds `--config` and the flags of these groups.
+fn settings(command: Command, groups: &[Group], takes_document: bool) -> Command {
+    let mut command = command.arg(
+        Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help_heading("Settings")
+            .help("The configuration file [default: artesian.yaml, if it is there]")
+            .long_help(
+                "The configuration file [env: ARTESIAN_CONFIG] [default: artesian.yaml, if it is \
+                 there]",
+            ),
+    );
+    for definition in definitions::ALL.iter().filter(|d| groups.contains(&d.group)) {
+        command = command.arg(flag(definition, takes_document));
+    }
+    command
+}
+
+fn flag(definition: &'static Definition, takes_document: bool) -> Arg {
+    let mut long_help = format!("{}\n[env: {}]", definition.help, definition.all_env().join(", "));
+    if !definition.default.is_empty() {
+        long_help.push_str(&format!("\n[default: {}]", definition.default));
+    }
+    let arg = Arg::new(definition.name)
+        .long(definition.name)
+        .help_heading(definition.group.title())
+        .help(definition.help)
+        .long_help(long_help)
+        .value_name(value_name(definition.kind));
+    match definition.kind {
+        // A switch may stand alone. Before a document its value needs a `=`.
+        Kind::Switch => {
+            arg.num_args(0..=1).require_equals(takes_document).default_missing_value("true")
+        }
+        Kind::List => arg.action(ArgAction::Append),
+        _ => arg,
+    }
+}
+
+fn value_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "TEXT",
+        Kind::Secret => "SECRET",
+        Kind::SecretList => "JSON",
+        Kind::DatabaseUrl => "URL",
+        Kind::Path => "PATH",
+        Kind::Address => "HOST:PORT",
+        Kind::Switch => "true|false",
+        Kind::Number => "N",
+        Kind::Milliseconds | Kind::Seconds => "TIME",
+        Kind::List => "LIST",
+        Kind::Choice(_) => "CHOICE",
+    }
+}
+
+/// The settings that were given as flags.
+pub fn flags(matches: &ArgMatches) -> Flags {
+    let mut flags = Flags::new();
+    for definition in definitions::ALL {
+        let is_given = matches!(
+            matches.try_contains_id(definition.name),
+            Ok(true) if matches.value_source(definition.name) == Some(ValueSource::CommandLine)
+        );
+        if is_given && let Ok(Some(values)) = matches.try_get_many::<String>(definition.name) {
+            flags.insert(definition.name, values.cloned().collect());
+        }
+    }
+    flags
+}
+
+/// An argument's text.
+pub fn text<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a str> {
+    matches.try_get_one::<String>(name).ok().flatten().map(String::as_str)
+}
+
+/// The `--config` that was given.
+pub fn config(matches: &ArgMatches) -> Option<PathBuf> {
+    matches.try_get_one::<PathBuf>("config").ok().flatten().cloned()
+}
+
+/// The document that was given.
+pub fn document(matches: &ArgMatches) -> &str {
+    text(matches, DOCUMENT).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn switches_stand_alone_or_have_a_value() {
+        let given = |args: &[&str]| {
+            let matches = command().try_get_matches_from(args).unwrap();
+            flags(matches.subcommand().unwrap().1)
+        };
+        let of = |text: &str| Flags::from([("stringify-numeric-types", vec![text.to_owned()])]);
+        let flag = "--stringify-numeric-types";
+        assert_eq!(given(&["artesian", "serve", flag]), of("true"));
+        assert_eq!(given(&["artesian", "serve", flag, "false"]), of("false"));
+        assert_eq!(given(&["artesian", "serve", "--stringify-numeric-types=false"]), of("false"));
+        assert_eq!(given(&["artesian", "query", flag, "{ a }"]), of("true"));
+        assert_eq!(given(&["artesian", "serve"]), Flags::new());
+    }
+
+    #[test]
+    fn lists_may_be_repeated() {
+        let args = ["artesian", "serve", "--cors-domain", "https://a", "--cors-domain", "https://b"];
+        let matches = command().try_get_matches_from(args).unwrap();
+        let flags = flags(matches.subcommand().unwrap().1);
+        assert_eq!(flags["cors-domain"], ["https://a", "https://b"]);
+    }
+}

@@ -1,0 +1,281 @@
+//! From settings to an open database with an engine over it.
+
+use std::{sync::Arc, time::Duration};
+
+use artesian_database::{Backend, BackendError, Database, DatabaseConfig};
+use artesian_engine::{Engine, Source};
+use artesian_live::Observer;
+use artesian_postgres::Postgres;
+use artesian_sql::{metadata::Metadata, model::Options};
+use artesian_sqlite::Sqlite;
+use serde_json::Value as Json;
+use tokio::time::Instant;
+
+use crate::{
+    backends::{AnyDatabase, Polled},
+    error::CliError,
+    metadata,
+    redact::{DatabaseKind, DatabaseUrl, Redactor},
+    settings::{Changes, Environment, Settings, SettingsError},
+};
+
+/// The first pause between two attempts to reach the database, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// An open database.
+pub struct Opened {
+    /// The engine over it.
+    pub engine: Arc<Engine>,
+    /// The database itself.
+    pub database: Arc<dyn AnyDatabase>,
+    /// Where it is, without its password.
+    pub url: DatabaseUrl,
+    /// How changes are noticed, and why so.
+    pub changes: &'static str,
+}
+
+/// What is needed to open a database.
+pub struct Plan {
+    url: DatabaseUrl,
+    metadata: Option<Json>,
+    redactor: Redactor,
+}
+
+impl Plan {
+    /// Reads the metadata and finds out where the database is.
+    pub fn new(settings: &Settings, environment: &Environment) -> Result<Self, CliError> {
+        let source = &settings.source;
+        let metadata = source.metadata.as_deref().map(metadata::read).transpose()?;
+        let url = match (&source.database_url, &metadata) {
+            (Some(url), _) => Some(url.clone()),
+            (None, Some(metadata)) => url_of_metadata(metadata, &source.name, environment)?,
+            (None, None) => None,
+        };
+        let url = url.ok_or_else(|| {
+            SettingsError::Whole(
+                "no database is given: use --database-url postgres://user@host/name or \
+                 --database-url sqlite:app.db, set ARTESIAN_DATABASE_URL, or write `sources:` in \
+                 artesian.yaml. (`artesian demo` needs none.)"
+                    .to_owned(),
+            )
+        })?;
+        let mut redactor = settings.redactor();
+        redactor.add_url(&url);
+        Ok(Self { url, metadata, redactor })
+    }
+
+    /// Where the database is.
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
+    /// Opens the database, once.
+    pub async fn open(
+        &self,
+        settings: &Settings,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Opened, CliError> {
+        self.attempt(settings, &observer).await.map_err(|error| self.tell(error))
+    }
+
+    /// Opens the database; tries again while it cannot be reached, for as long as the settings say.
+    pub async fn open_patiently(
+        &self,
+        settings: &Settings,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Opened, CliError> {
+        let patience = settings.source.connect_timeout;
+        let end = Instant::now() + patience;
+        let mut pause = PAUSES.0;
+        for attempt in 1_u32.. {
+            let error = match self.attempt(settings, &observer).await {
+                Ok(opened) => return Ok(opened),
+                Err(error @ OpenError::Away(_)) if Instant::now() + pause < end => error,
+                Err(OpenError::Away(_)) if !patience.is_zero() => {
+                    return Err(CliError::Failed(format!(
+                        "the database {} could not be reached within {} s \
+                         (--database-connect-timeout). {}",
+                        self.url,
+                        patience.as_secs(),
+                        self.advice()
+                    )));
+                }
+                Err(error) => return Err(self.tell(error)),
+            };
+            let message = self.redactor.clean(&error.to_string());
+            tracing::error!(
+                attempt,
+                database = %self.url,
+                "{message}; trying again in {} ms",
+                pause.as_millis()
+            );
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+        Err(self.tell(OpenError::Away("no attempt is left".to_owned())))
+    }
+
+    fn tell(&self, error: OpenError) -> CliError {
+        let message = self.redactor.clean(&error.to_string());
+        match error {
+            OpenError::Away(_) => CliError::Failed(format!(
+                "the database {}: {message}. {}",
+                self.url,
+                self.advice()
+            )),
+            OpenError::Settings(_) => CliError::Settings(SettingsError::Whole(message)),
+            OpenError::Refused { code, .. } => CliError::Failed(format!(
+                "the database {} refuses: {message}{}",
+                self.url,
+                remedy(&code)
+            )),
+            OpenError::Other(_) => CliError::Failed(message),
+        }
+    }
+
+    fn advice(&self) -> &'static str {
+        match self.url.kind() {
+            DatabaseKind::Postgres => {
+                "Does the server run, do host and port match, and may this machine connect to it?"
+            }
+            DatabaseKind::Sqlite => "Does another process keep the file locked?",
+        }
+    }
+
+    async fn attempt(
+        &self,
+        settings: &Settings,
+        observer: &Arc<dyn Observer>,
+    ) -> Result<Opened, OpenError> {
+        let polled = settings.source.changes == Changes::Poll;
+        let interval = settings.live.refetch_interval;
+        let (database, changes) = match self.url.kind() {
+            DatabaseKind::Sqlite => {
+                let mut options = artesian_sqlite::Settings::from_url(self.url.reveal())
+                    .map_err(|error| OpenError::Settings(error.to_string()))?;
+                if let Some(timeout) = settings.source.statement_timeout {
+                    options.statement_timeout = timeout;
+                }
+                let backend = Sqlite::open(options)
+                    .await
+                    .map_err(|error| OpenError::Other(error.to_string()))?;
+                if polled {
+                    let backend = Polled::new(backend, interval);
+                    (self.database(backend, settings, observer).await?, POLL_WANTED)
+                } else {
+                    (self.database(backend, settings, observer).await?, SQLITE_FEED)
+                }
+            }
+            DatabaseKind::Postgres => {
+                let mut options = artesian_postgres::Settings::new(self.url.reveal());
+                options.max_connections = settings.source.connections;
+                options.statement_timeout = settings.source.statement_timeout;
+                options.refetch_interval = interval;
+                let backend = Postgres::new(options)
+                    .map_err(|error| OpenError::Settings(error.to_string()))?;
+                if polled {
+                    let backend = Polled::new(backend, interval);
+                    (self.database(backend, settings, observer).await?, POLL_WANTED)
+                } else {
+                    (self.database(backend, settings, observer).await?, POSTGRES_FEED)
+                }
+            }
+        };
+        let source: Arc<dyn Source> = database.clone();
+        let engine = Arc::new(Engine::new(source, settings.engine.clone()));
+        Ok(Opened { engine, database, url: self.url.clone(), changes })
+    }
+
+    async fn database<B: Backend>(
+        &self,
+        backend: B,
+        settings: &Settings,
+        observer: &Arc<dyn Observer>,
+    ) -> Result<Arc<dyn AnyDatabase>, OpenError> {
+        let metadata = self.metadata.clone().map(Metadata::parse).transpose();
+        let config = DatabaseConfig {
+            name: settings.source.name.clone(),
+            metadata: metadata.map_err(OpenError::Settings)?,
+            options: Options { stringify_numeric_types: settings.source.stringify_numeric_types },
+            live: settings.live.clone(),
+        };
+        Ok(Database::open(Arc::new(backend), config, observer.clone()).await?)
+    }
+}
+
+const POLL_WANTED: &str = "polling at the refetch interval, as `changes: poll` says";
+const SQLITE_FEED: &str =
+    "pushed: hooks for own writes, a look at the file every 100 ms for those of other processes";
+const POSTGRES_FEED: &str =
+    "polling at the refetch interval, since this version follows no PostgreSQL changes";
+
+/// Why one attempt failed.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    /// Worth another try.
+    #[error("{0}")]
+    Away(String),
+    /// It answers, and says no.
+    #[error("{message}")]
+    Refused { code: String, message: String },
+    /// The URL or the metadata cannot be used.
+    #[error("{0}")]
+    Settings(String),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<BackendError> for OpenError {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::Unavailable(_) => Self::Away(error.to_string()),
+            BackendError::Rejected { code, message, detail } => {
+                let detail = detail.map_or_else(String::new, |detail| format!(" ({detail})"));
+                Self::Refused { code, message: format!("{message}{detail}") }
+            }
+            BackendError::Timeout(_) | BackendError::Unsupported(_) => {
+                Self::Other(error.to_string())
+            }
+        }
+    }
+}
+
+/// What to do about a SQLSTATE.
+fn remedy(code: &str) -> &'static str {
+    match code {
+        "28P01" | "28000" => ". Check user and password in the database URL, and pg_hba.conf",
+        "3D000" => ". Create the database, or mend its name in the URL",
+        "42501" => ". Grant the user what it lacks (`artesian check` lists it)",
+        _ => "",
+    }
+}
+
+/// The URL that `connection_info` of the metadata names.
+fn url_of_metadata(
+    metadata: &Json,
+    name: &str,
+    environment: &Environment,
+) -> Result<Option<DatabaseUrl>, SettingsError> {
+    let document = metadata.get("metadata").unwrap_or(metadata);
+    let sources = document.get("sources").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+    let named = |s: &&Json| s.get("name").and_then(Json::as_str) == Some(name);
+    let source = match sources {
+        [one] => Some(one),
+        many => many.iter().find(named),
+    };
+    let url = source.and_then(|s| s.pointer("/configuration/connection_info/database_url"));
+    let bad = |message: String| SettingsError::Whole(format!("connection_info of the metadata: {message}"));
+    let text = match url {
+        Some(Json::String(text)) => text.clone(),
+        Some(Json::Object(object)) => match object.get("from_env").and_then(Json::as_str) {
+            Some(name) => environment.get(name).map(str::to_owned).ok_or_else(|| {
+                bad(format!("the environment variable {name} is not set; set it, or use --database-url"))
+            })?,
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    DatabaseUrl::parse(&text).map(Some).map_err(bad)
+}
+
