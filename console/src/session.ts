@@ -112,7 +112,7 @@ export class Session {
       },
       complete: () => {
         json.flush();
-        if (current()) this.#set({ status: { kind: 'complete' } });
+        if (current()) this.#set({ status: this.#ending() });
         observer.complete();
       },
       fail: (cause) => {
@@ -158,6 +158,10 @@ export class Session {
     });
     this.#socket = { key, socket };
     return socket;
+  }
+
+  #ending(): Status {
+    return this.#state.errors.length > 0 ? { kind: 'failed', message: 'Ended with an error' } : { kind: 'complete' };
   }
 
   #receive(result: Result): void {

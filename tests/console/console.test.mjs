@@ -287,5 +287,8 @@ test('without motion a change is marked and nothing moves; the dark theme applie
   assert.equal(style, 'none');
   const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   assert.equal(ground, 'rgb(12, 21, 28)');
+  const tools = await page.getByRole('button', { name: 'Headers', exact: true }).boundingBox();
+  const { bottom } = await page.locator('.graphiql-sessions').evaluate((element) => element.getBoundingClientRect());
+  assert.ok(tools.y + tools.height < bottom, 'a long result scrolls in its pane and pushes nothing out');
   await shoot('dark');
 });

@@ -15,8 +15,9 @@ import {
 
 export const WELCOME = '# Artesian: write a query, a mutation or a subscription, and run it with Ctrl-Enter.\n';
 
-const DEMO = `# Run this with Ctrl-Enter, then watch: rows change when the data does.
-subscription {
+const WATCH = '# Ctrl-Enter runs it. Then watch: rows change as the data does.\n';
+
+const DEMO = `${WATCH}subscription {
   orders(
     where: {status: {_eq: "open"}}
     order_by: {placed_at: desc}
@@ -38,14 +39,14 @@ export function suggest(schema: GraphQLSchema): string {
   if (subscription && validate(schema, parse(DEMO)).length === 0) return DEMO;
 
   const streaming = subscription && firstTable(subscription);
-  if (streaming) return `# Run this with Ctrl-Enter, then watch: rows change when the data does.\n${operation('subscription', streaming)}`;
+  if (streaming) return `${WATCH}${operation('subscription', streaming)}`;
 
   const query = schema.getQueryType();
   const table = query && firstTable(query);
   if (!table) return `${WELCOME}{\n  __typename\n}\n`;
   return schema.getDirective('live')
-    ? `# Run this with Ctrl-Enter, then watch: rows change when the data does.\n${operation('query @live', table)}`
-    : `# Run this with Ctrl-Enter.\n${operation('query', table)}`;
+    ? `${WATCH}${operation('query @live', table)}`
+    : `# Ctrl-Enter runs it.\n${operation('query', table)}`;
 }
 
 type Field = GraphQLField<unknown, unknown>;

@@ -54,7 +54,7 @@ function Counters() {
         <dd data-testid="last">{lastAt === undefined ? '–' : ago(now - lastAt)}</dd>
       </div>
       {moving && status.kind !== 'answered' && (
-        <div>
+        <div className="minute">
           <dt>last minute</dt>
           <dd>
             <Sparkline rate={rate} now={now} />

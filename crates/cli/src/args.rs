@@ -67,7 +67,7 @@ Exit code 1 if the answer has errors.";
 const SUBSCRIBE_HELP: &str = "\
 Examples:
   artesian subscribe 'subscription { orders(order_by: {id: desc}, limit: 10) { id status } }'
-  artesian subscribe '{ orders_aggregate { aggregate { count } } }'      a query becomes a live query
+  artesian subscribe '{ orders_aggregate { aggregate { count } } }'      without --endpoint, a query is followed too
   artesian subscribe @live.graphql --endpoint wss://api.example.com/graphql --protocol graphql-ws
   artesian subscribe … --json | jq .data
 

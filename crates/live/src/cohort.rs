@@ -192,3 +192,36 @@ impl<E> Tell<E> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn an_excuse_does_not_overtake_a_result() {
+        let cohort = Cohort::new(PlanId(1), Arc::from([]), Instant::now());
+        let tell = |runs| Tell {
+            publisher: Arc::clone(&cohort.publisher),
+            runs,
+            error: "down",
+        };
+        let data = Snapshot {
+            bytes: Bytes::new(),
+            hash: 7,
+        };
+        // Said before the second run, heard after it.
+        let late = tell(1);
+        assert!(publish_data(&cohort.publisher, 2, data.clone()));
+        assert!(!late.publish());
+        assert!(matches!(
+            cohort.publisher.borrow().outcome,
+            Outcome::Data(_)
+        ));
+        // In time, but only once; then the next run puts it right.
+        assert!(tell(2).publish());
+        assert!(!tell(2).publish());
+        assert!(publish_data(&cohort.publisher, 3, data.clone()));
+        assert!(!publish_data(&cohort.publisher, 4, data));
+    }
+}

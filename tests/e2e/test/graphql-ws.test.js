@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-
 import { clientContract } from '../lib/contract.js';
 import { modernClient } from '../lib/modern.js';
 import { overDatabases } from '../lib/suite.js';

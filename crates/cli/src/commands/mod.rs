@@ -9,6 +9,8 @@ mod schema;
 mod serve;
 mod subscribe;
 
+pub use operation::Asked;
+
 use std::sync::Arc;
 
 use artesian_live::NoObserver;

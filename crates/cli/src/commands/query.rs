@@ -30,12 +30,13 @@ async fn answer(matches: &ArgMatches, asked: &Asked) -> Result<(Bytes, bool), Cl
         return Ok((bytes, has_errors));
     }
     let opened = super::open(matches).await?;
-    let payload = match opened.engine.prepare(asked.request(), &asked.identity(), Allow::ALL) {
-        Ok(operation) if operation.is_stream() => {
-            return Err(CliError::Usage(
-                "this is a live operation: use `artesian subscribe`".to_owned(),
-            ));
-        }
+    let prepare = |allow| opened.engine.prepare(asked.request(), &asked.identity(), allow);
+    let is_stream = prepare(Allow::ALL).is_ok_and(|operation| operation.is_stream());
+    if is_stream {
+        let message = "this is a live operation: use `artesian subscribe`";
+        return Err(CliError::Usage(message.to_owned()));
+    }
+    let payload = match prepare(Allow::POST) {
         Ok(operation) => operation.execute().await,
         Err(errors) => Payload::request_error(&errors),
     };

@@ -1,6 +1,6 @@
 //! Reads Hasura's metadata from a JSON export or from a folder of YAML files into one document.
 
-mod yaml;
+pub mod yaml;
 
 use std::{
     collections::BTreeSet,

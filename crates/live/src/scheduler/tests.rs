@@ -20,7 +20,7 @@ fn query(number: u64) -> Arc<Query> {
     let tables = [format!("t{}", number % 2), "all".to_string()];
     let reads = Dependencies {
         tables: tables.iter().map(|t| Arc::from(t.as_str())).collect(),
-        volatile: number % 3 == 0,
+        volatile: number.is_multiple_of(3),
     };
     Arc::new(Query(number, reads))
 }
