@@ -34,7 +34,6 @@ export function App({ session }: { readonly session: Session }) {
         defaultQuery={WELCOME}
         onEditHeaders={setHeaders}
         onTabChange={onTabs}
-        shouldPersistHeaders={false}
       >
         <GraphiQL.Logo>{null}</GraphiQL.Logo>
         <GraphiQL.Footer>

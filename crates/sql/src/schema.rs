@@ -331,7 +331,8 @@ impl<'a> Builder<'a> {
                         Some(e) => TypeRef::named(&e.name).non_null(),
                         None => column.scalar.output(false),
                     };
-                    let mut input = InputField::new(ty);
+                    let check = column.scalar.own_check(self.model.dialect);
+                    let mut input = InputField { check, ..InputField::new(ty) };
                     if let Some(text) = &column.description {
                         input = input.describe(text);
                     }

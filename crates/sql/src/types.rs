@@ -122,6 +122,12 @@ impl ScalarType {
         if nullable { ty } else { ty.non_null() }
     }
 
+    /// A check of input that differs from the scalar's own: an integer of SQLite has 64 bits,
+    /// whatever its column is declared as.
+    pub fn own_check(&self, dialect: Dialect) -> Option<ScalarKind> {
+        (dialect == Dialect::Sqlite && self.kind == ScalarKind::Int).then_some(ScalarKind::BigInt)
+    }
+
     /// The name of the input object that compares it.
     pub fn comparison(&self) -> String {
         if self.class == TypeClass::Array {

@@ -17,11 +17,12 @@ export function overDatabases(title, define, { args, env, sql } = {}) {
         world.database = await kind.create(sql);
         world.server = await Server.start({ url: world.database.url, args, env });
       });
+      define(world);
+      // After the hooks of the tests themselves, which may close their clients.
       after(async () => {
         await world.server?.kill();
         await world.database?.drop();
       });
-      define(world);
     });
   }
 }

@@ -1,6 +1,7 @@
 //! Settings: where they come from and what they are.
 
 pub mod definitions;
+#[cfg(test)]
 pub mod docs;
 pub mod file;
 pub mod resolve;

@@ -88,6 +88,7 @@ impl Builder<'_> {
         self.schema.ensure_scalar(&scalar.name, scalar.kind);
         // Reserved first: the type of a cast may refer back to it.
         self.schema.add(&name, None, TypeKind::Input(IndexMap::new()));
+        let check = scalar.own_check(self.model.dialect);
         let own = scalar.output(true);
         let mut fields: IndexMap<artesian_graphql::Name, InputField> = IndexMap::new();
         for (op, _, operand) in operators(scalar.class) {
@@ -96,12 +97,13 @@ impl Builder<'_> {
                 Operand::Other(ty) => self.builtin(ty),
                 Operand::ArrayOf(ty) => self.builtin(ty).non_null().list(),
             };
-            fields.insert(op.into(), InputField::new(ty));
+            fields.insert(op.into(), InputField { check, ..InputField::new(ty) });
         }
         if scalar.class != TypeClass::Json {
             let list = scalar.output(false).list();
-            fields.insert("_in".into(), InputField::new(list.clone()));
-            fields.insert("_nin".into(), InputField::new(list));
+            let list = InputField { check, ..InputField::new(list) };
+            fields.insert("_in".into(), list.clone());
+            fields.insert("_nin".into(), list);
         }
         fields.insert("_is_null".into(), InputField::new(TypeRef::named("Boolean")));
         if scalar.class == TypeClass::Jsonb && self.model.dialect == Dialect::Postgres {
