@@ -86,11 +86,8 @@ pub trait AnyDatabase: Source {
     fn close(&self);
 
     /// What the planner says of a statement.
-    async fn planner(
-        &self,
-        statement: &Statement,
-        values: &Values,
-    ) -> Result<String, BackendError>;
+    async fn planner(&self, statement: &Statement, values: &Values)
+    -> Result<String, BackendError>;
 
     /// What a statement depends on, views resolved, and whether it is polled as well.
     async fn dependencies(

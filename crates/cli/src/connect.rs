@@ -61,7 +61,11 @@ impl Plan {
         })?;
         let mut redactor = settings.redactor();
         redactor.add_url(&url);
-        Ok(Self { url, metadata, redactor })
+        Ok(Self {
+            url,
+            metadata,
+            redactor,
+        })
     }
 
     /// Where the database is.
@@ -75,7 +79,9 @@ impl Plan {
         settings: &Settings,
         observer: Arc<dyn Observer>,
     ) -> Result<Opened, CliError> {
-        self.attempt(settings, &observer).await.map_err(|error| self.tell(error))
+        self.attempt(settings, &observer)
+            .await
+            .map_err(|error| self.tell(error))
     }
 
     /// Opens the database; tries again while it cannot be reached, for as long as the settings say.
@@ -106,7 +112,7 @@ impl Plan {
             tracing::error!(
                 attempt,
                 database = %self.url,
-                "{message}; trying again in {} ms",
+                "the database cannot be reached: {message}; trying again in {} ms",
                 pause.as_millis()
             );
             tokio::time::sleep(pause).await;
@@ -119,7 +125,7 @@ impl Plan {
         let message = self.redactor.clean(&error.to_string());
         match error {
             OpenError::Away(_) => CliError::Failed(format!(
-                "the database {}: {message}. {}",
+                "the database {} cannot be reached: {message}. {}",
                 self.url,
                 self.advice()
             )),
@@ -161,9 +167,15 @@ impl Plan {
                     .map_err(|error| OpenError::Other(error.to_string()))?;
                 if polled {
                     let backend = Polled::new(backend, interval);
-                    (self.database(backend, settings, observer).await?, POLL_WANTED)
+                    (
+                        self.database(backend, settings, observer).await?,
+                        POLL_WANTED,
+                    )
                 } else {
-                    (self.database(backend, settings, observer).await?, SQLITE_FEED)
+                    (
+                        self.database(backend, settings, observer).await?,
+                        SQLITE_FEED,
+                    )
                 }
             }
             DatabaseKind::Postgres => {
@@ -175,15 +187,26 @@ impl Plan {
                     .map_err(|error| OpenError::Settings(error.to_string()))?;
                 if polled {
                     let backend = Polled::new(backend, interval);
-                    (self.database(backend, settings, observer).await?, POLL_WANTED)
+                    (
+                        self.database(backend, settings, observer).await?,
+                        POLL_WANTED,
+                    )
                 } else {
-                    (self.database(backend, settings, observer).await?, POSTGRES_FEED)
+                    (
+                        self.database(backend, settings, observer).await?,
+                        POSTGRES_FEED,
+                    )
                 }
             }
         };
         let source: Arc<dyn Source> = database.clone();
         let engine = Arc::new(Engine::new(source, settings.engine.clone()));
-        Ok(Opened { engine, database, url: self.url.clone(), changes })
+        Ok(Opened {
+            engine,
+            database,
+            url: self.url.clone(),
+            changes,
+        })
     }
 
     async fn database<B: Backend>(
@@ -196,7 +219,9 @@ impl Plan {
         let config = DatabaseConfig {
             name: settings.source.name.clone(),
             metadata: metadata.map_err(OpenError::Settings)?,
-            options: Options { stringify_numeric_types: settings.source.stringify_numeric_types },
+            options: Options {
+                stringify_numeric_types: settings.source.stringify_numeric_types,
+            },
             live: settings.live.clone(),
         };
         Ok(Database::open(Arc::new(backend), config, observer.clone()).await?)
@@ -229,10 +254,17 @@ enum OpenError {
 impl From<BackendError> for OpenError {
     fn from(error: BackendError) -> Self {
         match error {
-            BackendError::Unavailable(_) => Self::Away(error.to_string()),
-            BackendError::Rejected { code, message, detail } => {
+            BackendError::Unavailable(why) => Self::Away(why),
+            BackendError::Rejected {
+                code,
+                message,
+                detail,
+            } => {
                 let detail = detail.map_or_else(String::new, |detail| format!(" ({detail})"));
-                Self::Refused { code, message: format!("{message}{detail}") }
+                Self::Refused {
+                    code,
+                    message: format!("{message}{detail}"),
+                }
             }
             BackendError::Timeout(_) | BackendError::Unsupported(_) => {
                 Self::Other(error.to_string())
@@ -258,19 +290,26 @@ fn url_of_metadata(
     environment: &Environment,
 ) -> Result<Option<DatabaseUrl>, SettingsError> {
     let document = metadata.get("metadata").unwrap_or(metadata);
-    let sources = document.get("sources").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+    let sources = document
+        .get("sources")
+        .and_then(Json::as_array)
+        .map_or(&[][..], Vec::as_slice);
     let named = |s: &&Json| s.get("name").and_then(Json::as_str) == Some(name);
     let source = match sources {
         [one] => Some(one),
         many => many.iter().find(named),
     };
     let url = source.and_then(|s| s.pointer("/configuration/connection_info/database_url"));
-    let bad = |message: String| SettingsError::Whole(format!("connection_info of the metadata: {message}"));
+    let bad = |message: String| {
+        SettingsError::Whole(format!("connection_info of the metadata: {message}"))
+    };
     let text = match url {
         Some(Json::String(text)) => text.clone(),
         Some(Json::Object(object)) => match object.get("from_env").and_then(Json::as_str) {
             Some(name) => environment.get(name).map(str::to_owned).ok_or_else(|| {
-                bad(format!("the environment variable {name} is not set; set it, or use --database-url"))
+                bad(format!(
+                    "the environment variable {name} is not set; set it, or use --database-url"
+                ))
             })?,
             None => return Ok(None),
         },
@@ -278,4 +317,3 @@ fn url_of_metadata(
     };
     DatabaseUrl::parse(&text).map(Some).map_err(bad)
 }
-

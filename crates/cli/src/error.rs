@@ -19,15 +19,19 @@ pub enum CliError {
     Failed(String),
     /// It failed and everything about it has been said.
     #[error("failed")]
-    Told,
+    Told(u8),
 }
 
 /// Exit codes: 0 done, 1 failed, 2 wrong arguments, settings or metadata.
 impl CliError {
+    /// It failed and everything about it has been said.
+    pub const TOLD: Self = Self::Told(1);
+
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Failed(_) | Self::Told => 1,
+            Self::Failed(_) => 1,
+            Self::Told(code) => *code,
             Self::Settings(_) | Self::Metadata(_) | Self::Usage(_) => 2,
         }
     }
@@ -42,7 +46,7 @@ impl CliError {
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
-            return Self::Told;
+            return Self::TOLD;
         }
         Self::Failed(error.to_string())
     }

@@ -20,7 +20,10 @@ use error::CliError;
 
 fn main() -> ExitCode {
     let matches = args::command().get_matches();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             output::note(&format!("error: no threads can be started: {error}"));
@@ -33,7 +36,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if !matches!(error, CliError::Told) {
+            if !matches!(error, CliError::Told(_)) {
                 output::note(&format!("error: {error}"));
             }
             ExitCode::from(error.exit_code())

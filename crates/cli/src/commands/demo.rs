@@ -29,7 +29,9 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
     logging::start(&settings.log, "warn");
     let speed = matches.get_one::<f64>("speed").copied().unwrap_or(1.0);
     if !speed.is_finite() || speed < 0.0 {
-        return Err(CliError::Usage("--speed must be a number, 0 or more".to_owned()));
+        return Err(CliError::Usage(
+            "--speed must be a number, 0 or more".to_owned(),
+        ));
     }
     let shutdown = Shutdown::listen()?;
     let town = Town::make(matches.get_one::<PathBuf>("path")).await?;
@@ -82,15 +84,25 @@ impl Town {
     async fn make(path: Option<&PathBuf>) -> Result<Self, CliError> {
         match path {
             None => {
-                let temporary = demo::Temporary::create(SEED).await.map_err(CliError::failed)?;
+                let temporary = demo::Temporary::create(SEED)
+                    .await
+                    .map_err(CliError::failed)?;
                 let path = temporary.path();
-                Ok(Self { path, is_kept: false, _temporary: Some(temporary) })
+                Ok(Self {
+                    path,
+                    is_kept: false,
+                    _temporary: Some(temporary),
+                })
             }
             Some(path) => {
                 if !path.exists() {
                     demo::create(path, SEED).await.map_err(CliError::failed)?;
                 }
-                Ok(Self { path: path.clone(), is_kept: true, _temporary: None })
+                Ok(Self {
+                    path: path.clone(),
+                    is_kept: true,
+                    _temporary: None,
+                })
             }
         }
     }
@@ -102,7 +114,10 @@ async fn opened(
     settings: &Settings,
     metrics: &Metrics,
 ) -> Result<Opened, CliError> {
-    let config = DatabaseConfig { name: "default".to_owned(), ..DatabaseConfig::default() };
+    let config = DatabaseConfig {
+        name: "default".to_owned(),
+        ..DatabaseConfig::default()
+    };
     let database = Database::open(Arc::new(backend), config, metrics.live())
         .await
         .map_err(CliError::failed)?;
@@ -125,9 +140,9 @@ async fn start(
 ) -> Result<Running, CliError> {
     if let Some(port) = matches.get_one::<u16>("port") {
         settings.listen = format!("127.0.0.1:{port}");
-        return Running::start(settings, opened, metrics).await.map_err(|error| {
-            CliError::Failed(error.to_string().replace("--listen", "--port"))
-        });
+        return Running::start(settings, opened, metrics)
+            .await
+            .map_err(|error| CliError::Failed(error.to_string().replace("--listen", "--port")));
     }
     settings.listen = format!("127.0.0.1:{PORT}");
     match Running::start(settings, opened, metrics.clone()).await {
@@ -140,8 +155,16 @@ async fn start(
 }
 
 fn welcome(url: &str, town: &Town, speed: f64) -> String {
-    let kept = if town.is_kept { "" } else { " (temporary; keep one with --path town.db)" };
-    let life = if speed > 0.0 { "customers order and couriers ride" } else { "nothing moves" };
+    let kept = if town.is_kept {
+        ""
+    } else {
+        " (temporary; keep one with --path town.db)"
+    };
+    let life = if speed > 0.0 {
+        "customers order and couriers ride"
+    } else {
+        "nothing moves"
+    };
     format!(
         "\
 A town where people order food: {life}.

@@ -12,17 +12,23 @@ use crate::{connect::Opened, error::CliError, output};
 pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
     let asked = Asked::new(matches)?;
     let opened = super::open(matches).await?;
-    let prepared = opened.engine.prepare(asked.request(), &asked.identity(), Allow::ALL);
+    let prepared = opened
+        .engine
+        .prepare(asked.request(), &asked.identity(), Allow::ALL);
     let operation = prepared.map_err(|errors| {
         operation::tell_errors(&errors);
-        CliError::Told
+        CliError::TOLD
     })?;
     let Some(explanation) = operation.explain() else {
         output::line("The schema alone answers this; no statement is run.")?;
         return Ok(());
     };
     let facts = Facts::gather(&opened, explanation).await?;
-    let text = if matches.get_flag("json") { facts.json().to_string() } else { facts.text() };
+    let text = if matches.get_flag("json") {
+        facts.json().to_string()
+    } else {
+        facts.text()
+    };
     Ok(output::line(text.trim_end())?)
 }
 
@@ -41,10 +47,16 @@ impl Facts {
         let param_types: Vec<ParamType> = explanation
             .parameters
             .iter()
-            .map(|(name, _)| ParamType { name: name.clone(), batch_element: name.clone() })
+            .map(|(name, _)| ParamType {
+                name: name.clone(),
+                batch_element: name.clone(),
+            })
             .collect();
-        let values: Vec<ParamValue> =
-            explanation.parameters.iter().map(|(_, value)| value.as_deref().map(Into::into)).collect();
+        let values: Vec<ParamValue> = explanation
+            .parameters
+            .iter()
+            .map(|(_, value)| value.as_deref().map(Into::into))
+            .collect();
         let statement = Statement {
             dialect,
             sql: explanation.sql.as_str().into(),
@@ -61,8 +73,11 @@ impl Facts {
                 .collect(),
             volatile: explanation.volatile,
         };
-        let (dependencies, is_polled) =
-            opened.database.dependencies(&statement).await.map_err(CliError::failed)?;
+        let (dependencies, is_polled) = opened
+            .database
+            .dependencies(&statement)
+            .await
+            .map_err(CliError::failed)?;
         let plan = opened.database.planner(&statement, &values.into()).await;
         let mut dependencies: Vec<String> =
             dependencies.iter().map(|table| table.to_string()).collect();
@@ -113,7 +128,13 @@ impl Facts {
             .enumerate()
             .map(|(at, (ty, value))| format!("{} {ty} = {}", at + 1, shown(value.as_deref())))
             .collect();
-        let none = |text: String| if text.is_empty() { "none".to_owned() } else { text };
+        let none = |text: String| {
+            if text.is_empty() {
+                "none".to_owned()
+            } else {
+                text
+            }
+        };
         section("Parameters", &none(parameters.join("\n")));
         let batch = if explanation.batch_sql.is_empty() {
             "none: the statement above is run once for each cohort, all in one snapshot"
@@ -129,8 +150,11 @@ impl Facts {
         };
         let dependencies = format!("{}{polled}", none(self.dependencies.join("\n")));
         section("Live: run again after a commit that changes", &dependencies);
-        let values: Vec<String> =
-            explanation.parameters.iter().map(|(_, value)| shown(value.as_deref())).collect();
+        let values: Vec<String> = explanation
+            .parameters
+            .iter()
+            .map(|(_, value)| shown(value.as_deref()))
+            .collect();
         let cohort = format!(
             "the statement and these values: ({})\nOperations that agree in both share one result, \
              whoever asks.",

@@ -23,7 +23,20 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
     let environment = Environment::of_process();
     let settings = super::settings(matches, &environment)?;
     logging::start(&settings.log, "info");
-    let plan = Plan::new(&settings, &environment)?;
+    let served = serve(&settings, &environment, started).await;
+    // From here on whoever reads the logs must find it there.
+    served.map_err(|error| {
+        tracing::error!("{error}");
+        CliError::Told(error.exit_code())
+    })
+}
+
+async fn serve(
+    settings: &Settings,
+    environment: &Environment,
+    started: Instant,
+) -> Result<(), CliError> {
+    let plan = Plan::new(settings, environment)?;
     tracing::info!(version = VERSION, database = %plan.url(), "starting");
     if let Some(file) = &settings.config_file {
         tracing::info!(file = %file.display(), "settings were read");
@@ -34,11 +47,11 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
     let shutdown = Shutdown::listen()?;
     let metrics = Arc::new(Metrics::new(VERSION));
     let opened = tokio::select! {
-        opened = plan.open_patiently(&settings, metrics.live()) => opened?,
+        opened = plan.open_patiently(settings, metrics.live()) => opened?,
         () = shutdown.wanted() => return Ok(()),
     };
-    let server = Running::start(&settings, &opened, metrics).await?;
-    server.announce(&settings, &opened, started);
+    let server = Running::start(settings, &opened, metrics).await?;
+    server.announce(settings, &opened, started);
     server.run(shutdown).await;
     // Ends live queries, so that the database is closed before the process ends.
     opened.database.close();
@@ -63,9 +76,12 @@ impl Running {
         metrics: Arc<Metrics>,
     ) -> Result<Self, CliError> {
         let watched = Arc::downgrade(&opened.database);
-        metrics
-            .live()
-            .watch(move || watched.upgrade().map(|d| d.live_stats()).unwrap_or_default());
+        metrics.live().watch(move || {
+            watched
+                .upgrade()
+                .map(|d| d.live_stats())
+                .unwrap_or_default()
+        });
         let server = Server::new(opened.engine.clone(), settings.server.clone(), metrics)
             .map_err(|error| CliError::Usage(error.to_string()))?;
         let listen = &settings.listen;
@@ -88,7 +104,12 @@ impl Running {
             ip => ip.to_string(),
         };
         let url = format!("http://{host}:{}", address.port());
-        Ok(Self { server, listener, url, is_public: !address.ip().is_loopback() })
+        Ok(Self {
+            server,
+            listener,
+            url,
+            is_public: !address.ip().is_loopback(),
+        })
     }
 
     fn announce(&self, settings: &Settings, opened: &Opened, started: Instant) {
@@ -128,6 +149,8 @@ impl Running {
 
     /// Serves until the signal.
     pub async fn run(self, shutdown: Shutdown) {
-        self.server.serve(self.listener, async move { shutdown.wanted().await }).await;
+        self.server
+            .serve(self.listener, async move { shutdown.wanted().await })
+            .await;
     }
 }

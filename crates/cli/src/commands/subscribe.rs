@@ -49,7 +49,11 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
     }
     started.results.end().await;
     outcome?;
-    if screen.last_is_error { Err(CliError::Told) } else { Ok(()) }
+    if screen.last_is_error {
+        Err(CliError::TOLD)
+    } else {
+        Ok(())
+    }
 }
 
 /// A running operation with what keeps it running.
@@ -66,10 +70,15 @@ async fn start(matches: &ArgMatches, asked: Asked) -> Result<Started, CliError> 
             .map(|text| operation::object("--init-payload", text))
             .transpose()?;
         let results = Results::remote(&endpoint, &asked, protocol, init).await?;
-        return Ok(Started { results, _opened: None });
+        return Ok(Started {
+            results,
+            _opened: None,
+        });
     }
     let opened = super::open(matches).await?;
-    let prepared = opened.engine.prepare(asked.request(), &asked.identity(), Allow::ALL);
+    let prepared = opened
+        .engine
+        .prepare(asked.request(), &asked.identity(), Allow::ALL);
     let operation = prepared.map_err(told)?;
     if operation.kind() == OperationKind::Mutation {
         let message = "a mutation cannot be followed: use `artesian query`";
@@ -77,17 +86,22 @@ async fn start(matches: &ArgMatches, asked: Asked) -> Result<Started, CliError> 
     }
     // A query is followed like a subscription.
     let stream = operation.subscribe().await.map_err(told)?;
-    Ok(Started { results: Results::Local(stream), _opened: Some(opened) })
+    Ok(Started {
+        results: Results::Local(stream),
+        _opened: Some(opened),
+    })
 }
 
 fn told(errors: Vec<GraphQLError>) -> CliError {
     operation::tell_errors(&errors);
-    CliError::Told
+    CliError::TOLD
 }
 
 /// Where results are shown.
 struct Screen {
     as_json: bool,
+    /// Whether marks may be colours (https://no-color.org).
+    has_color: bool,
     /// The last result's data.
     previous: Option<Json>,
     /// Lines of the last result that are on the screen.
@@ -98,7 +112,13 @@ struct Screen {
 
 impl Screen {
     fn new(as_json: bool) -> Self {
-        Self { as_json, previous: None, lines: 0, count: 0, last_is_error: false }
+        Self {
+            as_json, has_color: std::env::var_os(\"NO_COLOR\").is_none_or(|v| v.is_empty()),
+            previous: None,
+            lines: 0,
+            count: 0,
+            last_is_error: false,
+        }
     }
 
     fn show(&mut self, update: &Update) -> io::Result<()> {
@@ -111,18 +131,26 @@ impl Screen {
         }
         let (width, height) = output::terminal_size();
         // A line for the count, and one for the cursor.
-        let canvas = Canvas { width, height: height.saturating_sub(3), color: true };
+        let canvas = Canvas {
+            width,
+            height: height.saturating_sub(3),
+            color: self.has_color,
+        };
         let mut lines = Vec::new();
         if let Some(data) = result.get("data").filter(|data| !data.is_null()) {
             lines = table::render(self.previous.as_ref(), data, canvas);
             self.previous = Some(data.clone());
         }
         for error in errors.and_then(Json::as_array).into_iter().flatten() {
-            let message = error.get("message").and_then(Json::as_str).unwrap_or("an error");
+            let message = error
+                .get("message")
+                .and_then(Json::as_str)
+                .unwrap_or("an error");
             lines.push(format!("error: {}", message.escape_debug()));
         }
         lines.push(String::new());
-        lines.push(format!("{} results; Ctrl-C ends", self.count));
+        let results = if self.count == 1 { "result" } else { "results" };
+        lines.push(format!("{} {results}; Ctrl-C ends", self.count));
         let mut text = String::new();
         if self.lines > 0 {
             // Back to the first line, and clear from there.
