@@ -21,11 +21,11 @@ pub async fn run(artesian: &str, url: &str) {
                                        score numeric, created_at timestamptz NOT NULL);
              INSERT INTO bench_users SELECT i, 'user ' || i, 'user' || i || '@example.org',
                  i / 7.0, timestamptz '2026-01-01' + i * interval '1 minute'
-             FROM generate_series(1, {ROWS}) AS i;
-             VACUUM ANALYZE bench_users;"
+             FROM generate_series(1, {ROWS}) AS i;"
         ))
         .await
-        .unwrap_or_else(|e| panic!("{e}"));
+        .unwrap();
+    client.batch_execute("VACUUM ANALYZE bench_users").await.unwrap();
     let artesian = Server::start(artesian, url).await;
     let peer = peer(url).await;
     println!("T_by_pk over HTTP, {ROWS} rows, closed loop, {ROUNDS} rounds of 4 s in turns");

@@ -4,85 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource, value_parser};
 
-use crate::settings::{
-    Flags,
-    definitions::{self, Definition, Group, Kind},
+use crate::{
+    help,
+    settings::{
+        Flags,
+        definitions::{self, Definition, Group, Kind},
+    },
 };
 
 /// What a command takes besides its settings.
 const DOCUMENT: &str = "document";
-
-const ROOT_HELP: &str = "\
-Examples:
-  artesian demo                                              a sample database that keeps changing, and the console
-  artesian serve --database-url postgres://app@localhost/shop
-  artesian serve --database-url sqlite:app.db --metadata ./metadata
-  artesian check                                             what is wrong with settings, database and metadata
-  artesian subscribe '{ orders(limit: 5) { id status } }'    rows in the terminal that follow the database
-
-Settings are taken from flags, then from the environment, then from artesian.yaml.
-Exit codes: 0 done; 1 failed; 2 wrong arguments, settings or metadata.";
-
-const SERVE_HELP: &str = "\
-Examples:
-  artesian serve --database-url sqlite:app.db
-  artesian serve --database-url postgres://app@db/shop --metadata ./metadata --listen 0.0.0.0:8080
-  ARTESIAN_ADMIN_SECRET=… artesian serve --config /etc/artesian.yaml
-
-Endpoints: /graphql (POST, GET, WebSocket, event streams; also /v1/graphql), /healthz, /readyz,
-/metrics, and the console at /.
-
-SIGTERM or Ctrl-C: no new connections, sockets are closed over --shutdown-window, then exit code 0.
-A second Ctrl-C ends it at once.";
-
-const DEMO_HELP: &str = "\
-Examples:
-  artesian demo
-  artesian demo --speed 10 --port 9000
-  artesian demo --path town.db        keep the database, and go on with it next time";
-
-const CHECK_HELP: &str = "\
-Examples:
-  artesian check --database-url postgres://app@localhost/shop --metadata ./metadata
-  artesian check && artesian serve
-
-Reads the settings, connects, reads the catalog, applies the metadata, and reads nothing from every
-table that is served, to see whether the user may. Exit code 1 if anything is wrong.";
-
-const SCHEMA_HELP: &str = "\
-Examples:
-  artesian schema --database-url sqlite:app.db > schema.graphql
-  artesian schema --role user";
-
-const QUERY_HELP: &str = "\
-Examples:
-  artesian query '{ orders(limit: 3) { id } }' --database-url sqlite:app.db
-  artesian query 'query ($id: Int!) { orders_by_pk(id: $id) { status } }' --variables '{\"id\": 7}'
-  artesian query @report.graphql --role user --header 'X-Hasura-User-Id: 7'
-  artesian query '{ __typename }' --endpoint https://api.example.com/graphql --header 'Authorization: Bearer …'
-
-Without --endpoint the operation runs in the configured database, without any server.
-Exit code 1 if the answer has errors.";
-
-const SUBSCRIBE_HELP: &str = "\
-Examples:
-  artesian subscribe 'subscription { orders(order_by: {id: desc}, limit: 10) { id status } }'
-  artesian subscribe '{ orders_aggregate { aggregate { count } } }'      without --endpoint, a query is followed too
-  artesian subscribe @live.graphql --endpoint wss://api.example.com/graphql --protocol graphql-ws
-  artesian subscribe … --json | jq .data
-
-On a terminal the result is a table that changes in place; otherwise, or with --json, every result
-is one line of JSON. Ctrl-C ends it with exit code 0.
-
---protocol auto asks a WebSocket for graphql-transport-ws or graphql-ws, whichever the server takes,
-and tries an event stream where there is no WebSocket.";
-
-const EXPLAIN_HELP: &str = "\
-Examples:
-  artesian explain '{ orders(where: {status: {_eq: \"open\"}}) { id } }' --database-url sqlite:app.db
-  artesian explain @report.graphql --variables '{\"id\": 7}' --role user --header 'X-Hasura-User-Id: 7'
-
-Nothing is executed: the database only plans the statement.";
 
 /// The whole command line.
 pub fn command() -> Command {
@@ -92,7 +23,7 @@ pub fn command() -> Command {
     Command::new("artesian")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A real-time GraphQL server over SQLite and PostgreSQL")
-        .after_help(ROOT_HELP)
+        .after_help(help::ROOT)
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(
@@ -101,7 +32,7 @@ pub fn command() -> Command {
                 &all,
                 false,
             )
-            .after_help(SERVE_HELP),
+            .after_help(help::SERVE),
         )
         .subcommand(demo())
         .subcommand(
@@ -111,7 +42,7 @@ pub fn command() -> Command {
                 &all,
                 false,
             )
-            .after_help(CHECK_HELP),
+            .after_help(help::CHECK),
         )
         .subcommand(
             settings(
@@ -120,7 +51,7 @@ pub fn command() -> Command {
                 false,
             )
             .arg(role())
-            .after_help(SCHEMA_HELP),
+            .after_help(help::SCHEMA),
         )
         .subcommand(
             settings(
@@ -130,7 +61,7 @@ pub fn command() -> Command {
             )
             .args(remote())
             .arg(json("Print the answer on one line, even on a terminal"))
-            .after_help(QUERY_HELP),
+            .after_help(help::QUERY),
         )
         .subcommand(
             settings(
@@ -163,7 +94,7 @@ pub fn command() -> Command {
             .arg(json(
                 "Print every result as a line of JSON, even on a terminal",
             ))
-            .after_help(SUBSCRIBE_HELP),
+            .after_help(help::SUBSCRIBE),
         )
         .subcommand(
             settings(
@@ -174,7 +105,7 @@ pub fn command() -> Command {
                 true,
             )
             .arg(json("Print it as JSON"))
-            .after_help(EXPLAIN_HELP),
+            .after_help(help::EXPLAIN),
         )
 }
 
@@ -203,7 +134,7 @@ fn demo() -> Command {
                 .default_value("1")
                 .help("How fast the town lives: 10 is ten times as fast, 0 stands still"),
         )
-        .after_help(DEMO_HELP);
+        .after_help(help::DEMO);
     settings(command, &[Group::Log], false)
 }
 

@@ -14,13 +14,13 @@ use tokio::time::Instant;
 use crate::{
     backends::{AnyDatabase, Polled},
     error::CliError,
-    metadata,
+    metadata::{self, MetadataError},
     redact::{DatabaseKind, DatabaseUrl, Redactor},
     settings::{Changes, Environment, Settings, SettingsError},
 };
 
 /// The first pause between two attempts to reach the database, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
 /// An open database.
 pub struct Opened {
@@ -37,7 +37,7 @@ pub struct Opened {
 /// What is needed to open a database.
 pub struct Plan {
     url: DatabaseUrl,
-    metadata: Option<Json>,
+    metadata: Option<Metadata>,
     redactor: Redactor,
 }
 
@@ -61,6 +61,13 @@ impl Plan {
         })?;
         let mut redactor = settings.redactor();
         redactor.add_url(&url);
+        let metadata = metadata.zip(source.metadata.as_ref()).map(|(json, path)| {
+            Metadata::parse(json).map_err(|message| MetadataError::Form {
+                path: path.clone(),
+                message,
+            })
+        });
+        let metadata = metadata.transpose()?;
         Ok(Self {
             url,
             metadata,
@@ -215,10 +222,9 @@ impl Plan {
         settings: &Settings,
         observer: &Arc<dyn Observer>,
     ) -> Result<Arc<dyn AnyDatabase>, OpenError> {
-        let metadata = self.metadata.clone().map(Metadata::parse).transpose();
         let config = DatabaseConfig {
             name: settings.source.name.clone(),
-            metadata: metadata.map_err(OpenError::Settings)?,
+            metadata: self.metadata.clone(),
             options: Options {
                 stringify_numeric_types: settings.source.stringify_numeric_types,
             },
@@ -243,7 +249,7 @@ enum OpenError {
     /// It answers, and says no.
     #[error("{message}")]
     Refused { code: String, message: String },
-    /// The URL or the metadata cannot be used.
+    /// The URL cannot be used.
     #[error("{0}")]
     Settings(String),
     /// Anything else.

@@ -6,6 +6,7 @@ mod client;
 mod commands;
 mod connect;
 mod error;
+mod help;
 mod logging;
 mod metadata;
 mod output;

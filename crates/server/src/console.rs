@@ -10,25 +10,22 @@ use crate::http::body::Body;
 #[allow_missing = true]
 struct Files;
 
-/// Everything comes from this server and nothing is inline, apart from styles, which the editor sets
-/// at run time. `'self'` of `connect-src` stands for this server's WebSocket too (CSP level 3).
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-    img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; \
-    connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
-    form-action 'none'; frame-ancestors 'none'; object-src 'none'";
+/// Everything comes from this server and nothing is inline. `'self'` of `connect-src` stands for this
+/// server's WebSocket too (CSP level 3).
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
 
 /// What is shown while the console has not been built.
 const MISSING: &str = include_str!("console_missing.html");
 
-/// Where the console's files are served.
-const PREFIX: &str = "/console/";
-
 /// The answer to a GET of a path of the console; `None` if there is nothing.
 pub(crate) fn serve(path: &str, headers: &http::HeaderMap) -> Option<Response<Body>> {
     let name = match path {
-        "/" | "/console" | PREFIX => "index.html",
-        "/favicon.ico" => "favicon.ico",
-        _ => path.strip_prefix(PREFIX)?,
+        "/" => "index.html",
+        "/licenses.txt" => "licenses.txt",
+        // The page names its files relative to itself.
+        _ => path.strip_prefix('/').filter(|name| name.starts_with("assets/"))?,
     };
     let encodings: &[&str] = if accepts_gzip(headers) { &[".gz", ""] } else { &[""] };
     for encoding in encodings {
@@ -161,7 +158,7 @@ mod tests {
 
     #[test]
     fn there_is_no_way_out_of_the_folder() {
-        for path in ["/console/../Cargo.toml", "/console//etc/passwd", "/console/%2e%2e/x", "/other"] {
+        for path in ["/assets/../../Cargo.toml", "/assets//etc/passwd", "/assets/%2e%2e/x", "/other"] {
             assert!(serve(path, &http::HeaderMap::new()).is_none(), "{path}");
         }
     }

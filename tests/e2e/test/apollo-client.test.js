@@ -4,9 +4,13 @@ import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from '@apollo/
 import { CombinedGraphQLErrors } from '@apollo/client/errors';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { getMainDefinition } from '@apollo/client/utilities';
+import WebSocket from 'ws';
 
 import { clientContract } from '../lib/contract.js';
 import { modernClient } from '../lib/modern.js';
+
+// GraphQLWsLink wants it to be there, as in browsers; Node has it from 22 on.
+globalThis.WebSocket ??= WebSocket;
 
 function connect(server) {
   const socket = modernClient(server);

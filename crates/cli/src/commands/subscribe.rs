@@ -113,7 +113,8 @@ struct Screen {
 impl Screen {
     fn new(as_json: bool) -> Self {
         Self {
-            as_json, has_color: std::env::var_os(\"NO_COLOR\").is_none_or(|v| v.is_empty()),
+            as_json,
+            has_color: std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
             previous: None,
             lines: 0,
             count: 0,
@@ -122,15 +123,19 @@ impl Screen {
     }
 
     fn show(&mut self, update: &Update) -> io::Result<()> {
+        output::raw(&self.frame(update, output::terminal_size()))
+    }
+
+    /// What to write so that this result is to be seen on a terminal of so many columns and lines.
+    fn frame(&mut self, update: &Update, (width, height): (usize, usize)) -> String {
         self.count += 1;
         let result: Json = serde_json::from_slice(&update.bytes).unwrap_or(Json::Null);
         let errors = result.get("errors").filter(|errors| !errors.is_null());
         self.last_is_error = errors.is_some();
         if self.as_json {
-            return output::line(&one_line(&update.bytes));
+            return one_line(&update.bytes);
         }
-        let (width, height) = output::terminal_size();
-        // A line for the count, and one for the cursor.
+        // Two lines for the count, and one for the cursor.
         let canvas = Canvas {
             width,
             height: height.saturating_sub(3),
@@ -161,12 +166,55 @@ impl Screen {
             text.push('\n');
         }
         self.lines = lines.len();
-        output::raw(&text)
+        text
     }
 }
 
 /// A result as one line of JSON, as it came but for line feeds between its parts.
 fn one_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    text.replace(['\n', '\r'], " ").trim().to_owned()
+    format!("{}\n", text.replace(['\n', '\r'], " ").trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn screen(as_json: bool) -> Screen {
+        Screen {
+            has_color: false,
+            ..Screen::new(as_json)
+        }
+    }
+
+    fn update(text: &'static str) -> Update {
+        Update::new(text.as_bytes().into())
+    }
+
+    #[test]
+    fn a_table_is_drawn_over_the_one_before() {
+        let mut screen = screen(false);
+        let first = screen.frame(&update(r#"{"data":{"n":[{"id":1}]}}"#), (80, 24));
+        assert_eq!(first, "n (1 row)\nid\n 1\n\n1 result; Ctrl-C ends\n");
+        let second = screen.frame(&update(r#"{"data":{"n":[]}}"#), (80, 24));
+        assert_eq!(
+            second,
+            "\u{1b}[5F\u{1b}[Jn (0 rows)\n\n2 results; Ctrl-C ends\n"
+        );
+        assert!(!screen.last_is_error);
+        let errors = r#"{"data":null,"errors":[{"message":"away\u001b"}]}"#;
+        let third = screen.frame(&update(errors), (80, 24));
+        assert!(
+            third.starts_with("\u{1b}[3F\u{1b}[Jerror: away\\u{1b}\n"),
+            "{third:?}"
+        );
+        assert!(screen.last_is_error);
+    }
+
+    #[test]
+    fn json_is_one_line_for_each_result_with_its_numbers_as_they_came() {
+        let mut screen = screen(true);
+        let text = screen.frame(&update("{\"data\":{\"n\":[1.10,\n 2]}}\n"), (80, 24));
+        assert_eq!(text, "{\"data\":{\"n\":[1.10,  2]}}\n");
+    }
 }

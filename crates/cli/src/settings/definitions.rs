@@ -135,7 +135,7 @@ macro_rules! settings {
 settings! {
     Source {
         "database-url", Kind::DatabaseUrl, "", "sources[].database.url",
-            ["HASURA_GRAPHQL_DATABASE_URL", "PG_DATABASE_URL", "HASURA_GRAPHQL_METADATA_DATABASE_URL"],
+            ["HASURA_GRAPHQL_DATABASE_URL", "PG_DATABASE_URL"],
             "The database: postgres://user:password@host:5432/name or sqlite:path/to/file.db. Without it, the `connection_info` of the metadata counts";
         "metadata", Kind::Path, "", "sources[].metadata", ["HASURA_GRAPHQL_METADATA_DIR"],
             "Hasura metadata, version 3: a JSON export, or the folder with version.yaml. Without it, everything in the default schema is served to the administrator";
@@ -264,6 +264,8 @@ pub const QUIET: &[&str] = &[
     "HASURA_GRAPHQL_ENABLE_TELEMETRY",
     "HASURA_GRAPHQL_ENABLED_APIS",
     "HASURA_GRAPHQL_EE_LICENSE_KEY",
+    // Hasura's own state. There is none here.
+    "HASURA_GRAPHQL_METADATA_DATABASE_URL",
     "HASURA_GRAPHQL_MIGRATIONS_DIR",
     "HASURA_GRAPHQL_MIGRATIONS_SERVER_PORT",
     "HASURA_GRAPHQL_CLI_ENVIRONMENT",

@@ -1,5 +1,10 @@
 //! `query`, `schema`, `explain`, `check`, and help.
 
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+};
+
 use super::support::{Running, Scratch};
 
 fn with_database<'a>(args: &[&'a str]) -> Vec<&'a str> {
@@ -104,7 +109,54 @@ fn a_query_asks_a_server() {
     let elsewhere = format!("http://127.0.0.1:{port}/nowhere");
     let ended = shop.run(&["query", "{ a }", "--endpoint", &elsewhere]);
     assert_eq!(ended.code, Some(1));
-    assert!(ended.err.contains("/nowhere answered 404"), "{}", ended.err);
+    assert!(ended.out.contains("resource does not exist"), "{ended:?}");
+}
+
+#[test]
+fn an_answer_that_is_no_graphql_is_told() {
+    let scratch = Scratch::new();
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}/graphql", proxy.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in proxy.incoming() {
+            let (mut stream, mut line) = (stream.unwrap(), String::new());
+            let mut request = BufReader::new(stream.try_clone().unwrap());
+            while request.read_line(&mut line).unwrap() > 2 {
+                line.clear();
+            }
+            let body = "nobody is at\u{1b}[2J home";
+            let answer = format!(
+                "HTTP/1.1 502 Bad Gateway\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    for args in [
+        ["query", "{ a }", "--endpoint", &endpoint].as_slice(),
+        &[
+            "subscribe",
+            "{ a }",
+            "--endpoint",
+            &endpoint,
+            "--protocol",
+            "sse",
+        ],
+        &[
+            "subscribe",
+            "{ a }",
+            "--endpoint",
+            &endpoint,
+            "--protocol",
+            "graphql-ws",
+        ],
+        &["subscribe", "{ a }", "--endpoint", &endpoint],
+    ] {
+        let ended = scratch.run(args);
+        assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{ended:?}");
+        assert!(ended.err.contains("/graphql answered 502"), "{}", ended.err);
+        assert!(!ended.err.contains('\u{1b}'), "{}", ended.err);
+    }
 }
 
 #[test]
@@ -179,7 +231,12 @@ fn check_says_what_is_wrong() {
         ended.out
     );
 
+    shop.write("old.json", "{\"version\": 2, \"tables\": []}");
     for (args, expected) in [
+        (
+            with_database(&["check", "--metadata", "old.json"]),
+            "old.json: the metadata has version 2",
+        ),
         (
             vec!["check", "--database-url", "sqlite:none.db"],
             "none.db does not exist",

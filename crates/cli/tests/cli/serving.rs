@@ -1,7 +1,5 @@
 //! `serve` and `demo`.
 
-use std::time::Duration;
-
 use super::support::{Running, Scratch, get, port, post};
 
 #[test]
@@ -292,16 +290,4 @@ fn the_demo_can_be_kept() {
         assert_eq!(demo.end().0.code(), Some(0));
         assert!(scratch.path("town.db").exists());
     }
-}
-
-#[test]
-fn a_start_is_quick() {
-    let shop = Scratch::with_shop();
-    let mut best = Duration::MAX;
-    for _ in 0..3 {
-        let started = std::time::Instant::now();
-        let (_server, _) = Running::serve(&shop, &[]);
-        best = best.min(started.elapsed());
-    }
-    assert!(best < Duration::from_secs(5), "{best:?}");
 }
