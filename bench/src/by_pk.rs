@@ -1,12 +1,23 @@
 //! `T_by_pk` over HTTP, against a server written by hand for just this query: axum, a round-robin
 //! of prepared tokio-postgres connections, and `json_build_object` in the database.
 
-use std::{sync::{Arc, atomic::{AtomicUsize, Ordering}}, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use axum::{Router, body::Bytes, extract::State, http::header, response::IntoResponse, routing::post};
+use axum::{
+    Router, body::Bytes, extract::State, http::header, response::IntoResponse, routing::post,
+};
 use tokio_postgres::{Client, Statement};
 
-use crate::{load, server::{Server, database}};
+use crate::{
+    load,
+    server::{Server, database},
+};
 
 const ROWS: usize = 100_000;
 const ROUNDS: usize = 5;
@@ -35,7 +46,8 @@ pub async fn run(artesian: &str, url: &str) {
         let mut p99 = [Duration::ZERO; 2];
         for round in 0..=ROUNDS {
             for (i, address) in [&artesian.address, &peer].into_iter().enumerate() {
-                let report = load::run(address, "/graphql", connections, Duration::from_secs(4), body).await;
+                let report =
+                    load::run(address, "/graphql", connections, Duration::from_secs(4), body).await;
                 // The first round warms caches on both sides.
                 if round > 0 {
                     rates[i].push(report.rate);
@@ -51,7 +63,11 @@ pub async fn run(artesian: &str, url: &str) {
         println!(
             "{connections:>3} connections: artesian {ours:.0}/s (p50 {:?}, p99 {:?}), hand-written {theirs:.0}/s \
              (p50 {:?}, p99 {:?}), ratio {:.2}",
-            p50[0], p99[0], p50[1], p99[1], ours / theirs
+            p50[0],
+            p99[0],
+            p50[1],
+            p99[1],
+            ours / theirs
         );
     }
     client.batch_execute("DROP TABLE bench_users").await.unwrap();

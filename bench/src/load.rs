@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// What a run measured.
 pub struct Report {
@@ -81,7 +84,11 @@ async fn reply(socket: &mut TcpStream, buffer: &mut Vec<u8>) {
             .unwrap();
         if buffer.len() >= head + 4 + length {
             assert!(text.starts_with("http/1.1 200"), "{text}");
-            assert!(buffer[head + 4..].starts_with(b"{\"data\":{"), "{}", String::from_utf8_lossy(buffer));
+            assert!(
+                buffer[head + 4..].starts_with(b"{\"data\":{"),
+                "{}",
+                String::from_utf8_lossy(buffer)
+            );
             return;
         }
     }

@@ -29,7 +29,10 @@ pub async fn run(artesian: &str, url: &str) {
             times.push(Server::start(artesian, &url).await.ready_after);
         }
         times.sort();
-        println!("{tables:>5} tables: median {:?}, fastest {:?}, slowest {:?}", times[2], times[0], times[4]);
+        println!(
+            "{tables:>5} tables: median {:?}, fastest {:?}, slowest {:?}",
+            times[2], times[0], times[4]
+        );
         admin.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
     }
 }

@@ -27,12 +27,8 @@ pub fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(
-            settings(
-                Command::new("serve").about("Serve a database over GraphQL"),
-                &all,
-                false,
-            )
-            .after_help(help::SERVE),
+            settings(Command::new("serve").about("Serve a database over GraphQL"), &all, false)
+                .after_help(help::SERVE),
         )
         .subcommand(demo())
         .subcommand(
@@ -91,9 +87,7 @@ pub fn command() -> Command {
                     .value_parser(value_parser!(u64).range(1..))
                     .help("End after so many results"),
             )
-            .arg(json(
-                "Print every result as a line of JSON, even on a terminal",
-            ))
+            .arg(json("Print every result as a line of JSON, even on a terminal"))
             .after_help(help::SUBSCRIBE),
         )
         .subcommand(
@@ -191,10 +185,7 @@ fn remote() -> [Arg; 2] {
 }
 
 fn json(help: &'static str) -> Arg {
-    Arg::new("json")
-        .long("json")
-        .action(ArgAction::SetTrue)
-        .help(help)
+    Arg::new("json").long("json").action(ArgAction::SetTrue).help(help)
 }
 
 /// Adds `--config` and the flags of these groups.
@@ -211,21 +202,14 @@ fn settings(command: Command, groups: &[Group], takes_document: bool) -> Command
                  there]",
             ),
     );
-    for definition in definitions::ALL
-        .iter()
-        .filter(|d| groups.contains(&d.group))
-    {
+    for definition in definitions::ALL.iter().filter(|d| groups.contains(&d.group)) {
         command = command.arg(flag(definition, takes_document));
     }
     command
 }
 
 fn flag(definition: &'static Definition, takes_document: bool) -> Arg {
-    let mut long_help = format!(
-        "{}\n[env: {}]",
-        definition.help,
-        definition.all_env().join(", ")
-    );
+    let mut long_help = format!("{}\n[env: {}]", definition.help, definition.all_env().join(", "));
     if !definition.default.is_empty() {
         long_help.push_str(&format!("\n[default: {}]", definition.default));
     }
@@ -237,10 +221,9 @@ fn flag(definition: &'static Definition, takes_document: bool) -> Arg {
         .value_name(value_name(definition.kind));
     match definition.kind {
         // A switch may stand alone. Before a document its value needs a `=`.
-        Kind::Switch => arg
-            .num_args(0..=1)
-            .require_equals(takes_document)
-            .default_missing_value("true"),
+        Kind::Switch => {
+            arg.num_args(0..=1).require_equals(takes_document).default_missing_value("true")
+        }
         Kind::List => arg.action(ArgAction::Append),
         _ => arg,
     }
@@ -279,20 +262,12 @@ pub fn flags(matches: &ArgMatches) -> Flags {
 
 /// An argument's text.
 pub fn text<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a str> {
-    matches
-        .try_get_one::<String>(name)
-        .ok()
-        .flatten()
-        .map(String::as_str)
+    matches.try_get_one::<String>(name).ok().flatten().map(String::as_str)
 }
 
 /// The `--config` that was given.
 pub fn config(matches: &ArgMatches) -> Option<PathBuf> {
-    matches
-        .try_get_one::<PathBuf>("config")
-        .ok()
-        .flatten()
-        .cloned()
+    matches.try_get_one::<PathBuf>("config").ok().flatten().cloned()
 }
 
 /// The document that was given.
@@ -320,24 +295,15 @@ mod tests {
         let flag = "--stringify-numeric-types";
         assert_eq!(given(&["artesian", "serve", flag]), of("true"));
         assert_eq!(given(&["artesian", "serve", flag, "false"]), of("false"));
-        assert_eq!(
-            given(&["artesian", "serve", "--stringify-numeric-types=false"]),
-            of("false")
-        );
+        assert_eq!(given(&["artesian", "serve", "--stringify-numeric-types=false"]), of("false"));
         assert_eq!(given(&["artesian", "query", flag, "{ a }"]), of("true"));
         assert_eq!(given(&["artesian", "serve"]), Flags::new());
     }
 
     #[test]
     fn lists_may_be_repeated() {
-        let args = [
-            "artesian",
-            "serve",
-            "--cors-domain",
-            "https://a",
-            "--cors-domain",
-            "https://b",
-        ];
+        let args =
+            ["artesian", "serve", "--cors-domain", "https://a", "--cors-domain", "https://b"];
         let matches = command().try_get_matches_from(args).unwrap();
         let flags = flags(matches.subcommand().unwrap().1);
         assert_eq!(flags["cors-domain"], ["https://a", "https://b"]);

@@ -62,17 +62,11 @@ impl Plan {
         let mut redactor = settings.redactor();
         redactor.add_url(&url);
         let metadata = metadata.zip(source.metadata.as_ref()).map(|(json, path)| {
-            Metadata::parse(json).map_err(|message| MetadataError::Form {
-                path: path.clone(),
-                message,
-            })
+            Metadata::parse(json)
+                .map_err(|message| MetadataError::Form { path: path.clone(), message })
         });
         let metadata = metadata.transpose()?;
-        Ok(Self {
-            url,
-            metadata,
-            redactor,
-        })
+        Ok(Self { url, metadata, redactor })
     }
 
     /// Where the database is.
@@ -86,9 +80,7 @@ impl Plan {
         settings: &Settings,
         observer: Arc<dyn Observer>,
     ) -> Result<Opened, CliError> {
-        self.attempt(settings, &observer)
-            .await
-            .map_err(|error| self.tell(error))
+        self.attempt(settings, &observer).await.map_err(|error| self.tell(error))
     }
 
     /// Opens the database; tries again while it cannot be reached, for as long as the settings say.
@@ -174,15 +166,9 @@ impl Plan {
                     .map_err(|error| OpenError::Other(error.to_string()))?;
                 if polled {
                     let backend = Polled::new(backend, interval);
-                    (
-                        self.database(backend, settings, observer).await?,
-                        POLL_WANTED,
-                    )
+                    (self.database(backend, settings, observer).await?, POLL_WANTED)
                 } else {
-                    (
-                        self.database(backend, settings, observer).await?,
-                        SQLITE_FEED,
-                    )
+                    (self.database(backend, settings, observer).await?, SQLITE_FEED)
                 }
             }
             DatabaseKind::Postgres => {
@@ -194,26 +180,15 @@ impl Plan {
                     .map_err(|error| OpenError::Settings(error.to_string()))?;
                 if polled {
                     let backend = Polled::new(backend, interval);
-                    (
-                        self.database(backend, settings, observer).await?,
-                        POLL_WANTED,
-                    )
+                    (self.database(backend, settings, observer).await?, POLL_WANTED)
                 } else {
-                    (
-                        self.database(backend, settings, observer).await?,
-                        POSTGRES_FEED,
-                    )
+                    (self.database(backend, settings, observer).await?, POSTGRES_FEED)
                 }
             }
         };
         let source: Arc<dyn Source> = database.clone();
         let engine = Arc::new(Engine::new(source, settings.engine.clone()));
-        Ok(Opened {
-            engine,
-            database,
-            url: self.url.clone(),
-            changes,
-        })
+        Ok(Opened { engine, database, url: self.url.clone(), changes })
     }
 
     async fn database<B: Backend>(
@@ -225,9 +200,7 @@ impl Plan {
         let config = DatabaseConfig {
             name: settings.source.name.clone(),
             metadata: self.metadata.clone(),
-            options: Options {
-                stringify_numeric_types: settings.source.stringify_numeric_types,
-            },
+            options: Options { stringify_numeric_types: settings.source.stringify_numeric_types },
             live: settings.live.clone(),
         };
         Ok(Database::open(Arc::new(backend), config, observer.clone()).await?)
@@ -261,16 +234,9 @@ impl From<BackendError> for OpenError {
     fn from(error: BackendError) -> Self {
         match error {
             BackendError::Unavailable(why) => Self::Away(why),
-            BackendError::Rejected {
-                code,
-                message,
-                detail,
-            } => {
+            BackendError::Rejected { code, message, detail } => {
                 let detail = detail.map_or_else(String::new, |detail| format!(" ({detail})"));
-                Self::Refused {
-                    code,
-                    message: format!("{message}{detail}"),
-                }
+                Self::Refused { code, message: format!("{message}{detail}") }
             }
             BackendError::Timeout(_) | BackendError::Unsupported(_) => {
                 Self::Other(error.to_string())
@@ -296,10 +262,7 @@ fn url_of_metadata(
     environment: &Environment,
 ) -> Result<Option<DatabaseUrl>, SettingsError> {
     let document = metadata.get("metadata").unwrap_or(metadata);
-    let sources = document
-        .get("sources")
-        .and_then(Json::as_array)
-        .map_or(&[][..], Vec::as_slice);
+    let sources = document.get("sources").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
     let named = |s: &&Json| s.get("name").and_then(Json::as_str) == Some(name);
     let source = match sources {
         [one] => Some(one),

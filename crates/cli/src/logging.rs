@@ -13,14 +13,8 @@ pub fn start(settings: &LogSettings, default_level: &str) {
     let logs = fmt().with_env_filter(filter).with_writer(io::stderr);
     // Fails only if logs have been started already, which is as good.
     let _ = if settings.json {
-        logs.json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .try_init()
+        logs.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     } else {
-        logs.with_target(false)
-            .with_ansi(io::stderr().is_terminal())
-            .try_init()
+        logs.with_target(false).with_ansi(io::stderr().is_terminal()).try_init()
     };
 }

@@ -21,10 +21,7 @@ use error::CliError;
 
 fn main() -> ExitCode {
     let matches = args::command().get_matches();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             output::note(&format!("error: no threads can be started: {error}"));

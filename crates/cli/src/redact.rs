@@ -26,12 +26,7 @@ impl DatabaseUrl {
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
-        let url = |kind| {
-            Ok(Self {
-                text: text.to_owned(),
-                kind,
-            })
-        };
+        let url = |kind| Ok(Self { text: text.to_owned(), kind });
         match scheme {
             "postgres" | "postgresql" => url(DatabaseKind::Postgres),
             "sqlite" | "file" => url(DatabaseKind::Sqlite),
@@ -73,9 +68,7 @@ impl DatabaseUrl {
             return;
         };
         let rest = rest.strip_prefix("//").unwrap_or(rest);
-        let (path, query) = rest
-            .split_once('?')
-            .map_or((rest, None), |(p, q)| (p, Some(q)));
+        let (path, query) = rest.split_once('?').map_or((rest, None), |(p, q)| (p, Some(q)));
         let moved = place(Path::new(path));
         let query = query.map_or_else(String::new, |q| format!("?{q}"));
         self.text = format!("{scheme}:{}{query}", moved.display());
@@ -123,13 +116,8 @@ impl DatabaseUrl {
         let Some((_, rest)) = self.text.split_once("://") else {
             let shown = ["host", "hostaddr", "port", "user", "dbname"];
             let parts = key_values(&self.text);
-            let parts = parts
-                .iter()
-                .filter(|(name, _)| shown.contains(&name.as_str()));
-            return parts
-                .map(|(n, v)| format!("{n}={v}"))
-                .collect::<Vec<_>>()
-                .join(" ");
+            let parts = parts.iter().filter(|(name, _)| shown.contains(&name.as_str()));
+            return parts.map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join(" ");
         };
         let head = rest.split(['?', '#']).next().unwrap_or_default();
         // An `@` after that belongs to a password with a `?` in it: say less rather than too much.
@@ -234,8 +222,7 @@ impl Redactor {
         if secret.len() > 2 {
             self.secrets.push(secret.to_owned());
             // The longest first, so that a secret that is part of another leaves nothing of it.
-            self.secrets
-                .sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+            self.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         }
     }
 
@@ -248,11 +235,7 @@ impl Redactor {
 
     /// The message without secrets.
     pub fn clean(&self, message: &str) -> String {
-        self.secrets
-            .iter()
-            .fold(message.to_owned(), |text, secret| {
-                text.replace(secret, "***")
-            })
+        self.secrets.iter().fold(message.to_owned(), |text, secret| text.replace(secret, "***"))
     }
 }
 
@@ -268,14 +251,8 @@ mod tests {
                 "postgres://app:s3cr%40t@db.example.com:5433/shop?sslmode=require",
                 "postgres://app@db.example.com:5433/shop",
             ),
-            (
-                "postgresql://app@/shop?host=/run/pg&password=s3crt",
-                "postgres://app@/shop",
-            ),
-            (
-                "postgresql://app@/shop?host=/run/pg&password=s3cr@t",
-                "postgres://app@…",
-            ),
+            ("postgresql://app@/shop?host=/run/pg&password=s3crt", "postgres://app@/shop"),
+            ("postgresql://app@/shop?host=/run/pg&password=s3cr@t", "postgres://app@…"),
             ("postgres://127.0.0.1/shop", "postgres://127.0.0.1/shop"),
             ("postgres://app:p@ss:w/rd@h/db", "postgres://app@h/db"),
             (
@@ -319,10 +296,7 @@ mod tests {
             url.rebase(|path| Path::new("/etc/artesian").join(path));
             url.reveal().to_owned()
         };
-        assert_eq!(
-            moved("sqlite:app.db?mode=ro"),
-            "sqlite:/etc/artesian/app.db?mode=ro"
-        );
+        assert_eq!(moved("sqlite:app.db?mode=ro"), "sqlite:/etc/artesian/app.db?mode=ro");
         assert_eq!(moved("sqlite:/srv/app.db"), "sqlite:/srv/app.db");
         assert_eq!(moved("postgres://h/db"), "postgres://h/db");
     }

@@ -38,7 +38,10 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The tables a statement really reads, as ids that the change feed names (`schema.table`),
     /// views resolved; and whether it must be polled as well.
-    async fn dependencies(&self, statement: &Statement) -> Result<(Vec<Arc<str>>, bool), BackendError>;
+    async fn dependencies(
+        &self,
+        statement: &Statement,
+    ) -> Result<(Vec<Arc<str>>, bool), BackendError>;
 
     /// A feed of committed changes.
     async fn changes(&self) -> Result<Box<dyn ChangeFeed>, BackendError>;
@@ -47,7 +50,8 @@ pub trait Backend: Send + Sync + 'static {
     async fn ping(&self) -> Result<(), BackendError>;
 
     /// What the database's planner says of a statement (`EXPLAIN`), as text lines.
-    async fn explain(&self, statement: &Statement, values: &Values) -> Result<String, BackendError>;
+    async fn explain(&self, statement: &Statement, values: &Values)
+    -> Result<String, BackendError>;
 }
 
 /// What went wrong in a database.

@@ -24,7 +24,7 @@ pub fn backend_error(error: &BackendError) -> GraphQLError {
         }
     };
     let mut error = GraphQLError::new(code, message);
-    error.extensions.internal = internal;
+    error.extensions.internal = internal.map(Box::new);
     error
 }
 
@@ -60,7 +60,7 @@ pub fn compile_error(error: CompileError) -> GraphQLError {
                 ErrorCode::Unexpected,
                 "a permission in the metadata is wrong; the administrator sees which",
             );
-            e.extensions.internal = Some(json!({ "error": error.to_string() }));
+            e.extensions.internal = Some(Box::new(json!({ "error": error.to_string() })));
             e
         }
     }

@@ -84,6 +84,10 @@ impl<B: Backend> Refetch for Refresher<B> {
     }
 
     fn fault(&self, fault: Fault) -> BackendError {
-        BackendError::Rejected { code: "XX000".to_owned(), message: fault.to_string(), detail: None }
+        BackendError::Rejected {
+            code: "XX000".to_owned(),
+            message: fault.to_string(),
+            detail: None,
+        }
     }
 }

@@ -11,7 +11,9 @@ use artesian_engine::{
 use artesian_graphql::{bind::BoundOperation, schema::Schema};
 use artesian_live::{LiveEngine, Observer, Subscription, Update};
 use artesian_sql::{
-    Compiled, access::ADMIN_ROLE, compile,
+    Compiled,
+    access::ADMIN_ROLE,
+    compile,
     metadata::{Metadata, SourceMetadata},
     model::{Model, Options},
     schema::RoleSchema,

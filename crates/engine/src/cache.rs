@@ -69,11 +69,14 @@ impl Equivalent<Key> for KeyRef<'_> {
     }
 }
 
+/// Plans of one shape.
+type PlansByKey = HashMap<ShapeKey, Arc<Prepared>>;
+
 /// A parsed document with its plans.
 pub(crate) struct Entry {
     pub(crate) document: Document,
     schema: Arc<Schema>,
-    plans: RwLock<Vec<(Shape, HashMap<ShapeKey, Arc<Prepared>>)>>,
+    plans: RwLock<Vec<(Shape, PlansByKey)>>,
 }
 
 impl PlanCache {

@@ -5,14 +5,18 @@ use std::{sync::Arc, time::Duration};
 use artesian_graphql::{
     bind::{self, BindLimits, BoundField, BoundOperation, Variables},
     document::{Document, OperationType, ParseLimits},
-    introspection, schema::Schema, sdl,
+    introspection,
+    schema::Schema,
+    sdl,
 };
 use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
 use crate::{
     Allow, ErrorCode, Explanation, GraphQLError, Identity, OperationKind, Payload, Request,
-    ResultStream, Source, cache::{PlanCache, Prepared, Answer}, source::Plan,
+    ResultStream, Source,
+    cache::{Answer, PlanCache, Prepared},
+    source::Plan,
 };
 
 /// Limits and switches of the engine.
@@ -201,9 +205,8 @@ impl Operation {
     }
 
     fn check(&self, allow: Allow) -> Result<(), GraphQLError> {
-        let refuse = |message: &str| {
-            Err(GraphQLError::new(ErrorCode::NotSupported, message.to_owned()))
-        };
+        let refuse =
+            |message: &str| Err(GraphQLError::new(ErrorCode::NotSupported, message.to_owned()));
         if self.is_stream() && !allow.streams {
             return refuse(
                 "subscriptions and live queries need a WebSocket, or a request that accepts \
@@ -211,7 +214,9 @@ impl Operation {
             );
         }
         if self.kind() == OperationKind::Mutation && !allow.mutations {
-            return refuse("mutations are not allowed over this transport: use POST or a WebSocket");
+            return refuse(
+                "mutations are not allowed over this transport: use POST or a WebSocket",
+            );
         }
         Ok(())
     }
@@ -259,9 +264,10 @@ impl Operation {
     /// Runs it live. An error here is a request error: the operation did not start.
     pub async fn subscribe(&self) -> Result<Box<dyn ResultStream>, Vec<GraphQLError>> {
         match self.plan() {
-            Some(plan) => {
-                plan.subscribe(&self.variables, &self.identity).await.map_err(|e| vec![self.visible(e)])
-            }
+            Some(plan) => plan
+                .subscribe(&self.variables, &self.identity)
+                .await
+                .map_err(|e| vec![self.visible(e)]),
             None => Ok(Box::new(Once(Some(self.introspect())))),
         }
     }

@@ -31,7 +31,7 @@ pub struct ErrorExtensions {
     pub code: ErrorCode,
     /// Details for the administrator only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub internal: Option<serde_json::Value>,
+    pub internal: Option<Box<serde_json::Value>>,
 }
 
 /// The codes that errors carry (Hasura's names).

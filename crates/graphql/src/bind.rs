@@ -160,12 +160,11 @@ impl Scalar {
             }
             // Arrays of several dimensions are lists of lists to clients.
             if let (Json::Array(_), true) = (item, self.kind != ScalarKind::Json) {
-                Scalar { path: format!("{}[{i}]", self.path).into(), ..self.clone() }.check(item)?;
+                Scalar { path: format!("{}[{i}]", self.path).into(), ..self.clone() }
+                    .check(item)?;
                 continue;
             }
-            self.kind
-                .check(&self.ty, item)
-                .or_else(|m| fail(&format!("{}[{i}]", self.path), m))?;
+            self.kind.check(&self.ty, item).or_else(|m| fail(&format!("{}[{i}]", self.path), m))?;
         }
         Ok(())
     }
@@ -247,7 +246,8 @@ pub fn bind(
     };
     binder.check_variable_types(operation)?;
     let live = binder.operation_directives(operation)?;
-    let sets = vec![Set { path: "$".to_owned(), selections: &operation.selection_set, stack: None }];
+    let sets =
+        vec![Set { path: "$".to_owned(), selections: &operation.selection_set, stack: None }];
     let fields = binder.selection_sets(sets, &root, 1)?;
     if fields.len() > limits.max_root_fields {
         return Err(Error::limit(
@@ -379,7 +379,10 @@ impl<'a> Binder<'a> {
                     let name = spread.fragment_name.as_str();
                     self.check_cycle(name, stack, path)?;
                     let fragment = self.document.fragment(name).ok_or_else(|| {
-                        Error::validation(path, format!("reference to undefined fragment \"{name}\""))
+                        Error::validation(
+                            path,
+                            format!("reference to undefined fragment \"{name}\""),
+                        )
                     })?;
                     let what = format!("fragment '{name}'");
                     self.check_condition(&what, &fragment.type_condition, parent, path)?;
@@ -499,9 +502,7 @@ impl<'a> Binder<'a> {
             if !same_arguments(&other.field.arguments, &first.field.arguments) {
                 return Err(Error::validation(
                     other.path,
-                    format!(
-                        "inconsistent arguments between multiple selections of field '{key}'"
-                    ),
+                    format!("inconsistent arguments between multiple selections of field '{key}'"),
                 ));
             }
             rest.push(other);
@@ -552,6 +553,5 @@ fn same_arguments(
     a: &[apollo_compiler::Node<ast::Argument>],
     b: &[apollo_compiler::Node<ast::Argument>],
 ) -> bool {
-    a.len() == b.len()
-        && a.iter().all(|x| b.iter().any(|y| x.name == y.name && x.value == y.value))
+    a.len() == b.len() && a.iter().all(|x| b.iter().any(|y| x.name == y.name && x.value == y.value))
 }

@@ -102,14 +102,14 @@ impl Document {
         }
         // An empty name is what some clients send for "none".
         match name.filter(|n| !n.is_empty()) {
-            Some(name) => operations
-                .find(|op| op.name.as_ref().is_some_and(|n| n == name))
-                .ok_or_else(|| {
+            Some(name) => {
+                operations.find(|op| op.name.as_ref().is_some_and(|n| n == name)).ok_or_else(|| {
                     Error::validation(
                         "$",
                         format!("no such operation found in the document: \"{name}\""),
                     )
-                }),
+                })
+            }
             None => {
                 let first = operations.next().ok_or_else(|| {
                     Error::validation("$", "the document has no operation, only fragments")

@@ -8,25 +8,43 @@ use crate::{
     schema::{Field, InputField, Schema, TypeDef, TypeKind, TypeRef},
 };
 
-/// Directives that executable documents may use: name, description, locations, arguments.
-pub(crate) const DIRECTIVES: [(&str, &str, &[&str], &[(&str, &str)]); 4] = [
-    (
-        "include",
-        "whether this query should be included",
-        &["FIELD", "FRAGMENT_SPREAD", "INLINE_FRAGMENT"],
-        &[("if", "Boolean!")],
-    ),
-    (
-        "skip",
-        "whether this query should be skipped",
-        &["FIELD", "FRAGMENT_SPREAD", "INLINE_FRAGMENT"],
-        &[("if", "Boolean!")],
-    ),
-    ("live", "results are pushed whenever they change", &["QUERY"], &[]),
-    ("cached", "accepted for compatibility; results are never stale", &["QUERY"], &[
-        ("ttl", "Int!"),
-        ("refresh", "Boolean!"),
-    ]),
+/// A directive that executable documents may use.
+pub(crate) struct Directive {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) locations: &'static [&'static str],
+    /// Names and types, all of them required.
+    pub(crate) args: &'static [(&'static str, &'static str)],
+}
+
+/// Where `@include` and `@skip` may stand.
+const SELECTIONS: &[&str] = &["FIELD", "FRAGMENT_SPREAD", "INLINE_FRAGMENT"];
+
+pub(crate) const DIRECTIVES: [Directive; 4] = [
+    Directive {
+        name: "include",
+        description: "whether this query should be included",
+        locations: SELECTIONS,
+        args: &[("if", "Boolean!")],
+    },
+    Directive {
+        name: "skip",
+        description: "whether this query should be skipped",
+        locations: SELECTIONS,
+        args: &[("if", "Boolean!")],
+    },
+    Directive {
+        name: "live",
+        description: "results are pushed whenever they change",
+        locations: &["QUERY"],
+        args: &[],
+    },
+    Directive {
+        name: "cached",
+        description: "accepted for compatibility; results are never stale",
+        locations: &["QUERY"],
+        args: &[("ttl", "Int!"), ("refresh", "Boolean!")],
+    },
 ];
 
 /// Whether a root field is answered by introspection.
@@ -81,18 +99,15 @@ impl Walker<'_> {
             None => Json::Null,
         };
         match &*field.name {
-            "types" => self
-                .schema
-                .types
-                .values()
-                .map(|ty| self.named_type(ty, &field.selection))
-                .collect(),
+            "types" => {
+                self.schema.types.values().map(|ty| self.named_type(ty, &field.selection)).collect()
+            }
             "queryType" => root(Some(&self.schema.query)),
             "mutationType" => root(self.schema.mutation.as_ref()),
             "subscriptionType" => root(self.schema.subscription.as_ref()),
             "directives" => DIRECTIVES
                 .iter()
-                .map(|(name, description, locations, args)| {
+                .map(|Directive { name, description, locations, args }| {
                     self.object(&field.selection, |f| match &*f.name {
                         "name" => json!(name),
                         "description" => json!(description),
@@ -140,10 +155,9 @@ impl Walker<'_> {
                     })
                 })
                 .collect(),
-            ("inputFields", TypeKind::Input(fields)) => fields
-                .iter()
-                .map(|(name, f)| self.input_value(name, f, &field.selection))
-                .collect(),
+            ("inputFields", TypeKind::Input(fields)) => {
+                fields.iter().map(|(name, f)| self.input_value(name, f, &field.selection)).collect()
+            }
             ("isOneOf", TypeKind::Input(_)) => json!(false),
             _ => Json::Null,
         })

@@ -178,8 +178,12 @@ pub struct Schema {
 impl Schema {
     /// A schema with the built-in scalars and the types of introspection, and nothing else.
     pub fn new(query: &str) -> Self {
-        let mut schema =
-            Self { types: IndexMap::new(), query: query.into(), mutation: None, subscription: None };
+        let mut schema = Self {
+            types: IndexMap::new(),
+            query: query.into(),
+            mutation: None,
+            subscription: None,
+        };
         for (name, kind, text) in [
             ("Int", ScalarKind::Int, "A signed 32-bit integer."),
             ("Float", ScalarKind::Float, "A double-precision number (IEEE 754)."),

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use crate::{
     Name,
-    introspection::DIRECTIVES,
+    introspection::{DIRECTIVES, Directive},
     schema::{InputField, Schema, TypeDef, TypeKind},
 };
 
@@ -26,7 +26,7 @@ pub fn print(schema: &Schema) -> String {
         }
     }
     out.push_str("}\n");
-    for (name, description, locations, args) in DIRECTIVES {
+    for Directive { name, description, locations, args } in DIRECTIVES {
         if matches!(name, "include" | "skip") {
             continue;
         }

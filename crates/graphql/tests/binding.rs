@@ -31,10 +31,8 @@ fn schema() -> Schema {
     ];
     let fields = comparison.into_iter().map(|(n, t)| (n.into(), InputField::new(t))).collect();
     schema.add("Int_comparison_exp", None, TypeKind::Input(fields));
-    let bool_exp = [
-        ("_and", named("author_bool_exp").non_null().list()),
-        ("id", named("Int_comparison_exp")),
-    ];
+    let bool_exp =
+        [("_and", named("author_bool_exp").non_null().list()), ("id", named("Int_comparison_exp"))];
     let fields = bool_exp.into_iter().map(|(n, t)| (n.into(), InputField::new(t))).collect();
     schema.add("author_bool_exp", None, TypeKind::Input(fields));
     let limit = InputField::new(named("Int")).check(ScalarKind::NonNegativeInt);
@@ -51,8 +49,10 @@ fn schema() -> Schema {
     let fields = author.into_iter().map(|(n, f)| (n.into(), f)).collect();
     schema.add("author", Some("An author"), TypeKind::Object(fields));
     let by_pk = Field::new(named("author")).arg("id", InputField::new(named("Int").non_null()));
-    let mut roots: indexmap::IndexMap<_, _> =
-        [("author", list()), ("author_by_pk", by_pk)].map(|(n, f)| (n.into(), f)).into_iter().collect();
+    let mut roots: indexmap::IndexMap<_, _> = [("author", list()), ("author_by_pk", by_pk)]
+        .map(|(n, f)| (n.into(), f))
+        .into_iter()
+        .collect();
     schema.add("subscription_root", None, TypeKind::Object(roots.clone()));
     roots.extend(meta_fields().map(|(n, f)| (n.into(), f)));
     schema.add("query_root", None, TypeKind::Object(roots));
@@ -89,7 +89,10 @@ fn accepted() {
         ("query ($x: Int) { author(limit: $x) { id } }", json!({})),
         ("query ($x: Int = 5) { author(limit: $x) { id } }", json!({})),
         ("query ($x: Int = 5) { author_by_pk(id: $x) { id } }", json!({})),
-        ("query ($w: author_bool_exp) { author(where: $w) { id } }", json!({"w": {"id": {"_eq": 1}}})),
+        (
+            "query ($w: author_bool_exp) { author(where: $w) { id } }",
+            json!({"w": {"id": {"_eq": 1}}}),
+        ),
         ("query ($c: colour) { author(where: {id: {_colour: $c}}) { id } }", json!({"c": "red"})),
         ("query ($i: [Int!]) { author(where: {id: {_in: $i}}) { id } }", json!({"i": [1, 2]})),
         // Unused variables and fragments are not refused in this dialect.
@@ -115,53 +118,258 @@ fn refused() {
         ("", json!({}), "$.query", "not a valid graphql query"),
         ("type T { a: Int }", json!({}), "$.query", "only operations and fragments"),
         ("fragment f on author { id }", json!({}), "$", "has no operation"),
-        ("query a { author { id } } query b { author { id } }", json!({}), "$", "exactly one operation"),
-        ("query a { author { id } } query a { author { id } }", json!({}), "$", "only be one operation named"),
+        (
+            "query a { author { id } } query b { author { id } }",
+            json!({}),
+            "$",
+            "exactly one operation",
+        ),
+        (
+            "query a { author { id } } query a { author { id } }",
+            json!({}),
+            "$",
+            "only be one operation named",
+        ),
         ("{ author { id } } query b { author { id } }", json!({}), "$", "anonymous operation"),
         ("mutation { x }", json!({}), "$", "no mutations exist"),
-        ("{ nope { id } }", json!({}), "$.selectionSet.nope", "field 'nope' not found in type: 'query_root'"),
-        ("{ author { nope } }", json!({}), "$.selectionSet.author.selectionSet.nope", "field 'nope' not found in type: 'author'"),
+        (
+            "{ nope { id } }",
+            json!({}),
+            "$.selectionSet.nope",
+            "field 'nope' not found in type: 'query_root'",
+        ),
+        (
+            "{ author { nope } }",
+            json!({}),
+            "$.selectionSet.author.selectionSet.nope",
+            "field 'nope' not found in type: 'author'",
+        ),
         ("{ author }", json!({}), "$.selectionSet.author", "missing selection set for 'author'"),
-        ("{ author { id { x } } }", json!({}), "$.selectionSet.author.selectionSet.id", "unexpected subselection set for non-object field"),
-        ("{ author(nope: 1) { id } }", json!({}), "$.selectionSet.author", "'author' has no argument named 'nope'"),
-        ("{ author(limit: 1, limit: 2) { id } }", json!({}), "$.selectionSet.author", "given more than once"),
-        ("{ author_by_pk { id } }", json!({}), "$.selectionSet.author_by_pk.args.id", "missing required field 'id'"),
-        ("{ author_by_pk(id: null) { id } }", json!({}), "$.selectionSet.author_by_pk.args.id", "unexpected null value for type 'Int'"),
-        ("{ author(limit: \"3\") { id } }", json!({}), "$.selectionSet.author.args.limit", "expected a non-negative 32-bit integer for type 'Int', but found a string"),
-        ("{ author(limit: -1) { id } }", json!({}), "$.selectionSet.author.args.limit", "expected a non-negative 32-bit integer for type 'Int', but found an integer"),
-        ("{ author(where: {nope: 1}) { id } }", json!({}), "$.selectionSet.author.args.where.nope", "field 'nope' not found in type: 'author_bool_exp'"),
-        ("{ author(where: {id: {_ne: 1}}) { id } }", json!({}), "$.selectionSet.author.args.where.id._ne", "field '_ne' not found in type: 'Int_comparison_exp'"),
-        ("{ author(where: {id: {_eq: 1, _eq: 2}}) { id } }", json!({}), "$.selectionSet.author.args.where.id._eq", "given more than once"),
-        ("{ author(where: {id: {_eq: 2147483648}}) { id } }", json!({}), "$.selectionSet.author.args.where.id._eq", "expected a 32-bit integer"),
-        ("{ author(where: {id: {_eq: red}}) { id } }", json!({}), "$.selectionSet.author.args.where.id._eq", "expected a 32-bit integer for type 'Int', but found an enum value"),
-        ("{ author(where: {id: {_in: [1, null]}}) { id } }", json!({}), "$.selectionSet.author.args.where.id._in[1]", "unexpected null value"),
-        ("{ author(where: {id: {_in: [1, \"x\"]}}) { id } }", json!({}), "$.selectionSet.author.args.where.id._in[1]", "but found a string"),
-        ("{ author(where: {id: {_colour: \"red\"}}) { id } }", json!({}), "$.selectionSet.author.args.where.id._colour", "expected an enum value for type 'colour', but found a string"),
-        ("{ author(where: {id: {_colour: green}}) { id } }", json!({}), "$.selectionSet.author.args.where.id._colour", "expected one of the values ['blue', 'red'] for type 'colour', but found 'green'"),
-        ("{ author(where: 3) { id } }", json!({}), "$.selectionSet.author.args.where", "expected an object for type 'author_bool_exp', but found an integer"),
-        ("{ author(limit: $x) { id } }", json!({}), "$.selectionSet.author.args.limit", "unbound variable \"x\""),
-        ("query ($x: String) { author(limit: $x) { id } }", json!({"x": 42}), "$.selectionSet.author.args.limit", "variable 'x' is declared as 'String', but used where 'Int' is expected"),
-        ("query ($x: Int) { author_by_pk(id: $x) { id } }", json!({"x": 42}), "$.selectionSet.author_by_pk.args.id", "variable 'x' is declared as 'Int', but used where 'Int!' is expected"),
-        ("query ($x: Int!) { author(limit: $x) { id } }", json!({}), "$.variableValues", "expecting a value for non-nullable variable: \"x\""),
-        ("query ($x: Int!) { author(limit: $x) { id } }", json!({"x": null}), "$.variableValues", "expecting a value for non-nullable variable: \"x\""),
-        ("{ author { id } }", json!({"y": 1}), "$.variableValues", "unexpected variables in variableValues: y"),
+        (
+            "{ author { id { x } } }",
+            json!({}),
+            "$.selectionSet.author.selectionSet.id",
+            "unexpected subselection set for non-object field",
+        ),
+        (
+            "{ author(nope: 1) { id } }",
+            json!({}),
+            "$.selectionSet.author",
+            "'author' has no argument named 'nope'",
+        ),
+        (
+            "{ author(limit: 1, limit: 2) { id } }",
+            json!({}),
+            "$.selectionSet.author",
+            "given more than once",
+        ),
+        (
+            "{ author_by_pk { id } }",
+            json!({}),
+            "$.selectionSet.author_by_pk.args.id",
+            "missing required field 'id'",
+        ),
+        (
+            "{ author_by_pk(id: null) { id } }",
+            json!({}),
+            "$.selectionSet.author_by_pk.args.id",
+            "unexpected null value for type 'Int'",
+        ),
+        (
+            "{ author(limit: \"3\") { id } }",
+            json!({}),
+            "$.selectionSet.author.args.limit",
+            "expected a non-negative 32-bit integer for type 'Int', but found a string",
+        ),
+        (
+            "{ author(limit: -1) { id } }",
+            json!({}),
+            "$.selectionSet.author.args.limit",
+            "expected a non-negative 32-bit integer for type 'Int', but found an integer",
+        ),
+        (
+            "{ author(where: {nope: 1}) { id } }",
+            json!({}),
+            "$.selectionSet.author.args.where.nope",
+            "field 'nope' not found in type: 'author_bool_exp'",
+        ),
+        (
+            "{ author(where: {id: {_ne: 1}}) { id } }",
+            json!({}),
+            "$.selectionSet.author.args.where.id._ne",
+            "field '_ne' not found in type: 'Int_comparison_exp'",
+        ),
+        (
+            "{ author(where: {id: {_eq: 1, _eq: 2}}) { id } }",
+            json!({}),
+            "$.selectionSet.author.args.where.id._eq",
+            "given more than once",
+        ),
+        (
+            "{ author(where: {id: {_eq: 2147483648}}) { id } }",
+            json!({}),
+            "$.selectionSet.author.args.where.id._eq",
+            "expected a 32-bit integer",
+        ),
+        (
+            "{ author(where: {id: {_eq: red}}) { id } }",
+            json!({}),
+            "$.selectionSet.author.args.where.id._eq",
+            "expected a 32-bit integer for type 'Int', but found an enum value",
+        ),
+        (
+            "{ author(where: {id: {_in: [1, null]}}) { id } }",
+            json!({}),
+            "$.selectionSet.author.args.where.id._in[1]",
+            "unexpected null value",
+        ),
+        (
+            "{ author(where: {id: {_in: [1, \"x\"]}}) { id } }",
+            json!({}),
+            "$.selectionSet.author.args.where.id._in[1]",
+            "but found a string",
+        ),
+        (
+            "{ author(where: {id: {_colour: \"red\"}}) { id } }",
+            json!({}),
+            "$.selectionSet.author.args.where.id._colour",
+            "expected an enum value for type 'colour', but found a string",
+        ),
+        (
+            "{ author(where: {id: {_colour: green}}) { id } }",
+            json!({}),
+            "$.selectionSet.author.args.where.id._colour",
+            "expected one of the values ['blue', 'red'] for type 'colour', but found 'green'",
+        ),
+        (
+            "{ author(where: 3) { id } }",
+            json!({}),
+            "$.selectionSet.author.args.where",
+            "expected an object for type 'author_bool_exp', but found an integer",
+        ),
+        (
+            "{ author(limit: $x) { id } }",
+            json!({}),
+            "$.selectionSet.author.args.limit",
+            "unbound variable \"x\"",
+        ),
+        (
+            "query ($x: String) { author(limit: $x) { id } }",
+            json!({"x": 42}),
+            "$.selectionSet.author.args.limit",
+            "variable 'x' is declared as 'String', but used where 'Int' is expected",
+        ),
+        (
+            "query ($x: Int) { author_by_pk(id: $x) { id } }",
+            json!({"x": 42}),
+            "$.selectionSet.author_by_pk.args.id",
+            "variable 'x' is declared as 'Int', but used where 'Int!' is expected",
+        ),
+        (
+            "query ($x: Int!) { author(limit: $x) { id } }",
+            json!({}),
+            "$.variableValues",
+            "expecting a value for non-nullable variable: \"x\"",
+        ),
+        (
+            "query ($x: Int!) { author(limit: $x) { id } }",
+            json!({"x": null}),
+            "$.variableValues",
+            "expecting a value for non-nullable variable: \"x\"",
+        ),
+        (
+            "{ author { id } }",
+            json!({"y": 1}),
+            "$.variableValues",
+            "unexpected variables in variableValues: y",
+        ),
         ("query ($x: Int, $x: Int) { author { id } }", json!({}), "$", "declared more than once"),
         ("query ($x: author) { author { id } }", json!({}), "$", "not an input type"),
-        ("query ($c: colour) { author(where: {id: {_colour: $c}}) { id } }", json!({"c": "green"}), "$.selectionSet.author.args.where.id._colour", "but found 'green'"),
-        ("query ($w: author_bool_exp) { author(where: $w) { id } }", json!({"w": {"id": {"_ne": 1}}}), "$.selectionSet.author.args.where.id._ne", "field '_ne' not found"),
-        ("{ author { ...f } }", json!({}), "$.selectionSet.author.selectionSet", "reference to undefined fragment \"f\""),
-        ("{ author { ...f } } fragment f on nope { id }", json!({}), "$.selectionSet.author.selectionSet", "which does not exist"),
-        ("{ author { ...f } } fragment f on query_root { author { id } }", json!({}), "$.selectionSet.author.selectionSet", "cannot be spread on type 'author'"),
-        ("{ author { ...f } } fragment f on author { friends { ...f } }", json!({}), "$.selectionSet.author.selectionSet.f.selectionSet.friends.selectionSet", "the fragment definition(s) f form a cycle"),
-        ("{ author { ...a } } fragment a on author { ...b } fragment b on author { ...a }", json!({}), "$.selectionSet.author.selectionSet.a.selectionSet.b.selectionSet", "the fragment definition(s) a and b form a cycle"),
-        ("{ author { x: id x: name } }", json!({}), "$.selectionSet.author.selectionSet.name", "selection of both 'id' and 'name' specify the same response name, 'x'"),
-        ("{ author(limit: 1) { id } author(limit: 2) { id } }", json!({}), "$.selectionSet.author", "inconsistent arguments"),
-        ("{ author { id @nope } }", json!({}), "$.selectionSet.author.selectionSet.id", "directive 'nope' is not defined"),
-        ("{ author { id @include } }", json!({}), "$.selectionSet.author.selectionSet.id", "takes the one argument 'if'"),
-        ("{ author { id @include(if: 1) } }", json!({}), "$.selectionSet.author.selectionSet.id", "expected a boolean"),
-        ("{ author { id @skip(if: true) @skip(if: true) } }", json!({}), "$.selectionSet.author.selectionSet.id", "more than once"),
+        (
+            "query ($c: colour) { author(where: {id: {_colour: $c}}) { id } }",
+            json!({"c": "green"}),
+            "$.selectionSet.author.args.where.id._colour",
+            "but found 'green'",
+        ),
+        (
+            "query ($w: author_bool_exp) { author(where: $w) { id } }",
+            json!({"w": {"id": {"_ne": 1}}}),
+            "$.selectionSet.author.args.where.id._ne",
+            "field '_ne' not found",
+        ),
+        (
+            "{ author { ...f } }",
+            json!({}),
+            "$.selectionSet.author.selectionSet",
+            "reference to undefined fragment \"f\"",
+        ),
+        (
+            "{ author { ...f } } fragment f on nope { id }",
+            json!({}),
+            "$.selectionSet.author.selectionSet",
+            "which does not exist",
+        ),
+        (
+            "{ author { ...f } } fragment f on query_root { author { id } }",
+            json!({}),
+            "$.selectionSet.author.selectionSet",
+            "cannot be spread on type 'author'",
+        ),
+        (
+            "{ author { ...f } } fragment f on author { friends { ...f } }",
+            json!({}),
+            "$.selectionSet.author.selectionSet.f.selectionSet.friends.selectionSet",
+            "the fragment definition(s) f form a cycle",
+        ),
+        (
+            "{ author { ...a } } fragment a on author { ...b } fragment b on author { ...a }",
+            json!({}),
+            "$.selectionSet.author.selectionSet.a.selectionSet.b.selectionSet",
+            "the fragment definition(s) a and b form a cycle",
+        ),
+        (
+            "{ author { x: id x: name } }",
+            json!({}),
+            "$.selectionSet.author.selectionSet.name",
+            "selection of both 'id' and 'name' specify the same response name, 'x'",
+        ),
+        (
+            "{ author(limit: 1) { id } author(limit: 2) { id } }",
+            json!({}),
+            "$.selectionSet.author",
+            "inconsistent arguments",
+        ),
+        (
+            "{ author { id @nope } }",
+            json!({}),
+            "$.selectionSet.author.selectionSet.id",
+            "directive 'nope' is not defined",
+        ),
+        (
+            "{ author { id @include } }",
+            json!({}),
+            "$.selectionSet.author.selectionSet.id",
+            "takes the one argument 'if'",
+        ),
+        (
+            "{ author { id @include(if: 1) } }",
+            json!({}),
+            "$.selectionSet.author.selectionSet.id",
+            "expected a boolean",
+        ),
+        (
+            "{ author { id @skip(if: true) @skip(if: true) } }",
+            json!({}),
+            "$.selectionSet.author.selectionSet.id",
+            "more than once",
+        ),
         ("subscription @live { author { id } }", json!({}), "$", "for queries only"),
-        ("{ __type { name } }", json!({}), "$.selectionSet.__type.args.name", "missing required field 'name'"),
+        (
+            "{ __type { name } }",
+            json!({}),
+            "$.selectionSet.__type.args.name",
+            "missing required field 'name'",
+        ),
     ] {
         let error = run(query, &variables).err();
         let error = error.unwrap_or_else(|| panic!("accepted: {query} {variables}"));
@@ -200,11 +408,20 @@ fn shape_is_what_the_tree_depends_on() {
 #[test]
 fn limits() {
     let deep = format!("{{ {} id {} }}", "author { friends {".repeat(30), "} }".repeat(30));
-    assert!(run(&deep.replace("author { friends {", "author { friends { friends {").replace("} }", "} } }"), &json!({})).is_err());
+    assert!(
+        run(
+            &deep
+                .replace("author { friends {", "author { friends { friends {")
+                .replace("} }", "} } }"),
+            &json!({})
+        )
+        .is_err()
+    );
     let nested = format!("{{ author {{ {} id {} }} }}", "friends { ".repeat(60), "}".repeat(60));
     let error = run(&nested, &json!({})).unwrap_err();
     assert!(error.message.contains("nested deeper than 50 levels"), "{error}");
-    let value = format!("{{ author(where: {} {{}} {}) {{ id }} }}", "{_and: [".repeat(60), "]}".repeat(60));
+    let value =
+        format!("{{ author(where: {} {{}} {}) {{ id }} }}", "{_and: [".repeat(60), "]}".repeat(60));
     assert!(run(&value, &json!({})).is_err());
     let aliases: String = (0..201).map(|i| format!("a{i}: author {{ id }} ")).collect();
     let error = run(&format!("{{ {aliases} }}"), &json!({})).unwrap_err();
@@ -244,9 +461,18 @@ fn the_full_introspection_query_is_answered() {
     let types = answer["types"].as_array().unwrap();
     let author = types.iter().find(|t| t["name"] == "author").unwrap();
     assert_eq!(author["kind"], "OBJECT");
-    assert_eq!(author["fields"][0]["type"], json!({"kind": "NON_NULL", "name": null, "ofType": {"kind": "SCALAR", "name": "Int", "ofType": null}}));
+    assert_eq!(
+        author["fields"][0]["type"],
+        json!({"kind": "NON_NULL", "name": null, "ofType": {"kind": "SCALAR", "name": "Int", "ofType": null}})
+    );
     let root = types.iter().find(|t| t["name"] == "query_root").unwrap();
-    assert!(root["fields"].as_array().unwrap().iter().all(|f| !f["name"].as_str().unwrap().starts_with("__")));
+    assert!(
+        root["fields"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|f| !f["name"].as_str().unwrap().starts_with("__"))
+    );
     let text = sdl::print(&schema);
     assert!(text.contains("type author {\n  id: Int!\n"), "{text}");
     assert!(!text.contains("__Schema"));

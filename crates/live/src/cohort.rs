@@ -109,11 +109,7 @@ impl<E> Cohort<E> {
             published.wanted = published.wanted.max(fresh_from);
             false
         });
-        Joined {
-            cohort: id,
-            published,
-            fresh_from,
-        }
+        Joined { cohort: id, published, fresh_from }
     }
 }
 
@@ -178,11 +174,7 @@ impl<E> Tell<E> {
     /// Publishes the error, unless the cohort has failed already or a later
     /// run has overtaken it. Says whether it was published.
     pub(crate) fn publish(self) -> bool {
-        let Self {
-            publisher,
-            runs,
-            error,
-        } = self;
+        let Self { publisher, runs, error } = self;
         publisher.send_if_modified(|published| {
             if published.run > runs || matches!(published.outcome, Outcome::Error(_)) {
                 return false;
@@ -201,23 +193,13 @@ mod tests {
     #[test]
     fn an_excuse_does_not_overtake_a_result() {
         let cohort = Cohort::new(PlanId(1), Arc::from([]), Instant::now());
-        let tell = |runs| Tell {
-            publisher: Arc::clone(&cohort.publisher),
-            runs,
-            error: "down",
-        };
-        let data = Snapshot {
-            bytes: Bytes::new(),
-            hash: 7,
-        };
+        let tell = |runs| Tell { publisher: Arc::clone(&cohort.publisher), runs, error: "down" };
+        let data = Snapshot { bytes: Bytes::new(), hash: 7 };
         // Said before the second run, heard after it.
         let late = tell(1);
         assert!(publish_data(&cohort.publisher, 2, data.clone()));
         assert!(!late.publish());
-        assert!(matches!(
-            cohort.publisher.borrow().outcome,
-            Outcome::Data(_)
-        ));
+        assert!(matches!(cohort.publisher.borrow().outcome, Outcome::Data(_)));
         // In time, but only once; then the next run puts it right.
         assert!(tell(2).publish());
         assert!(!tell(2).publish());

@@ -60,9 +60,7 @@ impl Config {
     /// The pause after this many failures in a row.
     pub(crate) fn backoff(&self, failures: u32) -> Duration {
         let doubled = 2u32.saturating_pow(failures.saturating_sub(1));
-        self.backoff_min
-            .saturating_mul(doubled)
-            .min(self.backoff_max)
+        self.backoff_min.saturating_mul(doubled).min(self.backoff_max)
     }
 }
 

@@ -84,9 +84,7 @@ impl<R: Refetch> LiveEngine<R> {
             scheduler.invalidate(&Change::Everything, now);
         });
         let inner = Arc::downgrade(&self.inner);
-        self.inner
-            .runtime
-            .spawn(follow(inner, Box::new(feed), number, stop));
+        self.inner.runtime.spawn(follow(inner, Box::new(feed), number, stop));
     }
 
     /// Subscribes to the result of a plan for these values.
@@ -94,17 +92,14 @@ impl<R: Refetch> LiveEngine<R> {
     /// The first update is the result as it is now: at once if a current one
     /// is held, otherwise when it has been read.
     pub fn subscribe(&self, plan: Arc<R::Plan>, params: Params) -> Subscription<R::Error> {
-        let joined = self
-            .inner
-            .with(|scheduler, now| scheduler.join(plan, params, now));
+        let joined = self.inner.with(|scheduler, now| scheduler.join(plan, params, now));
         let registry: Arc<dyn Registry> = Arc::clone(&self.inner) as _;
         Subscription::new(joined.published, joined.fresh_from, joined.cohort, registry)
     }
 
     /// Announces a change without a feed.
     pub fn invalidate(&self, change: &Change) {
-        self.inner
-            .with(|scheduler, now| scheduler.invalidate(change, now));
+        self.inner.with(|scheduler, now| scheduler.invalidate(change, now));
     }
 
     /// The present load.
@@ -126,17 +121,13 @@ impl<R: Refetch> LiveEngine<R> {
 
 impl<R: Refetch> Clone for LiveEngine<R> {
     fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-        }
+        Self { inner: Arc::clone(&self.inner) }
     }
 }
 
 impl<R: Refetch> fmt::Debug for LiveEngine<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LiveEngine")
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
+        f.debug_struct("LiveEngine").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
 

@@ -41,10 +41,7 @@ impl PollFeed {
     /// one millisecond), starting one interval after it is first asked.
     #[must_use]
     pub fn new(interval: Duration) -> Self {
-        Self {
-            period: interval.max(Duration::from_millis(1)),
-            ticks: None,
-        }
+        Self { period: interval.max(Duration::from_millis(1)), ticks: None }
     }
 }
 

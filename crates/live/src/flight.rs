@@ -28,12 +28,7 @@ pub(crate) struct Flight<R: Refetch> {
 impl<R: Refetch> Flight<R> {
     pub(crate) fn new(inner: Arc<Inner<R>>, mut batch: Batch<R::Plan>) -> Self {
         let parts = vec![std::mem::take(&mut batch.cohorts)];
-        Self {
-            inner,
-            batch,
-            parts,
-            current: Vec::new(),
-        }
+        Self { inner, batch, parts, current: Vec::new() }
     }
 
     pub(crate) async fn run(mut self) {
@@ -62,10 +57,11 @@ impl<R: Refetch> Flight<R> {
         let took = started.elapsed();
         let answer = match answer {
             Ok(Ok(results)) if results.len() == seats.len() => Ok(results),
-            Ok(Ok(results)) => Err(Failure::Rejected(inner.refetch.fault(Fault::WrongCount {
-                expected: seats.len(),
-                got: results.len(),
-            }))),
+            Ok(Ok(results)) => Err(Failure::Rejected(
+                inner
+                    .refetch
+                    .fault(Fault::WrongCount { expected: seats.len(), got: results.len() }),
+            )),
             Ok(Err(failure)) => Err(failure),
             Err(_) => Err(Failure::Rejected(inner.refetch.fault(Fault::Panicked))),
         };
@@ -133,7 +129,6 @@ impl<R: Refetch> Drop for Flight<R> {
     fn drop(&mut self) {
         let flight = self.batch.flight;
         let left = self.current.drain(..).chain(self.parts.drain(..).flatten());
-        self.inner
-            .with(|scheduler, now| scheduler.landed(flight, left, now));
+        self.inner.with(|scheduler, now| scheduler.landed(flight, left, now));
     }
 }

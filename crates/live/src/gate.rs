@@ -52,10 +52,7 @@ impl<E: Clone> Gate<E> {
 
     /// When to look again, if nothing else happens before.
     pub(crate) fn reopens(&self) -> Option<Instant> {
-        self.outage
-            .as_ref()
-            .filter(|outage| outage.probe.is_none())
-            .map(|outage| outage.until)
+        self.outage.as_ref().filter(|outage| outage.probe.is_none()).map(|outage| outage.until)
     }
 
     /// A batch starts.
@@ -96,11 +93,7 @@ impl<E: Clone> Gate<E> {
                 outage.until = now + config.backoff(outage.failures);
                 outage.error = error.clone();
                 outage.probe = None;
-                if outage.failures == 2 {
-                    Verdict::Confirmed
-                } else {
-                    Verdict::Known
-                }
+                if outage.failures == 2 { Verdict::Confirmed } else { Verdict::Known }
             }
             Some(_) => Verdict::Known,
         }
@@ -125,8 +118,6 @@ impl<E: Clone> Gate<E> {
     }
 
     fn is_probe(&self, flight: FlightId) -> bool {
-        self.outage
-            .as_ref()
-            .is_some_and(|outage| outage.probe == Some(flight))
+        self.outage.as_ref().is_some_and(|outage| outage.probe == Some(flight))
     }
 }

@@ -19,10 +19,7 @@ impl Index {
     /// From now on, changes to these tables touch this plan.
     pub(crate) fn insert(&mut self, plan: PlanId, dependencies: &Dependencies) {
         for table in &dependencies.tables {
-            self.tables
-                .entry(Arc::clone(table))
-                .or_default()
-                .insert(plan);
+            self.tables.entry(Arc::clone(table)).or_default().insert(plan);
         }
     }
 
@@ -40,12 +37,7 @@ impl Index {
 
     /// Every plan that a change of these tables may touch.
     pub(crate) fn affected(&self, tables: &[Arc<str>]) -> BTreeSet<PlanId> {
-        tables
-            .iter()
-            .filter_map(|table| self.tables.get(table))
-            .flatten()
-            .copied()
-            .collect()
+        tables.iter().filter_map(|table| self.tables.get(table)).flatten().copied().collect()
     }
 
     /// Tables that some plan reads.
@@ -73,10 +65,7 @@ mod tests {
         index.insert(first, &reads(&["a", "b", "a"]));
         index.insert(second, &reads(&["b"]));
         let plans = |index: &Index, tables: &[&str]| {
-            index
-                .affected(&reads(tables).tables)
-                .into_iter()
-                .collect::<Vec<_>>()
+            index.affected(&reads(tables).tables).into_iter().collect::<Vec<_>>()
         };
         assert_eq!(plans(&index, &["a"]), [first]);
         assert_eq!(plans(&index, &["b", "a"]), [first, second]);

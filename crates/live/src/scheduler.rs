@@ -136,10 +136,7 @@ impl<P: Plan, E: Clone + PartialEq> Scheduler<P, E> {
     /// What has to be told and whether the driver has to look, since this was
     /// last asked.
     pub(crate) fn aftermath(&mut self) -> (Vec<Tell<E>>, bool) {
-        (
-            std::mem::take(&mut self.tells),
-            std::mem::take(&mut self.stirred),
-        )
+        (std::mem::take(&mut self.tells), std::mem::take(&mut self.stirred))
     }
 
     // Subscribers
@@ -153,16 +150,12 @@ impl<P: Plan, E: Clone + PartialEq> Scheduler<P, E> {
         let plan = self.plan_for(plan, now);
         let new = CohortId(self.number());
         let (id, generation) = match self.plans.get_mut(&plan) {
-            Some(entry) => (
-                *entry.by_params.entry(Arc::clone(&params)).or_insert(new),
-                entry.generation,
-            ),
+            Some(entry) => {
+                (*entry.by_params.entry(Arc::clone(&params)).or_insert(new), entry.generation)
+            }
             None => (new, 0),
         };
-        let cohort = self
-            .cohorts
-            .entry(id)
-            .or_insert_with(|| Cohort::new(plan, params, now));
+        let cohort = self.cohorts.entry(id).or_insert_with(|| Cohort::new(plan, params, now));
         let fresh_from = match cohort.phase {
             Phase::Clean if id == new => 1,
             Phase::Clean => 0,
@@ -463,12 +456,7 @@ impl<P: Plan, E: Clone + PartialEq> Scheduler<P, E> {
         let flight = FlightId(turn);
         self.in_flight += 1;
         self.gate.departs(flight);
-        Some(Batch {
-            flight,
-            id,
-            plan: Arc::clone(&entry.plan),
-            cohorts,
-        })
+        Some(Batch { flight, id, plan: Arc::clone(&entry.plan), cohorts })
     }
 
     // Runs

@@ -61,13 +61,7 @@ impl<E> Subscription<E> {
         cohort: CohortId,
         registry: Arc<dyn Registry>,
     ) -> Self {
-        Self {
-            published,
-            fresh_from,
-            heard: Heard::Nothing,
-            cohort,
-            registry,
-        }
+        Self { published, fresh_from, heard: Heard::Nothing, cohort, registry }
     }
 }
 
@@ -114,8 +108,6 @@ impl<E> Drop for Subscription<E> {
 
 impl<E> fmt::Debug for Subscription<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription")
-            .field("cohort", &self.cohort)
-            .finish_non_exhaustive()
+        f.debug_struct("Subscription").field("cohort", &self.cohort).finish_non_exhaustive()
     }
 }

@@ -97,9 +97,8 @@ async fn a_storm_of_one_plan_costs_a_handful_of_statements() {
     let (engine, db) = start();
     db.delay(ms(5), ms(5));
     let plan = query("q", &["t"]);
-    let mut all: Vec<Live> = (0..1_000)
-        .map(|n| subscribe(&engine, &db, &plan, &n.to_string()))
-        .collect();
+    let mut all: Vec<Live> =
+        (0..1_000).map(|n| subscribe(&engine, &db, &plan, &n.to_string())).collect();
     for live in &mut all {
         assert_eq!(data(live).await, "start");
     }
@@ -262,16 +261,11 @@ async fn a_costly_cohort_waits_twice_its_cost() {
 
 #[tokio::test(start_paused = true)]
 async fn plans_do_not_starve_each_other() {
-    let (engine, db) = engine(Config {
-        connections: 1,
-        batch_size: 10,
-        ..Config::default()
-    });
+    let (engine, db) = engine(Config { connections: 1, batch_size: 10, ..Config::default() });
     db.delay(ms(5), ms(5));
     let big = query("big", &["t"]);
-    let _crowd: Vec<Live> = (0..1_000)
-        .map(|n| subscribe(&engine, &db, &big, &n.to_string()))
-        .collect();
+    let _crowd: Vec<Live> =
+        (0..1_000).map(|n| subscribe(&engine, &db, &big, &n.to_string())).collect();
     sleep(ms(25)).await;
     let small = query("small", &["t"]);
     let mut live = subscribe(&engine, &db, &small, "a");
@@ -331,9 +325,8 @@ async fn a_bad_cohort_is_quarantined_and_the_others_go_on() {
     let (engine, db) = start();
     db.faults(|f| f.poison.insert("13".into()));
     let plan = query("q", &["t"]);
-    let mut all: Vec<Live> = (0..100)
-        .map(|n| subscribe(&engine, &db, &plan, &n.to_string()))
-        .collect();
+    let mut all: Vec<Live> =
+        (0..100).map(|n| subscribe(&engine, &db, &plan, &n.to_string())).collect();
     for (n, live) in all.iter_mut().enumerate() {
         if n == 13 {
             assert_eq!(error(live).await, "bad 13");
@@ -422,9 +415,8 @@ async fn a_change_brings_a_retry_forward_but_does_not_defeat_the_backoff() {
 async fn an_outage_is_told_once_and_ends_by_itself() {
     let (engine, db) = start();
     let plan = query("q", &["t"]);
-    let mut all: Vec<Live> = (0..1_000)
-        .map(|n| subscribe(&engine, &db, &plan, &n.to_string()))
-        .collect();
+    let mut all: Vec<Live> =
+        (0..1_000).map(|n| subscribe(&engine, &db, &plan, &n.to_string())).collect();
     for live in &mut all {
         data(live).await;
     }
@@ -461,11 +453,7 @@ async fn an_outage_is_told_once_and_ends_by_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn one_broken_connection_is_not_an_outage() {
-    let (engine, db) = engine(Config {
-        batch_size: 1,
-        connections: 1,
-        ..Config::default()
-    });
+    let (engine, db) = engine(Config { batch_size: 1, connections: 1, ..Config::default() });
     let plan = query("q", &["t"]);
     db.delay(ms(1), ms(0));
     db.faults(|f| f.down = Some("reset".into()));
@@ -704,11 +692,7 @@ impl Observer for Clumsy {
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_dies_leaves_neither_cohorts_nor_connections_behind() {
     let db = Database::new(1);
-    let engine = LiveEngine::new(
-        Arc::clone(&db),
-        Config::default(),
-        Arc::new(Clumsy::default()),
-    );
+    let engine = LiveEngine::new(Arc::clone(&db), Config::default(), Arc::new(Clumsy::default()));
     let mut live = subscribe(&engine, &db, &query("q", &["t"]), "a");
     assert_eq!(data(&mut live).await, "start");
     sleep(ms(100)).await;
@@ -760,9 +744,7 @@ async fn subscriptions_outlive_the_handle_and_nothing_outlives_both() {
 async fn a_hundred_thousand_subscribers_of_one_cohort() {
     let (engine, db) = start();
     let plan = query("q", &["t"]);
-    let mut all: Vec<Live> = (0..100_000)
-        .map(|_| subscribe(&engine, &db, &plan, "a"))
-        .collect();
+    let mut all: Vec<Live> = (0..100_000).map(|_| subscribe(&engine, &db, &plan, "a")).collect();
     for live in &mut all {
         assert!(matches!(live.next().await, Some(Update::Data(_))));
     }

@@ -54,12 +54,7 @@ fn client(mut live: Live, plan: &str, key: &str, seed: u64) -> Client {
             sleep(ms(random.below(slow))).await;
         }
     });
-    Client {
-        plan: plan.into(),
-        key: key.into(),
-        told,
-        task,
-    }
+    Client { plan: plan.into(), key: key.into(), told, task }
 }
 
 /// Every result existed at some time, they come in order, and nothing is said
@@ -67,10 +62,7 @@ fn client(mut live: Live, plan: &str, key: &str, seed: u64) -> Client {
 fn check_story(seed: u64, client: &Client, database: &Database) {
     let inside = database.inside.lock();
     let start = vec!["start".to_string()];
-    let history = inside
-        .history
-        .get(&(client.plan.clone(), client.key.clone()))
-        .unwrap_or(&start);
+    let history = inside.history.get(&(client.plan.clone(), client.key.clone())).unwrap_or(&start);
     let told = client.told.lock();
     let mut reached = 0;
     let mut last: Option<&Told> = None;
@@ -134,11 +126,8 @@ async fn simulate(seed: u64) {
                     changed.push(Arc::from(table));
                 }
                 causes += clients.len();
-                let change = if random.chance(5) {
-                    Change::Everything
-                } else {
-                    Change::Tables(changed)
-                };
+                let change =
+                    if random.chance(5) { Change::Everything } else { Change::Tables(changed) };
                 let lag = random.below(20);
                 if random.chance(50) {
                     // A feed that broke meanwhile forgets it, as it may.
@@ -212,10 +201,7 @@ async fn simulate(seed: u64) {
     }
 
     // Bounds.
-    assert!(
-        database.most.load(Ordering::SeqCst) <= config.connections,
-        "seed {seed}"
-    );
+    assert!(database.most.load(Ordering::SeqCst) <= config.connections, "seed {seed}");
     let log = database.inside.lock().log.clone();
     for statement in &log {
         let mut keys = statement.keys.clone();
@@ -225,11 +211,7 @@ async fn simulate(seed: u64) {
         assert!(keys.len() <= config.batch_size, "seed {seed}");
     }
     if !faulty {
-        let run: usize = log
-            .iter()
-            .filter(|s| s.plan != "four")
-            .map(|s| s.keys.len())
-            .sum();
+        let run: usize = log.iter().filter(|s| s.plan != "four").map(|s| s.keys.len()).sum();
         assert!(run <= causes, "seed {seed}: {run} runs for {causes} causes");
     }
 
@@ -244,11 +226,7 @@ async fn simulate(seed: u64) {
     assert_eq!(database.statements(), before, "seed {seed}");
     drop(engine);
     sleep(ms(1)).await;
-    assert_eq!(
-        Arc::strong_count(&database),
-        1,
-        "seed {seed}: a task is left"
-    );
+    assert_eq!(Arc::strong_count(&database), 1, "seed {seed}: a task is left");
 }
 
 fn number(name: &str) -> Option<u64> {

@@ -14,11 +14,7 @@ use tokio::time::timeout;
 async fn nothing_is_lost_between_threads() {
     const WRITES: u64 = 2_000;
     let db = Database::new(1);
-    let config = Config {
-        batch_size: 2,
-        min_interval: Duration::ZERO,
-        ..Config::default()
-    };
+    let config = Config { batch_size: 2, min_interval: Duration::ZERO, ..Config::default() };
     let engine = LiveEngine::new(Arc::clone(&db), config, Arc::new(NoObserver));
     let plan = query("q", &["t"]);
     db.knows(&plan);
@@ -52,15 +48,9 @@ async fn nothing_is_lost_between_threads() {
         }
     });
     for reader in readers {
-        timeout(Duration::from_secs(60), reader)
-            .await
-            .expect("the last state")
-            .unwrap();
+        timeout(Duration::from_secs(60), reader).await.expect("the last state").unwrap();
     }
     writes.join().unwrap();
-    let stats = Stats {
-        in_flight: 0,
-        ..engine.stats()
-    };
+    let stats = Stats { in_flight: 0, ..engine.stats() };
     assert_eq!(stats, Stats::default());
 }

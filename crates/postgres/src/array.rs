@@ -14,10 +14,7 @@ pub(crate) fn literal<'a>(
     elements: impl Iterator<Item = &'a ParamValue> + Clone,
     delimiter: char,
 ) -> Arc<str> {
-    let length: usize = elements
-        .clone()
-        .map(|e| e.as_ref().map_or(5, |e| e.len() + 3))
-        .sum();
+    let length: usize = elements.clone().map(|e| e.as_ref().map_or(5, |e| e.len() + 3)).sum();
     let mut text = String::with_capacity(length + 2);
     text.push('{');
     for (index, element) in elements.enumerate() {
@@ -57,18 +54,9 @@ mod tests {
     #[test]
     fn quoting() {
         assert_eq!(of(&[], COMMA), "{}");
-        assert_eq!(
-            of(&[None, Some("NULL"), Some("")], COMMA),
-            r#"{NULL,"NULL",""}"#
-        );
-        assert_eq!(
-            of(&[Some(r#"a"b\c"#), Some("{,}")], COMMA),
-            r#"{"a\"b\\c","{,}"}"#
-        );
-        assert_eq!(
-            of(&[Some("(1,1),(0,0)"), None], ';'),
-            r#"{"(1,1),(0,0)";NULL}"#
-        );
+        assert_eq!(of(&[None, Some("NULL"), Some("")], COMMA), r#"{NULL,"NULL",""}"#);
+        assert_eq!(of(&[Some(r#"a"b\c"#), Some("{,}")], COMMA), r#"{"a\"b\\c","{,}"}"#);
+        assert_eq!(of(&[Some("(1,1),(0,0)"), None], ';'), r#"{"(1,1),(0,0)";NULL}"#);
         assert_eq!(of(&[Some("é\"ü")], COMMA), "{\"é\\\"ü\"}");
     }
 }

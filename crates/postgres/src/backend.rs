@@ -45,11 +45,7 @@ impl Postgres {
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let settings = Arc::new(settings);
         let pool = Pool::new(settings.clone())?;
-        Ok(Self {
-            pool,
-            settings,
-            known: ArcSwap::default(),
-        })
+        Ok(Self { pool, settings, known: ArcSwap::default() })
     }
 
     /// How many connections are open and how many of them are free, for metrics.
@@ -67,13 +63,7 @@ impl Postgres {
         match element {
             // The only one that every server has.
             "\"pg_catalog\".\"box\"" => ';',
-            element => self
-                .known
-                .load()
-                .delimiters
-                .get(element)
-                .copied()
-                .unwrap_or(array::COMMA),
+            element => self.known.load().delimiters.get(element).copied().unwrap_or(array::COMMA),
         }
     }
 }
@@ -99,10 +89,7 @@ impl Backend for Postgres {
         let rows = self.rows(statement.sql.clone(), params).await?;
         match rows.as_slice() {
             [row] => data(row, 0),
-            rows => Err(unexpected(format!(
-                "the statement returned {} rows, not 1",
-                rows.len()
-            ))),
+            rows => Err(unexpected(format!("the statement returned {} rows, not 1", rows.len()))),
         }
     }
 
@@ -161,9 +148,7 @@ impl Backend for Postgres {
             })
             .await?;
         let lines: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
-        Ok(lines
-            .map_err(|error| unexpected(error.to_string()))?
-            .join("\n"))
+        Ok(lines.map_err(|error| unexpected(error.to_string()))?.join("\n"))
     }
 }
 
@@ -182,10 +167,7 @@ impl Postgres {
             array::literal(elements, self.delimiter(&ty.batch_element))
         });
         let count: Arc<str> = batch.len().to_string().into();
-        Ok(arrays
-            .chain([count])
-            .map(|text| TextParam(Some(text)))
-            .collect())
+        Ok(arrays.chain([count]).map(|text| TextParam(Some(text))).collect())
     }
 }
 
@@ -194,9 +176,7 @@ fn check_count(statement: &Statement, values: &Values) -> Result<(), BackendErro
     if given == wanted {
         return Ok(());
     }
-    Err(unexpected(format!(
-        "the statement has {wanted} parameters and was given {given} values"
-    )))
+    Err(unexpected(format!("the statement has {wanted} parameters and was given {given} values")))
 }
 
 fn text_params(statement: &Statement, values: &Values) -> Result<Vec<TextParam>, BackendError> {
@@ -208,9 +188,8 @@ fn text_params(statement: &Statement, values: &Values) -> Result<Vec<TextParam>,
 fn data(row: &Row, column: usize) -> Result<Bytes, BackendError> {
     const BEFORE: &[u8] = b"{\"data\":";
     const AFTER: &[u8] = b"}";
-    let text: Option<TextBytes<'_>> = row
-        .try_get(column)
-        .map_err(|error| unexpected(error.to_string()))?;
+    let text: Option<TextBytes<'_>> =
+        row.try_get(column).map_err(|error| unexpected(error.to_string()))?;
     let Some(TextBytes(json)) = text else {
         return Err(unexpected("the statement returned NULL, not a JSON text"));
     };
@@ -226,15 +205,9 @@ fn in_order(rows: &[Row], count: usize) -> Result<Vec<Bytes>, BackendError> {
     let mut results = vec![Bytes::new(); count];
     let mut missing = count;
     for row in rows {
-        let number: i32 = row
-            .try_get(0)
-            .map_err(|error| unexpected(error.to_string()))?;
-        let index = usize::try_from(number)
-            .ok()
-            .and_then(|number| number.checked_sub(1));
-        let slot = index
-            .and_then(|index| results.get_mut(index))
-            .filter(|slot| slot.is_empty());
+        let number: i32 = row.try_get(0).map_err(|error| unexpected(error.to_string()))?;
+        let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+        let slot = index.and_then(|index| results.get_mut(index)).filter(|slot| slot.is_empty());
         let Some(slot) = slot else {
             return Err(unexpected(format!(
                 "the batch of {count} has a second or stray row {number}"
@@ -244,9 +217,7 @@ fn in_order(rows: &[Row], count: usize) -> Result<Vec<Bytes>, BackendError> {
         missing -= 1;
     }
     if missing > 0 {
-        return Err(unexpected(format!(
-            "the batch of {count} lacks {missing} results"
-        )));
+        return Err(unexpected(format!("the batch of {count} lacks {missing} results")));
     }
     Ok(results)
 }

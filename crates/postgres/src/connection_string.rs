@@ -75,9 +75,7 @@ impl Target {
             ("keepalives_retries", "3"),
             ("tcp_user_timeout", "30"),
         ] {
-            parameters
-                .entry(name.into())
-                .or_insert_with(|| value.into());
+            parameters.entry(name.into()).or_insert_with(|| value.into());
         }
         if let Some(value) = parameters.get_mut("target_session_attrs") {
             let known = match value.as_str() {
@@ -90,16 +88,12 @@ impl Target {
         }
 
         let (mode, verify) = ssl_mode(&mut parameters)?;
-        let roots = parameters
-            .remove("sslrootcert")
-            .filter(|path| path != "system");
+        let roots = parameters.remove("sslrootcert").filter(|path| path != "system");
         let client = match (parameters.remove("sslcert"), parameters.remove("sslkey")) {
             (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
             (None, None) => None,
             _ => {
-                return Err(SettingsError::Url(
-                    "sslcert and sslkey belong together".into(),
-                ));
+                return Err(SettingsError::Url("sslcert and sslkey belong together".into()));
             }
         };
         let has_connect_timeout = parameters.contains_key("connect_timeout");
@@ -122,20 +116,14 @@ impl Target {
             client,
             direct: config.get_ssl_negotiation() == SslNegotiation::Direct,
         };
-        Ok(Self {
-            config,
-            endpoints,
-            tls,
-        })
+        Ok(Self { config, endpoints, tls })
     }
 }
 
 fn driver_config(
     parameters: &BTreeMap<String, String>,
 ) -> Result<tokio_postgres::Config, SettingsError> {
-    to_key_values(parameters)
-        .parse()
-        .map_err(|error| describe(&error))
+    to_key_values(parameters).parse().map_err(|error| describe(&error))
 }
 
 /// The endpoints of a configuration that has nothing but hosts, addresses and ports.
@@ -152,14 +140,10 @@ fn endpoints(mut config: tokio_postgres::Config) -> Result<Vec<Endpoint>, Settin
     }
     let hosts = config.get_hosts().len();
     if ![0, hosts].contains(&config.get_hostaddrs().len()) {
-        return Err(SettingsError::Url(
-            "it has not as many addresses as hosts".into(),
-        ));
+        return Err(SettingsError::Url("it has not as many addresses as hosts".into()));
     }
     if config.get_ports().len() > 1 && config.get_ports().len() != hosts {
-        return Err(SettingsError::Url(
-            "it has not as many ports as hosts".into(),
-        ));
+        return Err(SettingsError::Url("it has not as many ports as hosts".into()));
     }
     Ok(Endpoint::all(&config))
 }
@@ -173,9 +157,7 @@ fn rename(parameters: &mut BTreeMap<String, String>, from: &str, to: &str) {
 /// Takes `sslmode` (and JDBC's `ssl=true`) out of the parameters.
 fn ssl_mode(parameters: &mut BTreeMap<String, String>) -> Result<(SslMode, Verify), SettingsError> {
     let alias = parameters.remove("ssl").filter(|value| value == "true");
-    let mode = parameters
-        .remove("sslmode")
-        .or(alias.map(|_| "require".to_owned()));
+    let mode = parameters.remove("sslmode").or(alias.map(|_| "require".to_owned()));
     Ok(match mode.as_deref() {
         Some("disable") => (SslMode::Disable, Verify::Nothing),
         None | Some("" | "allow" | "prefer") => (SslMode::Prefer, Verify::Nothing),
@@ -208,13 +190,8 @@ fn default_host(port: Option<u16>) -> String {
 
 /// The driver's complaint in our words, without values.
 fn describe(error: &tokio_postgres::Error) -> SettingsError {
-    let cause = std::error::Error::source(error)
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    match cause
-        .strip_prefix("unknown option `")
-        .and_then(|rest| rest.strip_suffix('`'))
-    {
+    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    match cause.strip_prefix("unknown option `").and_then(|rest| rest.strip_suffix('`')) {
         Some(name) => SettingsError::UnknownParameter(name.to_owned()),
         None => SettingsError::Url(cause),
     }
@@ -236,14 +213,8 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, SettingsError> {
         }
     }
     match text.split_once("://") {
-        Some((scheme, _))
-            if scheme
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '+') =>
-        {
-            Err(SettingsError::Url(format!(
-                "its scheme is `{scheme}`, not `postgres`"
-            )))
+        Some((scheme, _)) if scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '+') => {
+            Err(SettingsError::Url(format!("its scheme is `{scheme}`, not `postgres`")))
         }
         _ => parse_key_values(text),
     }
@@ -330,9 +301,7 @@ fn percent_decode(text: &str) -> Result<String, SettingsError> {
         }
         let mut digit = || {
             let digit = bytes.next().and_then(|byte| char::from(byte).to_digit(16));
-            digit
-                .and_then(|digit| u8::try_from(digit).ok())
-                .ok_or_else(malformed)
+            digit.and_then(|digit| u8::try_from(digit).ok()).ok_or_else(malformed)
         };
         let byte = digit()? * 16 + digit()?;
         if byte == 0 {

@@ -13,19 +13,13 @@ fn parsed(url: &str) -> Vec<(String, String)> {
 }
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 #[test]
 fn urls_of_the_libpq_manual() {
     assert_eq!(parsed("postgresql://"), pairs(&[]));
-    assert_eq!(
-        parsed("postgresql://localhost"),
-        pairs(&[("host", "localhost")])
-    );
+    assert_eq!(parsed("postgresql://localhost"), pairs(&[("host", "localhost")]));
     assert_eq!(
         parsed("postgresql://localhost:5433"),
         pairs(&[("host", "localhost"), ("port", "5433")])
@@ -36,11 +30,7 @@ fn urls_of_the_libpq_manual() {
     );
     assert_eq!(
         parsed("postgresql://user:secret@localhost"),
-        pairs(&[
-            ("host", "localhost"),
-            ("password", "secret"),
-            ("user", "user")
-        ])
+        pairs(&[("host", "localhost"), ("password", "secret"), ("user", "user")])
     );
     assert_eq!(
         parsed("postgresql://other@localhost/otherdb?connect_timeout=10&application_name=myapp"),
@@ -67,11 +57,7 @@ fn urls_of_the_libpq_manual() {
     );
     assert_eq!(
         parsed("postgresql://[2001:db8::1234]:77/database"),
-        pairs(&[
-            ("dbname", "database"),
-            ("host", "2001:db8::1234"),
-            ("port", "77")
-        ])
+        pairs(&[("dbname", "database"), ("host", "2001:db8::1234"), ("port", "77")])
     );
     assert_eq!(
         parsed("postgresql://%2Fvar%2Flib%2Fpostgresql/dbname"),
@@ -85,29 +71,16 @@ fn urls_of_the_libpq_manual() {
 
 #[test]
 fn passwords_with_awkward_characters() {
-    for url in [
-        "postgres://u:p%40s%2Fs%3A%25@h/d",
-        "postgres://u:p@s%2Fs:%25@h/d",
-    ] {
-        assert_eq!(
-            target(url).config.get_password(),
-            Some("p@s/s:%".as_bytes()),
-            "{url}"
-        );
+    for url in ["postgres://u:p%40s%2Fs%3A%25@h/d", "postgres://u:p@s%2Fs:%25@h/d"] {
+        assert_eq!(target(url).config.get_password(), Some("p@s/s:%".as_bytes()), "{url}");
     }
     let config = target(r"postgres://u:'q\x@h/d?application_name=a@b").config;
     assert_eq!(config.get_password(), Some(r"'q\x".as_bytes()));
     assert_eq!(config.get_application_name(), Some("a@b"));
     let config = target("postgres://u:p@h?application_name=a@b").config;
     assert_eq!(config.get_application_name(), Some("a@b"));
-    assert_eq!(
-        target("postgres://u:p@h?application_name=a@b").endpoints,
-        [tcp("h", 5432)]
-    );
-    assert_eq!(
-        target("postgres://u:p?x@h/d").config.get_password(),
-        Some(&b"p?x"[..])
-    );
+    assert_eq!(target("postgres://u:p@h?application_name=a@b").endpoints, [tcp("h", 5432)]);
+    assert_eq!(target("postgres://u:p?x@h/d").config.get_password(), Some(&b"p?x"[..]));
 }
 
 #[test]
@@ -135,21 +108,14 @@ fn defaults_and_overrides() {
         target("postgres://a:1,b,[::1]:3/d").endpoints,
         [tcp("a", 1), tcp("b", 5432), tcp("::1", 3)]
     );
-    assert_eq!(
-        target("postgres://a,b/d?port=7").endpoints,
-        [tcp("a", 7), tcp("b", 7)]
-    );
+    assert_eq!(target("postgres://a,b/d?port=7").endpoints, [tcp("a", 7), tcp("b", 7)]);
     assert_eq!(
         target("postgres://%2Frun%2Fpg/d").endpoints,
         [Endpoint::Unix("/run/pg".into(), 5432)]
     );
     assert_eq!(
         target("postgres:///d?hostaddr=10.0.0.1").endpoints,
-        [Endpoint::Tcp(
-            "10.0.0.1".into(),
-            Some([10, 0, 0, 1].into()),
-            5432
-        )]
+        [Endpoint::Tcp("10.0.0.1".into(), Some([10, 0, 0, 1].into()), 5432)]
     );
 }
 
@@ -162,26 +128,15 @@ fn ssl_modes() {
         ("require", SslMode::Require, Verify::Nothing),
         ("verify-ca", SslMode::Require, Verify::Authority),
         ("verify-full", SslMode::Require, Verify::Full),
-        (
-            "require&sslrootcert=ca.pem",
-            SslMode::Require,
-            Verify::Authority,
-        ),
+        ("require&sslrootcert=ca.pem", SslMode::Require, Verify::Authority),
     ] {
         let target = target(&format!("postgres://h/d?sslmode={mode}"));
         assert_eq!(target.config.get_ssl_mode(), expected, "{mode}");
         assert_eq!(target.tls.verify, verify, "{mode}");
     }
-    assert_eq!(
-        target("postgres://h/d?ssl=true").config.get_ssl_mode(),
-        SslMode::Require
-    );
+    assert_eq!(target("postgres://h/d?ssl=true").config.get_ssl_mode(), SslMode::Require);
     let socket = target("postgres://%2Ftmp/d?sslmode=require").config;
-    assert_eq!(
-        socket.get_ssl_mode(),
-        SslMode::Disable,
-        "sockets have no TLS, as in libpq"
-    );
+    assert_eq!(socket.get_ssl_mode(), SslMode::Disable, "sockets have no TLS, as in libpq");
 }
 
 #[test]
@@ -192,11 +147,8 @@ fn mistakes_are_named_without_values() {
     assert!(error("postgres://u:hush@h/d?colour=red").contains("`colour`"));
     assert!(error("postgres://u:hush%zz@h/d").contains("hexadecimal"));
     assert!(error("postgres://u:hush@h:port/d").contains("port"));
-    for url in [
-        "mysql://u:hush@h/d",
-        "postgres://u:hush@h/d?colour=red",
-        "postgres://u:hush%zz@h",
-    ] {
+    for url in ["mysql://u:hush@h/d", "postgres://u:hush@h/d?colour=red", "postgres://u:hush%zz@h"]
+    {
         assert!(!error(url).contains("hush"), "{url}");
     }
 }

@@ -43,12 +43,6 @@ impl Dependencies {
                 }
             }
         }
-        (
-            tables
-                .into_iter()
-                .map(|table| table.to_string().into())
-                .collect(),
-            polled,
-        )
+        (tables.into_iter().map(|table| table.to_string().into()).collect(), polled)
     }
 }

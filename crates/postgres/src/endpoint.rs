@@ -82,13 +82,7 @@ impl Endpoint {
                 request(token, tls, name, stream).await
             }
             Self::Tcp(name, None, port) => {
-                request(
-                    token,
-                    tls,
-                    name,
-                    TcpStream::connect((name.as_str(), *port)).await?,
-                )
-                .await
+                request(token, tls, name, TcpStream::connect((name.as_str(), *port)).await?).await
             }
             Self::Unix(directory, port) => {
                 let path = directory.join(format!(".s.PGSQL.{port}"));
@@ -107,10 +101,7 @@ async fn request<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = UntilClosed {
-        stream,
-        shut: false,
-    };
+    let stream = UntilClosed { stream, shut: false };
     let Ok(tls) = MakeTlsConnect::<UntilClosed<S>>::make_tls_connect(&mut tls.clone(), host);
     Ok(token.cancel_query_raw(stream, tls).await?)
 }

@@ -92,11 +92,7 @@ pub(crate) fn of_pool(error: PoolError<OpenError>, settings: &Settings) -> Backe
 
 /// What the server answered is not what the statement promised.
 pub(crate) fn unexpected(message: impl Into<String>) -> BackendError {
-    BackendError::Rejected {
-        code: "XX000".into(),
-        message: message.into(),
-        detail: None,
-    }
+    BackendError::Rejected { code: "XX000".into(), message: message.into(), detail: None }
 }
 
 /// Whether the connection is of no use after this error.
@@ -104,10 +100,7 @@ pub(crate) fn breaks_connection(error: &Error) -> bool {
     match error.as_db_error() {
         None => true,
         Some(error) => {
-            let fatal = matches!(
-                error.parsed_severity(),
-                Some(Severity::Fatal | Severity::Panic)
-            );
+            let fatal = matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
             fatal || is_outage(error.code())
         }
     }

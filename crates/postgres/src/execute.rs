@@ -32,11 +32,7 @@ enum Known {
 
 impl StatementCache {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self {
-            entries: HashMap::new(),
-            capacity,
-            clock: 0,
-        }
+        Self { entries: HashMap::new(), capacity, clock: 0 }
     }
 
     fn look_up(&mut self, sql: &str) -> Known {
@@ -62,13 +58,7 @@ impl StatementCache {
             }
         }
         self.clock += 1;
-        self.entries.insert(
-            sql.clone(),
-            Entry {
-                prepared,
-                used: self.clock,
-            },
-        );
+        self.entries.insert(sql.clone(), Entry { prepared, used: self.clock });
     }
 
     fn forget(&mut self, sql: &str) {
@@ -125,10 +115,8 @@ impl Connection {
         params: &[TextParam],
     ) -> Result<Vec<Row>, Error> {
         // The type "unknown" tells the server to find out by itself.
-        let arguments: Vec<_> = params
-            .iter()
-            .map(|p| (p as &(dyn ToSql + Sync), Type::UNKNOWN))
-            .collect();
+        let arguments: Vec<_> =
+            params.iter().map(|p| (p as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
         self.client.query_typed(sql, &arguments).await
     }
 }

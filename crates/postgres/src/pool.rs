@@ -94,9 +94,7 @@ impl managed::Manager for Manager {
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<OpenError> {
         if connection.busy || connection.broken || connection.client.is_closed() {
-            return Err(RecycleError::message(
-                "the connection is closed or in doubt",
-            ));
+            return Err(RecycleError::message("the connection is closed or in doubt"));
         }
         Ok(())
     }
@@ -168,10 +166,7 @@ impl Pool {
             .queue_mode(QueueMode::Lifo)
             .build()
             .map_err(|_| SettingsError::Range("the pool cannot be built"))?;
-        Ok(Self {
-            connections,
-            settings,
-        })
+        Ok(Self { connections, settings })
     }
 
     /// Does work on a free connection. If the returned future is dropped, the work is cancelled at
@@ -181,11 +176,8 @@ impl Pool {
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Connection) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
     {
-        let connection = self
-            .connections
-            .get()
-            .await
-            .map_err(|error| error::of_pool(error, &self.settings))?;
+        let connection =
+            self.connections.get().await.map_err(|error| error::of_pool(error, &self.settings))?;
         let canceller = Canceller::new(
             connection.client.cancel_token(),
             connection.endpoint.clone(),

@@ -30,11 +30,7 @@ pub(crate) struct Canceller {
 
 impl Canceller {
     pub(crate) fn new(token: CancelToken, endpoint: Arc<Endpoint>, tls: MakeRustlsConnect) -> Self {
-        Self {
-            token,
-            endpoint,
-            tls,
-        }
+        Self { token, endpoint, tls }
     }
 
     /// Returns whether it is certain that the request has had all the effect it will ever have.
@@ -73,9 +69,7 @@ impl<T: Send + 'static> Running<T> {
         work: impl Future<Output = Finished<T>> + Send + 'static,
         canceller: Canceller,
     ) -> Self {
-        Self {
-            pending: Some((Box::pin(work), canceller)),
-        }
+        Self { pending: Some((Box::pin(work), canceller)) }
     }
 }
 

@@ -56,11 +56,7 @@ impl Settings {
         let mut sql = String::from(
             "SET standard_conforming_strings = on; SET client_min_messages = warning; ",
         );
-        sql.push_str(if self.jit {
-            "SET jit = on"
-        } else {
-            "SET jit = off"
-        });
+        sql.push_str(if self.jit { "SET jit = on" } else { "SET jit = off" });
         if let Some(timeout) = self.statement_timeout {
             // 0 would mean "no limit" to the server.
             let milliseconds = timeout.as_millis().clamp(1, i32::MAX as u128);
@@ -127,10 +123,6 @@ mod tests {
     fn session_sql_never_switches_the_timeout_off_by_rounding() {
         let mut settings = Settings::new("postgres:///");
         settings.statement_timeout = Some(Duration::from_micros(10));
-        assert!(
-            settings
-                .session_sql()
-                .ends_with("SET statement_timeout = 1")
-        );
+        assert!(settings.session_sql().ends_with("SET statement_timeout = 1"));
     }
 }

@@ -49,9 +49,6 @@ impl<'a> FromSql<'a> for TextBytes<'a> {
 
     fn accepts(ty: &Type) -> bool {
         // The types whose binary and text formats are the same.
-        matches!(
-            *ty,
-            Type::TEXT | Type::VARCHAR | Type::JSON | Type::BPCHAR | Type::UNKNOWN
-        )
+        matches!(*ty, Type::TEXT | Type::VARCHAR | Type::JSON | Type::BPCHAR | Type::UNKNOWN)
     }
 }

@@ -28,20 +28,15 @@ pub(crate) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Set
         Verify::Full => builder.with_root_certificates(roots(settings.roots.as_deref())?),
         Verify::Nothing => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Lenient {
-                authority: None,
-                provider,
-            })),
+            .with_custom_certificate_verifier(Arc::new(Lenient { authority: None, provider })),
         Verify::Authority => {
             let roots = Arc::new(roots(settings.roots.as_deref())?);
             let authority =
                 WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build();
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Lenient {
-                    authority: Some(authority.map_err(tls_error)?),
-                    provider,
-                }))
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient {
+                authority: Some(authority.map_err(tls_error)?),
+                provider,
+            }))
         }
     };
     let mut config = match &settings.client {
@@ -50,9 +45,7 @@ pub(crate) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Set
             let certificates = read_certificates(certificate)?;
             let key = PrivateKeyDer::from_pem_file(key)
                 .map_err(|error| SettingsError::Tls(format!("{}: {error}", key.display())))?;
-            builder
-                .with_client_auth_cert(certificates, key)
-                .map_err(tls_error)?
+            builder.with_client_auth_cert(certificates, key).map_err(tls_error)?
         }
     };
     if settings.direct {
@@ -72,10 +65,7 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Settin
         .collect::<Result<_, _>>()
         .map_err(named)?;
     if certificates.is_empty() {
-        return Err(SettingsError::Tls(format!(
-            "{} holds no certificate",
-            path.display()
-        )));
+        return Err(SettingsError::Tls(format!("{} holds no certificate", path.display())));
     }
     Ok(certificates)
 }
@@ -158,8 +148,6 @@ impl ServerCertVerifier for Lenient {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -53,9 +53,5 @@ pub(crate) fn coded_error_list(message: &str, code: &str) -> Bytes {
 
 /// A single error that has a message and a code.
 pub(crate) fn coded_error(message: &str, code: &str) -> String {
-    format!(
-        r#"{{"message":{},"extensions":{{"code":{}}}}}"#,
-        string(message),
-        string(code)
-    )
+    format!(r#"{{"message":{},"extensions":{{"code":{}}}}}"#, string(message), string(code))
 }

@@ -19,20 +19,12 @@ pub struct Message {
 impl Message {
     /// A message of three pieces.
     pub fn new(prefix: Bytes, payload: Bytes, suffix: Bytes) -> Self {
-        Self {
-            prefix,
-            payload,
-            suffix,
-        }
+        Self { prefix, payload, suffix }
     }
 
     /// A message in one piece.
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self {
-            prefix: Bytes::new(),
-            payload: bytes.into(),
-            suffix: Bytes::new(),
-        }
+        Self { prefix: Bytes::new(), payload: bytes.into(), suffix: Bytes::new() }
     }
 
     /// The length of all pieces together in bytes.

@@ -10,10 +10,7 @@ use crate::json;
 
 /// Response headers of a multipart subscription.
 pub const HEADERS: [(&str, &str); 3] = [
-    (
-        "content-type",
-        "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0",
-    ),
+    ("content-type", "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0"),
     ("cache-control", "no-cache, no-transform"),
     ("x-accel-buffering", "no"),
 ];
@@ -22,9 +19,7 @@ const PART: &str = "--graphql\r\ncontent-type: application/json\r\n\r\n";
 
 /// An empty object that keeps the connection alive. Do not send it before the first result.
 pub fn heartbeat() -> Message {
-    Message::whole(Bytes::from_static(
-        b"--graphql\r\ncontent-type: application/json\r\n\r\n{}\r\n",
-    ))
+    Message::whole(Bytes::from_static(b"--graphql\r\ncontent-type: application/json\r\n\r\n{}\r\n"))
 }
 
 /// An execution result.

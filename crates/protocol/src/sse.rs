@@ -59,9 +59,7 @@ pub fn next_for(operation_id: &str, payload: Bytes) -> Message {
 /// The `complete` event of one operation in single connection mode.
 pub fn complete_for(operation_id: &str) -> Message {
     let id = json::string(operation_id);
-    Message::whole(Bytes::from(format!(
-        "event: complete\ndata: {{\"id\":{id}}}\n\n"
-    )))
+    Message::whole(Bytes::from(format!("event: complete\ndata: {{\"id\":{id}}}\n\n")))
 }
 
 /// The same JSON without line breaks. Inside JSON strings line breaks are always escaped, so the
@@ -101,10 +99,7 @@ mod tests {
             text(next_for("a\"", Bytes::from("{}"))),
             "event: next\ndata: {\"id\":\"a\\\"\",\"payload\":{}}\n\n"
         );
-        assert_eq!(
-            text(complete_for("a")),
-            "event: complete\ndata: {\"id\":\"a\"}\n\n"
-        );
+        assert_eq!(text(complete_for("a")), "event: complete\ndata: {\"id\":\"a\"}\n\n");
     }
 
     #[test]

@@ -193,10 +193,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         stop A
         close -"#,
     ),
-    (
-        "connection_terminate before init",
-        "> {\"type\":\"connection_terminate\"}\nclose -",
-    ),
+    ("connection_terminate before init", "> {\"type\":\"connection_terminate\"}\nclose -"),
     // Before the acknowledgement
     (
         "start without init never runs (CVE-2026-35523)",
@@ -362,10 +359,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         !next A {"data":1}
         !done A"#,
     ),
-    (
-        "stop for an unknown id is ignored",
-        "init\n> {\"type\":\"stop\",\"id\":\"1\"}",
-    ),
+    ("stop for an unknown id is ignored", "init\n> {\"type\":\"stop\",\"id\":\"1\"}"),
     ("stop without id is ignored", "init\n> {\"type\":\"stop\"}"),
     (
         "stop after complete is ignored",
@@ -579,14 +573,8 @@ const SCRIPTS: &[(&str, &str)] = &[
         stop A
         close 1001 Going away"#,
     ),
-    (
-        "a failure of the server's: 1011",
-        "init\nbroken oops\nclose 1011 oops",
-    ),
-    (
-        "expired credentials: 4403",
-        "init\nexpire\nclose 4403 Forbidden: token expired",
-    ),
+    ("a failure of the server's: 1011", "init\nbroken oops\nclose 1011 oops"),
+    ("expired credentials: 4403", "init\nexpire\nclose 4403 Forbidden: token expired"),
     (
         "a lost socket discards what waits",
         r#"

@@ -99,14 +99,9 @@ impl Observer {
                     Subprotocol::TransportWs => {
                         &["connection_ack", "next", "error", "complete", "pong"]
                     }
-                    Subprotocol::Legacy => &[
-                        "connection_ack",
-                        "data",
-                        "error",
-                        "complete",
-                        "ka",
-                        "connection_error",
-                    ],
+                    Subprotocol::Legacy => {
+                        &["connection_ack", "data", "error", "complete", "ka", "connection_error"]
+                    }
                 };
                 assert!(allowed.contains(&kind.as_str()), "{value}");
                 if kind == "connection_ack" {
@@ -124,21 +119,11 @@ impl Observer {
                 self.authenticating = true;
             }
             Output::Start { key, .. } => {
-                assert!(
-                    self.acknowledged > 0 && !self.authenticating,
-                    "started without identity"
-                );
-                assert!(
-                    self.operations.insert(key, true).is_none(),
-                    "key used twice"
-                );
+                assert!(self.acknowledged > 0 && !self.authenticating, "started without identity");
+                assert!(self.operations.insert(key, true).is_none(), "key used twice");
             }
             Output::Stop { key } => {
-                assert_eq!(
-                    self.operations.insert(key, false),
-                    Some(true),
-                    "ended twice"
-                );
+                assert_eq!(self.operations.insert(key, false), Some(true), "ended twice");
             }
             Output::Close { reason, .. } => {
                 assert!(reason.len() <= 123);
@@ -170,16 +155,10 @@ impl Observer {
 
 fn converse(protocol: Subprotocol, steps: Vec<Step>) {
     let mut now = Instant::now();
-    let config = SessionConfig {
-        max_operations: 2,
-        pre_ack_queue_bytes: 1000,
-        ..SessionConfig::default()
-    };
+    let config =
+        SessionConfig { max_operations: 2, pre_ack_queue_bytes: 1000, ..SessionConfig::default() };
     let mut session = Session::new(protocol, config, now);
-    let mut observer = Observer {
-        protocol: Some(protocol),
-        ..Observer::default()
-    };
+    let mut observer = Observer { protocol: Some(protocol), ..Observer::default() };
     for step in steps {
         let mut keys: Vec<_> = observer.operations.keys().copied().collect();
         keys.sort();
@@ -194,10 +173,7 @@ fn converse(protocol: Subprotocol, steps: Vec<Step>) {
             Step::Next(i) => {
                 if let Some(key) = pick(i) {
                     let alive = observer.operations[&key];
-                    assert_eq!(
-                        session.operation_next(key, Bytes::from_static(b"{}")),
-                        alive
-                    );
+                    assert_eq!(session.operation_next(key, Bytes::from_static(b"{}")), alive);
                     assert_eq!(observer.drain(&mut session).len(), usize::from(alive));
                 }
             }
@@ -212,11 +188,7 @@ fn converse(protocol: Subprotocol, steps: Vec<Step>) {
                     };
                     assert_eq!(got, alive);
                     let sent = observer.drain(&mut session).len();
-                    assert!(if alive {
-                        (1..=most).contains(&sent)
-                    } else {
-                        sent == 0
-                    });
+                    assert!(if alive { (1..=most).contains(&sent) } else { sent == 0 });
                 }
             }
             Step::Wait(ms) => {
@@ -238,10 +210,7 @@ fn converse(protocol: Subprotocol, steps: Vec<Step>) {
     }
     session.connection_lost();
     observer.drain(&mut session);
-    assert!(
-        observer.operations.values().all(|alive| !alive),
-        "an operation was left running"
-    );
+    assert!(observer.operations.values().all(|alive| !alive), "an operation was left running");
 }
 
 /// As above, but the driver polls only at the very end.
@@ -270,10 +239,8 @@ fn lazy(protocol: Subprotocol, steps: Vec<Step>) {
 }
 
 fn with_init(steps: Vec<Step>) -> Vec<Step> {
-    let mut all = vec![
-        Step::Text(r#"{"type":"connection_init"}"#.into()),
-        Step::Authenticated(true),
-    ];
+    let mut all =
+        vec![Step::Text(r#"{"type":"connection_init"}"#.into()), Step::Authenticated(true)];
     all.extend(steps);
     all
 }

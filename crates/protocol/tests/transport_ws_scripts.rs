@@ -442,42 +442,21 @@ const SCRIPTS: &[(&str, &str)] = &[
         start A -"#,
     ),
     // 4400
-    (
-        "4400: not JSON",
-        "init\n> {nope\nclose 4400 Invalid message received: not JSON",
-    ),
-    (
-        "4400: empty",
-        "init\n>\nclose 4400 Invalid message received*",
-    ),
+    ("4400: not JSON", "init\n> {nope\nclose 4400 Invalid message received: not JSON"),
+    ("4400: empty", "init\n>\nclose 4400 Invalid message received*"),
     (
         "4400: an array",
         "init\n> [\"ping\"]\nclose 4400 Invalid message received: not a JSON object",
     ),
-    (
-        "4400: a string",
-        "init\n> \"ping\"\nclose 4400 Invalid message received*",
-    ),
-    (
-        "4400: null",
-        "init\n> null\nclose 4400 Invalid message received*",
-    ),
-    (
-        "4400: no type",
-        "init\n> {}\nclose 4400 Invalid message received*",
-    ),
-    (
-        "4400: type is no string",
-        "init\n> {\"type\":1}\nclose 4400 Invalid message received*",
-    ),
+    ("4400: a string", "init\n> \"ping\"\nclose 4400 Invalid message received*"),
+    ("4400: null", "init\n> null\nclose 4400 Invalid message received*"),
+    ("4400: no type", "init\n> {}\nclose 4400 Invalid message received*"),
+    ("4400: type is no string", "init\n> {\"type\":1}\nclose 4400 Invalid message received*"),
     (
         "4400: unknown type",
         "init\n> {\"type\":\"start\"}\nclose 4400 Invalid message received: unknown `type`",
     ),
-    (
-        "4400: before init as well",
-        "> {\"type\":\"x\"}\nclose 4400 Invalid message received*",
-    ),
+    ("4400: before init as well", "> {\"type\":\"x\"}\nclose 4400 Invalid message received*"),
     (
         "4400: text after the message",
         "init\n> {\"type\":\"ping\"} x\nclose 4400 Invalid message received*",
@@ -486,10 +465,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         "4400: a repeated member",
         "init\n> {\"type\":\"ping\",\"type\":\"pong\"}\nclose 4400 Invalid message received*",
     ),
-    (
-        "4400: binary message",
-        "init\nbinary\nclose 4400 Invalid message received*",
-    ),
+    ("4400: binary message", "init\nbinary\nclose 4400 Invalid message received*"),
     (
         "4400: init payload is no object",
         "> {\"type\":\"connection_init\",\"payload\":[]}\nclose 4400 Invalid message received*",
@@ -596,14 +572,8 @@ const SCRIPTS: &[(&str, &str)] = &[
         stop A
         close 1001 bye"#,
     ),
-    (
-        "1000 without operations",
-        "init\nend 1000 bye\nclose 1000 bye",
-    ),
-    (
-        "1012 on restart",
-        "init\nend 1012 Restarting\nclose 1012 Restarting",
-    ),
+    ("1000 without operations", "init\nend 1000 bye\nclose 1000 bye"),
+    ("1012 on restart", "init\nend 1012 Restarting\nclose 1012 Restarting"),
     (
         "expired credentials: 4403, which clients try again after",
         "init\nexpire\nclose 4403 Forbidden: token expired",
@@ -612,10 +582,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         "4500 for a failure of the server's",
         "init\nbroken Internal server error\nclose 4500 Internal server error",
     ),
-    (
-        "a close is given once",
-        "init\nshutdown\nclose 1001 Going away\nshutdown\nexpire",
-    ),
+    ("a close is given once", "init\nshutdown\nclose 1001 Going away\nshutdown\nexpire"),
     (
         "a lost socket stops everything and says nothing",
         r#"

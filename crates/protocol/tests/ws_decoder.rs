@@ -13,9 +13,7 @@ const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 /// One masked frame with an arbitrary first byte.
 fn raw(first: u8, payload: &[u8]) -> Vec<u8> {
     let body = Message::whole(payload.to_vec());
-    let mut frame = OutFrame::masked(Opcode::Text, &body, KEY)
-        .to_bytes()
-        .to_vec();
+    let mut frame = OutFrame::masked(Opcode::Text, &body, KEY).to_bytes().to_vec();
     frame[0] = first;
     frame
 }
@@ -58,22 +56,13 @@ fn frames_of_every_kind() {
     let rows: Vec<(Vec<u8>, Event)> = vec![
         (raw(FIN | 1, b"Hello"), text("Hello")),
         (raw(FIN | 1, b""), text("")),
-        (
-            raw(FIN | 2, b"\xff"),
-            Event::Binary(Bytes::from_static(b"\xff")),
-        ),
+        (raw(FIN | 2, b"\xff"), Event::Binary(Bytes::from_static(b"\xff"))),
         (raw(FIN | 9, b"p"), Event::Ping(Bytes::from_static(b"p"))),
-        (
-            raw(FIN | 10, &[7; 125]),
-            Event::Pong(Bytes::from(vec![7; 125])),
-        ),
+        (raw(FIN | 10, &[7; 125]), Event::Pong(Bytes::from(vec![7; 125]))),
         (raw(FIN | 8, b""), Event::Close(None)),
         (
             raw(FIN | 8, b"\x03\xe8bye"),
-            Event::Close(Some(CloseFrame {
-                code: 1000,
-                reason: "bye".into(),
-            })),
+            Event::Close(Some(CloseFrame { code: 1000, reason: "bye".into() })),
         ),
     ];
     for (bytes, event) in rows {
@@ -102,59 +91,23 @@ fn violations() {
         (head(&[FIN | 9, 0x80 | 126]), LongControl, 1002),
         (head(&[FIN | 8, 0x80 | 127]), LongControl, 1002),
         (head(&[FIN | 1, 0x80 | 126, 0, 125]), BadLength, 1002),
-        (
-            head(&[FIN | 1, 0x80 | 127, 0, 0, 0, 0, 0, 0, 255, 255]),
-            BadLength,
-            1002,
-        ),
-        (
-            head(&[FIN | 2, 0x80 | 127, 128, 0, 0, 0, 0, 0, 0, 0]),
-            BadLength,
-            1002,
-        ),
+        (head(&[FIN | 1, 0x80 | 127, 0, 0, 0, 0, 0, 0, 255, 255]), BadLength, 1002),
+        (head(&[FIN | 2, 0x80 | 127, 128, 0, 0, 0, 0, 0, 0, 0]), BadLength, 1002),
         (head(&[FIN]), UnexpectedContinuation, 1002),
         (head(&[0]), UnexpectedContinuation, 1002),
-        (
-            [raw(1, b"a"), vec![FIN | 1]].concat(),
-            ExpectedContinuation,
-            1002,
-        ),
-        (
-            [raw(2, b"a"), vec![FIN | 1]].concat(),
-            ExpectedContinuation,
-            1002,
-        ),
-        (
-            [raw(FIN | 1, b"a"), vec![FIN]].concat(),
-            UnexpectedContinuation,
-            1002,
-        ),
+        ([raw(1, b"a"), vec![FIN | 1]].concat(), ExpectedContinuation, 1002),
+        ([raw(2, b"a"), vec![FIN | 1]].concat(), ExpectedContinuation, 1002),
+        ([raw(FIN | 1, b"a"), vec![FIN]].concat(), UnexpectedContinuation, 1002),
         (raw(FIN | 8, b"x"), BadCloseFrame, 1002),
         (raw(FIN | 8, &1005u16.to_be_bytes()), BadCloseCode, 1002),
         (raw(FIN | 8, &999u16.to_be_bytes()), BadCloseCode, 1002),
         (raw(FIN | 8, &2999u16.to_be_bytes()), BadCloseCode, 1002),
         (raw(FIN | 8, b"\x03\xe8\xff"), InvalidUtf8, 1007),
         (raw(FIN | 1, b"\xff"), InvalidUtf8, 1007),
-        (
-            raw(FIN | 1, "水".as_bytes().get(..2).unwrap()),
-            InvalidUtf8,
-            1007,
-        ),
-        (
-            [raw(1, b"\xe6\xb0"), raw(FIN, b"a")].concat(),
-            InvalidUtf8,
-            1007,
-        ),
-        (
-            head(&[FIN | 1, 0x80 | 127, 0, 0, 0, 0, 0, 16, 0, 1]),
-            MessageTooBig,
-            1009,
-        ),
-        (
-            head(&[FIN | 2, 0xff, 127, 255, 255, 255, 255, 255, 255, 255]),
-            MessageTooBig,
-            1009,
-        ),
+        (raw(FIN | 1, "水".as_bytes().get(..2).unwrap()), InvalidUtf8, 1007),
+        ([raw(1, b"\xe6\xb0"), raw(FIN, b"a")].concat(), InvalidUtf8, 1007),
+        (head(&[FIN | 1, 0x80 | 127, 0, 0, 0, 0, 0, 16, 0, 1]), MessageTooBig, 1009),
+        (head(&[FIN | 2, 0xff, 127, 255, 255, 255, 255, 255, 255, 255]), MessageTooBig, 1009),
     ];
     for (bytes, error, code) in rows {
         let (_, got) = decode(&bytes);
@@ -168,20 +121,11 @@ fn violations() {
 
 #[test]
 fn a_client_refuses_masked_frames_and_reads_unmasked_ones() {
-    let config = DecoderConfig {
-        role: Role::Client,
-        ..DecoderConfig::default()
-    };
+    let config = DecoderConfig { role: Role::Client, ..DecoderConfig::default() };
     let masked = raw(FIN | 1, b"a");
-    assert_eq!(
-        decode_chunks(config, [&masked[..]]).1,
-        Some(WsError::Masked)
-    );
+    assert_eq!(decode_chunks(config, [&masked[..]]).1, Some(WsError::Masked));
     let unmasked = OutFrame::text(Message::whole("a")).to_bytes();
-    assert_eq!(
-        decode_chunks(config, [&unmasked[..]]),
-        (vec![text("a")], None)
-    );
+    assert_eq!(decode_chunks(config, [&unmasked[..]]), (vec![text("a")], None));
 }
 
 #[test]
@@ -197,10 +141,7 @@ fn text_fails_at_the_first_bad_byte_of_an_unfinished_frame() {
 #[test]
 fn binary_messages_need_not_be_utf8_even_in_fragments() {
     let bytes = [raw(2, b"\xff"), raw(FIN, b"\xfe")].concat();
-    assert_eq!(
-        decode(&bytes).0,
-        [Event::Binary(Bytes::from_static(b"\xff\xfe"))]
-    );
+    assert_eq!(decode(&bytes).0, [Event::Binary(Bytes::from_static(b"\xff\xfe"))]);
 }
 
 #[test]
@@ -225,10 +166,7 @@ fn every_fragmentation_with_control_frames_between() {
                 Event::Binary(Bytes::from_static(b"next")),
             ];
             assert_eq!(decode(&input), (expected.clone(), None));
-            assert_eq!(
-                decode_chunks(DecoderConfig::default(), input.chunks(1)).0,
-                expected
-            );
+            assert_eq!(decode_chunks(DecoderConfig::default(), input.chunks(1)).0, expected);
         }
     }
 }
@@ -254,25 +192,16 @@ fn every_split_in_three() {
 
 #[test]
 fn limits() {
-    let config = DecoderConfig {
-        max_message_bytes: 10,
-        max_fragments: 3,
-        ..DecoderConfig::default()
-    };
+    let config =
+        DecoderConfig { max_message_bytes: 10, max_fragments: 3, ..DecoderConfig::default() };
     let run = |input: Vec<u8>| decode_chunks(config, [&input[..]]);
     assert_eq!(run(raw(FIN | 1, &[b'a'; 10])).1, None);
-    assert_eq!(
-        run(raw(FIN | 1, &[b'a'; 11])).1,
-        Some(WsError::MessageTooBig)
-    );
+    assert_eq!(run(raw(FIN | 1, &[b'a'; 11])).1, Some(WsError::MessageTooBig));
     // All fragments together, found with the header of the one that is too much.
     let together = [raw(1, &[b'a'; 6]), vec![FIN, 0x80 | 5, 0, 0, 0, 0]].concat();
     assert_eq!(run(together).1, Some(WsError::MessageTooBig));
     let three = [raw(1, b""), raw(0, b""), raw(FIN, b"")].concat();
-    assert_eq!(
-        run([three.clone(), three].concat()),
-        (vec![text(""), text("")], None)
-    );
+    assert_eq!(run([three.clone(), three].concat()), (vec![text(""), text("")], None));
     let four = [raw(1, b""), raw(0, b""), raw(0, b""), raw(FIN, b"")].concat();
     assert_eq!(run(four).1, Some(WsError::TooManyFragments));
     // Control frames do not count.
@@ -291,9 +220,7 @@ fn a_whole_message_is_handed_out_without_a_copy() {
     let mut buffer = BytesMut::from(&raw(FIN | 1, &[b'a'; 500])[..]);
     let start = buffer.as_ptr() as usize;
     let mut decoder = Decoder::new(DecoderConfig::default());
-    let Ok(Some(Event::Text(bytes))) = decoder.decode(&mut buffer) else {
-        unreachable!()
-    };
+    let Ok(Some(Event::Text(bytes))) = decoder.decode(&mut buffer) else { unreachable!() };
     assert_eq!(bytes.as_ptr() as usize, start + 8);
     assert!(!decoder.is_mid_message());
 }

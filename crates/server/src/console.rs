@@ -79,8 +79,7 @@ fn dress(response: &mut Response<Body>, name: &str, is_gzip: bool) {
     set(header::CONTENT_SECURITY_POLICY, POLICY);
     set(header::REFERRER_POLICY, "no-referrer");
     set(header::VARY, "accept-encoding");
-    let cache =
-        if is_hashed(name) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let cache = if is_hashed(name) { "public, max-age=31536000, immutable" } else { "no-cache" };
     set(header::CACHE_CONTROL, cache);
     if is_gzip {
         set(header::CONTENT_ENCODING, "gzip");
@@ -105,9 +104,10 @@ fn accepts_gzip(headers: &http::HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|part| {
         let (name, quality) = part.split_once(';').unwrap_or((part, ""));
-        let refused = quality.trim().strip_prefix("q=").is_some_and(|q| {
-            q.trim().parse::<f32>().is_ok_and(|q| q <= 0.0)
-        });
+        let refused = quality
+            .trim()
+            .strip_prefix("q=")
+            .is_some_and(|q| q.trim().parse::<f32>().is_ok_and(|q| q <= 0.0));
         name.trim().eq_ignore_ascii_case("gzip") && !refused
     })
 }
@@ -147,9 +147,13 @@ mod tests {
 
     #[test]
     fn gzip_is_used_only_where_it_is_welcome() {
-        for (value, expected) in
-            [("gzip", true), ("br, GZIP;q=0.5", true), ("gzip;q=0", false), ("br", false), ("", false)]
-        {
+        for (value, expected) in [
+            ("gzip", true),
+            ("br, GZIP;q=0.5", true),
+            ("gzip;q=0", false),
+            ("br", false),
+            ("", false),
+        ] {
             let mut headers = http::HeaderMap::new();
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(value));
             assert_eq!(accepts_gzip(&headers), expected, "{value}");
@@ -158,7 +162,9 @@ mod tests {
 
     #[test]
     fn there_is_no_way_out_of_the_folder() {
-        for path in ["/assets/../../Cargo.toml", "/assets//etc/passwd", "/assets/%2e%2e/x", "/other"] {
+        for path in
+            ["/assets/../../Cargo.toml", "/assets//etc/passwd", "/assets/%2e%2e/x", "/other"]
+        {
             assert!(serve(path, &http::HeaderMap::new()).is_none(), "{path}");
         }
     }

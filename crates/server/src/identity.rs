@@ -96,7 +96,9 @@ impl Credentials {
     pub fn merge_init(&mut self, payload: Option<&RawValue>) {
         let Some(payload) = payload else { return };
         // The session has checked that it is an object or null.
-        let Ok(Some(object)) = serde_json::from_str::<Option<Object>>(payload.get()) else { return };
+        let Ok(Some(object)) = serde_json::from_str::<Option<Object>>(payload.get()) else {
+            return;
+        };
         let inner = object
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case("headers"))

@@ -91,16 +91,11 @@ impl<'a> Access<'a> {
         let possible = match kind {
             RootKind::Select => true,
             RootKind::Aggregate => self.aggregates(),
-            RootKind::ByPk => self
-                .table
-                .table
-                .primary_key
-                .as_ref()
-                .is_some_and(|k| {
-                    k.columns.iter().all(|column| {
-                        self.sees(column) && self.table.columns.iter().any(|c| c.column == *column)
-                    })
-                }),
+            RootKind::ByPk => self.table.table.primary_key.as_ref().is_some_and(|k| {
+                k.columns.iter().all(|column| {
+                    self.sees(column) && self.table.columns.iter().any(|c| c.column == *column)
+                })
+            }),
         };
         let listed = self.permission.is_none_or(|p| {
             let list =

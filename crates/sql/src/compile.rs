@@ -84,11 +84,7 @@ pub fn compile(schema: &RoleSchema, operation: &BoundOperation) -> Result<Compil
         reads: reads.into_iter().collect(),
         volatile,
     };
-    Ok(Compiled {
-        statement: Arc::new(statement),
-        bindings,
-        schema: Arc::clone(&schema.schema),
-    })
+    Ok(Compiled { statement: Arc::new(statement), bindings, schema: Arc::clone(&schema.schema) })
 }
 
 struct Compiler<'a> {
@@ -137,7 +133,8 @@ impl<'a> Compiler<'a> {
         self.bindings.push(Binding { source, codec });
         // unnest would take arrays of arrays apart.
         let batch_element = if cast.ends_with("[]") { "text" } else { cast };
-        self.types.push(ParamType { name: cast.to_owned(), batch_element: batch_element.to_owned() });
+        self.types
+            .push(ParamType { name: cast.to_owned(), batch_element: batch_element.to_owned() });
         self.types.len() - 1
     }
 
@@ -376,7 +373,8 @@ impl<'a> Compiler<'a> {
                     "a JSON path must be written in the document, not in a variable",
                 ));
             };
-            let steps = json_path::parse(text).map_err(|e| CompileError::invalid(&*path.path, e))?;
+            let steps =
+                json_path::parse(text).map_err(|e| CompileError::invalid(&*path.path, e))?;
             if !steps.is_empty() {
                 value = self.json_step(value, &steps);
             }
@@ -453,9 +451,7 @@ impl<'a> Compiler<'a> {
                     Some((_, Value::Scalar(s))) => {
                         Expr::Param(self.scalar_param(Source::Scalar(s.clone()), &ty))
                     }
-                    Some(_) => {
-                        Expr::Param(self.scalar_param(Source::Constant(Literal::Null), &ty))
-                    }
+                    Some(_) => Expr::Param(self.scalar_param(Source::Constant(Literal::Null), &ty)),
                     // The function's default applies.
                     None => continue,
                 }

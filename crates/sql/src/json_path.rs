@@ -87,7 +87,11 @@ mod tests {
             ("objs.[0].[\"你好\"]", vec!["objs", "0", "你好"]),
             ("$.a['it\\'s']", vec!["a", "it's"]),
         ] {
-            assert_eq!(parse(path).as_deref(), Ok(&steps.iter().map(|s| s.to_string()).collect::<Vec<_>>()[..]), "{path}");
+            assert_eq!(
+                parse(path).as_deref(),
+                Ok(&steps.iter().map(|s| s.to_string()).collect::<Vec<_>>()[..]),
+                "{path}"
+            );
         }
         for bad in [".", "a[", "a[x]", "a['b", "a..b", "a b", "a['b'"] {
             assert!(parse(bad).is_err(), "{bad}");

@@ -87,8 +87,8 @@ impl<'de> Deserialize<'de> for NameRef {
             Json::String(name) => Ok(Self { schema: None, name }),
             Json::Object(o) => {
                 let text = |k: &str| o.get(k).and_then(Json::as_str).map(str::to_owned);
-                let name = text("name")
-                    .ok_or_else(|| serde::de::Error::custom("a table needs a name"))?;
+                let name =
+                    text("name").ok_or_else(|| serde::de::Error::custom("a table needs a name"))?;
                 Ok(Self { schema: text("schema"), name })
             }
             _ => Err(serde::de::Error::custom("expected a name or {schema, name}")),

@@ -190,8 +190,12 @@ impl Model {
             }
             Some((document, source)) => {
                 model.warnings.extend(document.unsupported());
-                model.introspection_disabled =
-                    document.graphql_schema_introspection.disabled_for_roles.iter().cloned().collect();
+                model.introspection_disabled = document
+                    .graphql_schema_introspection
+                    .disabled_for_roles
+                    .iter()
+                    .cloned()
+                    .collect();
                 let mut tracked = Vec::new();
                 for meta in &source.tables {
                     let name = meta.table.qualify(&default_schema);
@@ -211,11 +215,8 @@ impl Model {
                 for (name, meta) in &tracked {
                     model.relationships_of_metadata(name, meta, &default_schema);
                 }
-                let functions: HashMap<QualifiedName, Arc<Function>> = catalog
-                    .functions
-                    .into_iter()
-                    .map(|f| (f.name.clone(), Arc::new(f)))
-                    .collect();
+                let functions: HashMap<QualifiedName, Arc<Function>> =
+                    catalog.functions.into_iter().map(|f| (f.name.clone(), Arc::new(f))).collect();
                 for (name, meta) in &tracked {
                     model.computed_fields(name, meta, &functions, &default_schema);
                 }
@@ -387,10 +388,9 @@ impl Model {
         for field in &meta.computed_fields {
             match self.computed_field(name, field, functions, default_schema) {
                 Ok(field) => self.tables[index].computed.push(field),
-                Err(why) => self.warnings.push(format!(
-                    "computed field {} of {name} is left out: {why}",
-                    field.name
-                )),
+                Err(why) => self
+                    .warnings
+                    .push(format!("computed field {} of {name} is left out: {why}", field.name)),
             }
         }
     }
@@ -467,9 +467,7 @@ impl Model {
                 !clash
             };
             table.columns.retain(|c| free(&c.name, false));
-            table
-                .relationships
-                .retain(|r| free(&r.name, r.cardinality == Cardinality::Many));
+            table.relationships.retain(|r| free(&r.name, r.cardinality == Cardinality::Many));
             table.computed.retain(|c| free(&c.name, false));
         }
     }

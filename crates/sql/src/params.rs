@@ -222,7 +222,10 @@ mod tests {
     #[test]
     fn array_literals_quote_everything() {
         let text = |j: Json| encode(Dialect::Postgres, Codec::Array, &j);
-        assert_eq!(text(json!([1, null, "a\"b\\c,{}"])).as_deref(), Some(r#"{"1",NULL,"a\"b\\c,{}"}"#));
+        assert_eq!(
+            text(json!([1, null, "a\"b\\c,{}"])).as_deref(),
+            Some(r#"{"1",NULL,"a\"b\\c,{}"}"#)
+        );
         assert_eq!(text(json!([[1, 2], [3, 4]])).as_deref(), Some(r#"{{"1","2"},{"3","4"}}"#));
         assert_eq!(text(json!("{1,2}")).as_deref(), Some("{1,2}"));
         assert_eq!(text(json!([])).as_deref(), Some("{}"));
@@ -236,7 +239,10 @@ mod tests {
     fn session_lists() {
         assert_eq!(array_literal_to_json("{1,2}"), "[1,2]");
         assert_eq!(array_literal_to_json("{}"), "[]");
-        assert_eq!(array_literal_to_json(r#"{"a b",NULL,"null","x\"y"}"#), r#"["a b",null,"null","x\"y"]"#);
+        assert_eq!(
+            array_literal_to_json(r#"{"a b",NULL,"null","x\"y"}"#),
+            r#"["a b",null,"null","x\"y"]"#
+        );
         assert_eq!(array_literal_to_json("7"), r#"["7"]"#);
     }
 }

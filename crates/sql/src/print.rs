@@ -32,7 +32,11 @@ fn literal(text: &str) -> String {
 }
 
 /// Joins with a separator.
-fn join<T>(items: impl IntoIterator<Item = T>, separator: &str, f: impl FnMut(T) -> String) -> String {
+fn join<T>(
+    items: impl IntoIterator<Item = T>,
+    separator: &str,
+    f: impl FnMut(T) -> String,
+) -> String {
     items.into_iter().map(f).collect::<Vec<_>>().join(separator)
 }
 

@@ -53,12 +53,8 @@ pub const NO_QUERIES: &str = "no_queries_available";
 impl RoleSchema {
     /// The schema of a role.
     pub fn build(model: &Arc<Model>, role: &str) -> Self {
-        let mut builder = Builder {
-            model,
-            role,
-            schema: Schema::new("query_root"),
-            objects: HashMap::new(),
-        };
+        let mut builder =
+            Builder { model, role, schema: Schema::new("query_root"), objects: HashMap::new() };
         let mut roots = HashMap::new();
         let mut query = IndexMap::new();
         let mut subscription = IndexMap::new();
@@ -119,11 +115,9 @@ impl<'a> Builder<'a> {
         let name = &access.table.name;
         let fields = self.row_fields(access);
         if !fields.is_empty() {
-            let text = access
-                .table
-                .description
-                .clone()
-                .unwrap_or_else(|| format!("columns and relationships of \"{}\"", access.table.table.name.name));
+            let text = access.table.description.clone().unwrap_or_else(|| {
+                format!("columns and relationships of \"{}\"", access.table.table.name.name)
+            });
             let ty = self.schema.add(name, Some(&text), TypeKind::Object(fields));
             self.objects.insert(ty, ObjectMeaning::Row(index));
         }
@@ -174,8 +168,8 @@ impl<'a> Builder<'a> {
                                 p.filter.as_object().is_none_or(serde_json::Map::is_empty)
                             });
                         let ty = if certain { ty.non_null() } else { ty };
-                        let field = Field::new(ty)
-                            .describe(description.or(Some("An object relationship")));
+                        let field =
+                            Field::new(ty).describe(description.or(Some("An object relationship")));
                         fields.insert(relationship.name.as_str().into(), field);
                     }
                 }
@@ -190,8 +184,7 @@ impl<'a> Builder<'a> {
                         let ty = TypeRef::named(&format!("{name}_aggregate")).non_null();
                         let mut field = Field::new(ty).describe(Some("An aggregate relationship"));
                         self.select_args(target, &mut field);
-                        fields
-                            .insert(format!("{}_aggregate", relationship.name).into(), field);
+                        fields.insert(format!("{}_aggregate", relationship.name).into(), field);
                     }
                 }
             }
@@ -214,8 +207,7 @@ impl<'a> Builder<'a> {
                     }
                 }
             };
-            field = field
-                .describe(computed.description.as_deref().or(Some("A computed field")));
+            field = field.describe(computed.description.as_deref().or(Some("A computed field")));
             if let Some(ty) = self.computed_args(access, computed) {
                 field.args.insert("args".into(), InputField::new(ty));
             }

@@ -150,8 +150,23 @@ impl ScalarType {
 
 /// Types of class Other for which `min` and `max` exist (`uuid` by way of text).
 const HAS_MIN_MAX: [&str; 17] = [
-    "date", "time", "timetz", "timestamp", "timestamptz", "interval", "money", "inet", "cidr",
-    "oid", "tid", "uuid", "pg_lsn", "bpchar", "xid8", "citext", "name",
+    "date",
+    "time",
+    "timetz",
+    "timestamp",
+    "timestamptz",
+    "interval",
+    "money",
+    "inet",
+    "cidr",
+    "oid",
+    "tid",
+    "uuid",
+    "pg_lsn",
+    "bpchar",
+    "xid8",
+    "citext",
+    "name",
 ];
 
 /// A quoted identifier, the same in PostgreSQL and SQLite.

@@ -57,11 +57,24 @@ fn catalog(tables: Vec<Table>) -> Catalog {
 }
 
 fn town() -> Catalog {
-    let mut orders = table("orders", &[("id", "int4"), ("courier_id", "int4"), ("note", "text"), ("extra", "jsonb")]);
+    let mut orders = table(
+        "orders",
+        &[("id", "int4"), ("courier_id", "int4"), ("note", "text"), ("extra", "jsonb")],
+    );
     orders = references(orders, "courier_id", "couriers", "id");
-    let matches = references(table("matches", &[("id", "int4"), ("home_id", "int4"), ("away_id", "int4")]), "home_id", "couriers", "id");
+    let matches = references(
+        table("matches", &[("id", "int4"), ("home_id", "int4"), ("away_id", "int4")]),
+        "home_id",
+        "couriers",
+        "id",
+    );
     let matches = references(matches, "away_id", "couriers", "id");
-    let mut profile = references(table("profiles", &[("id", "int4"), ("courier_id", "int4")]), "courier_id", "couriers", "id");
+    let mut profile = references(
+        table("profiles", &[("id", "int4"), ("courier_id", "int4")]),
+        "courier_id",
+        "couriers",
+        "id",
+    );
     profile.unique_keys.push(Key { name: "u".into(), columns: vec!["courier_id".into()] });
     catalog(vec![table("couriers", &[("id", "int4"), ("name", "text")]), orders, matches, profile])
 }
@@ -89,8 +102,15 @@ fn foreign_keys_become_relationships_in_both_directions() {
     assert_eq!(
         field_names(&schema, "couriers"),
         [
-            "id", "matches", "matches_aggregate", "matches_by_away_id", "matches_by_away_id_aggregate",
-            "name", "orders", "orders_aggregate", "profile"
+            "id",
+            "matches",
+            "matches_aggregate",
+            "matches_by_away_id",
+            "matches_by_away_id_aggregate",
+            "name",
+            "orders",
+            "orders_aggregate",
+            "profile"
         ]
     );
     assert_eq!(field_names(&schema, "matches"), ["away", "away_id", "home", "home_id", "id"]);
@@ -157,7 +177,10 @@ fn a_role_sees_what_its_permissions_name() {
     assert_eq!(field_names(&user, "couriers"), ["name", "orders", "orders_aggregate"]);
     let roots = field_names(&user, "query_root");
     // No key, no `_by_pk`; no aggregates where they are not allowed.
-    assert_eq!(roots, ["__schema", "__type", "couriers", "orders", "orders_aggregate", "orders_by_pk"]);
+    assert_eq!(
+        roots,
+        ["__schema", "__type", "couriers", "orders", "orders_aggregate", "orders_by_pk"]
+    );
     let nobody = RoleSchema::build(&model, "nobody").schema;
     assert_eq!(field_names(&nobody, "query_root"), ["__schema", "__type", "no_queries_available"]);
     assert!(nobody.subscription.is_none());
@@ -181,8 +204,12 @@ fn what_cannot_be_served_is_said() {
     assert_eq!(model.tables[0].name, "odd");
     let all = model.warnings.join("\n");
     for part in [
-        "actions (1)", "insert permissions (1)", "column \"a-b\"", "custom_name: a_b",
-        "there is no foreign key on (a-b)", "tracks public.missing",
+        "actions (1)",
+        "insert permissions (1)",
+        "column \"a-b\"",
+        "custom_name: a_b",
+        "there is no foreign key on (a-b)",
+        "tracks public.missing",
     ] {
         assert!(all.contains(part), "{part}\n{all}");
     }
@@ -207,13 +234,21 @@ fn enum_tables_become_enums() {
         EnumTableValue { value: "red".into(), comment: Some("like fire".into()) },
         EnumTableValue { value: "blue".into(), comment: None },
     ]);
-    let users = references(table("users", &[("id", "int4"), ("colour", "text")]), "colour", "colours", "value");
+    let users = references(
+        table("users", &[("id", "int4"), ("colour", "text")]),
+        "colour",
+        "colours",
+        "value",
+    );
     let metadata = json!({"version": 3, "sources": [{"name": "default", "tables": [
         {"table": "colours", "is_enum": true}, {"table": "users"}]}]});
     let model = build(catalog(vec![colours, users]), Some(metadata));
     let schema = RoleSchema::build(&model, "admin").schema;
     assert_eq!(field_names(&schema, "colours_enum"), ["red", "blue"]);
-    assert_eq!(field_names(&schema, "colours_enum_comparison_exp"), ["_eq", "_in", "_is_null", "_neq", "_nin"]);
+    assert_eq!(
+        field_names(&schema, "colours_enum_comparison_exp"),
+        ["_eq", "_in", "_is_null", "_neq", "_nin"]
+    );
     assert_eq!(schema.fields("users").unwrap()["colour"].ty.to_string(), "colours_enum");
 }
 

@@ -34,9 +34,7 @@ pub struct Sqlite {
 
 impl std::fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sqlite")
-            .field("read_only", &self.read_only)
-            .finish_non_exhaustive()
+        f.debug_struct("Sqlite").field("read_only", &self.read_only).finish_non_exhaustive()
     }
 }
 
@@ -59,9 +57,8 @@ impl Sqlite {
         };
         let (writing, read_only) = connection::open_writer(&path, settings).map_err(failed)?;
         let reading = || connection::open_reader(&path, settings).map_err(failed);
-        let connections = (0..settings.readers.max(1))
-            .map(|_| reading())
-            .collect::<Result<Vec<_>, _>>()?;
+        let connections =
+            (0..settings.readers.max(1)).map(|_| reading()).collect::<Result<Vec<_>, _>>()?;
         let mut inspecting = reading()?;
         let inspector = Inspector::install(&mut inspecting).map_err(failed)?;
 
@@ -82,16 +79,7 @@ impl Sqlite {
         let schema = state.schema();
         let (done, closed) = oneshot::channel();
         let writer = state.start(threads, done).map_err(no_thread)?;
-        Ok(Self {
-            readers,
-            inspections,
-            inspector,
-            writer,
-            feeds,
-            schema,
-            read_only,
-            closed,
-        })
+        Ok(Self { readers, inspections, inspector, writer, feeds, schema, read_only, closed })
     }
 
     /// A handle for writing. As long as one exists, the file stays open.
@@ -113,13 +101,7 @@ impl Sqlite {
     /// Closes every connection and waits until the write-ahead log has been tidied up. Waits for
     /// all clones of the [`Writer`] to be dropped.
     pub async fn close(self) {
-        let Self {
-            readers,
-            inspections,
-            writer,
-            closed,
-            ..
-        } = self;
+        let Self { readers, inspections, writer, closed, .. } = self;
         drop((readers, inspections, writer));
         // An error means that the thread is gone, which is what is waited for.
         let _ = closed.await;
@@ -168,9 +150,7 @@ impl Backend for Sqlite {
 
     async fn fetch(&self, statement: &Statement, values: &Values) -> Result<Bytes, BackendError> {
         let mut results = self.fetch_query(Query::one(statement, values)).await?;
-        results
-            .pop()
-            .ok_or_else(|| internal("a statement without an answer"))
+        results.pop().ok_or_else(|| internal("a statement without an answer"))
     }
 
     async fn fetch_batch(
@@ -181,11 +161,7 @@ impl Backend for Sqlite {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.fetch_query(Query {
-            statement: statement.clone(),
-            batch: batch.into(),
-        })
-        .await
+        self.fetch_query(Query { statement: statement.clone(), batch: batch.into() }).await
     }
 
     async fn dependencies(

@@ -85,11 +85,7 @@ fn table(
             .collect(),
         foreign_keys: Vec::new(),
         reads: if view {
-            reads
-                .tables
-                .iter()
-                .map(|t| QualifiedName::new(SCHEMA, t))
-                .collect()
+            reads.tables.iter().map(|t| QualifiedName::new(SCHEMA, t)).collect()
         } else {
             Vec::new()
         },
@@ -150,10 +146,7 @@ fn columns(
     }
     let primary_key = (!key.is_empty()).then(|| Key {
         name: format!("{}_pkey", relation.name),
-        columns: key
-            .iter()
-            .map(|&(_, index)| columns[index].name.clone())
-            .collect(),
+        columns: key.iter().map(|&(_, index)| columns[index].name.clone()).collect(),
     });
     Ok((columns, primary_key))
 }
@@ -180,11 +173,7 @@ fn indexes(connection: &Connection, table: &str) -> Result<Vec<UniqueIndex>> {
         let column = row.get(2)?;
         match indexes.last_mut() {
             Some(last) if last.name == name => last.columns.push(column),
-            _ => indexes.push(UniqueIndex {
-                name,
-                origin: row.get(1)?,
-                columns: vec![column],
-            }),
+            _ => indexes.push(UniqueIndex { name, origin: row.get(1)?, columns: vec![column] }),
         }
     }
     Ok(indexes)
@@ -239,22 +228,12 @@ fn foreign_keys(
             }),
         }
     }
-    Ok(references
-        .into_iter()
-        .filter_map(|r| foreign_key(tables, table, r))
-        .collect())
+    Ok(references.into_iter().filter_map(|r| foreign_key(tables, table, r)).collect())
 }
 
 fn foreign_key(tables: &[Table], table: &Table, reference: Reference) -> Option<ForeignKey> {
-    let Reference {
-        target,
-        columns,
-        target_columns: named,
-        ..
-    } = reference;
-    let target = tables
-        .iter()
-        .find(|t| t.name.name.eq_ignore_ascii_case(&target))?;
+    let Reference { target, columns, target_columns: named, .. } = reference;
+    let target = tables.iter().find(|t| t.name.name.eq_ignore_ascii_case(&target))?;
     let target_columns = target_columns(target, named)?;
     (target_columns.len() == columns.len()).then(|| ForeignKey {
         name: format!("{}_{}_fkey", table.name.name, columns.join("_")),
@@ -270,10 +249,7 @@ fn target_columns(target: &Table, named: Vec<Option<String>>) -> Option<Vec<Stri
         Some(named) => named
             .iter()
             .map(|n| {
-                let column = target
-                    .columns
-                    .iter()
-                    .find(|c| c.name.eq_ignore_ascii_case(n));
+                let column = target.columns.iter().find(|c| c.name.eq_ignore_ascii_case(n));
                 column.map(|c| c.name.clone())
             })
             .collect(),
@@ -295,11 +271,6 @@ fn enum_values(connection: &Connection, table: &Table) -> Result<Vec<EnumTableVa
         value = quoted(value),
         table = quoted(&table.name.name),
     ))?;
-    rows.query_map([], |row| {
-        Ok(EnumTableValue {
-            value: row.get(0)?,
-            comment: row.get(1)?,
-        })
-    })?
-    .collect()
+    rows.query_map([], |row| Ok(EnumTableValue { value: row.get(0)?, comment: row.get(1)? }))?
+        .collect()
 }

@@ -56,28 +56,16 @@ pub(crate) fn register(connection: &Connection) -> Result<()> {
         Ok(Some(regex.is_match(&text)))
     })?;
     connection.create_scalar_function("jsonb_contains", 2, flags, |ctx| {
-        Ok(json(ctx, 0)?
-            .zip(json(ctx, 1)?)
-            .map(|(a, b)| contains(&a, &b)))
+        Ok(json(ctx, 0)?.zip(json(ctx, 1)?).map(|(a, b)| contains(&a, &b)))
     })?;
     connection.create_scalar_function("jsonb_has_key", 2, flags, |ctx| {
-        Ok(json(ctx, 0)?
-            .zip(text(ctx, 1))
-            .map(|(d, key)| has_key(&d, &key)))
+        Ok(json(ctx, 0)?.zip(text(ctx, 1)).map(|(d, key)| has_key(&d, &key)))
     })?;
     for (name, all) in [("jsonb_has_any", false), ("jsonb_has_all", true)] {
         connection.create_scalar_function(name, 2, flags, move |ctx| {
             Ok(json(ctx, 0)?.zip(json(ctx, 1)?).map(|(d, keys)| {
-                let mut keys = keys
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Json::as_str);
-                if all {
-                    keys.all(|k| has_key(&d, k))
-                } else {
-                    keys.any(|k| has_key(&d, k))
-                }
+                let mut keys = keys.as_array().into_iter().flatten().filter_map(Json::as_str);
+                if all { keys.all(|k| has_key(&d, k)) } else { keys.any(|k| has_key(&d, k)) }
             }))
         })?;
     }
@@ -200,9 +188,9 @@ fn contains(document: &Json, part: &Json) -> bool {
 
 fn contains_within(document: &Json, part: &Json) -> bool {
     match (document, part) {
-        (Json::Object(d), Json::Object(p)) => p
-            .iter()
-            .all(|(k, v)| d.get(k).is_some_and(|x| contains_within(x, v))),
+        (Json::Object(d), Json::Object(p)) => {
+            p.iter().all(|(k, v)| d.get(k).is_some_and(|x| contains_within(x, v)))
+        }
         (Json::Array(d), Json::Array(p)) => {
             p.iter().all(|v| d.iter().any(|x| contains_within(x, v)))
         }

@@ -52,10 +52,7 @@ impl OpenError {
     pub(crate) fn from_sqlite(path: &std::path::Path, error: &rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::NotADatabase(path.to_owned()),
-            _ => Self::Failed {
-                path: path.to_owned(),
-                message: message_of(error),
-            },
+            _ => Self::Failed { path: path.to_owned(), message: message_of(error) },
         }
     }
 }
@@ -83,11 +80,7 @@ pub(crate) fn backend_error(error: &rusqlite::Error) -> BackendError {
 
 /// An error of a parameter's value.
 pub(crate) fn datatype_mismatch(message: String) -> BackendError {
-    BackendError::Rejected {
-        code: "datatype_mismatch".to_owned(),
-        message,
-        detail: None,
-    }
+    BackendError::Rejected { code: "datatype_mismatch".to_owned(), message, detail: None }
 }
 
 /// An error of Artesian's own, not of SQLite or of the user.

@@ -32,10 +32,7 @@ impl Feeds {
     pub(crate) fn listen(self: &Arc<Self>) -> Feed {
         let listener = Arc::new(Listener::default());
         self.0.lock().push(listener.clone());
-        Feed {
-            listener,
-            feeds: self.clone(),
-        }
+        Feed { listener, feeds: self.clone() }
     }
 
     /// Whether anybody listens.
@@ -76,10 +73,7 @@ pub(crate) struct Feed {
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        self.feeds
-            .0
-            .lock()
-            .retain(|l| !Arc::ptr_eq(l, &self.listener));
+        self.feeds.0.lock().retain(|l| !Arc::ptr_eq(l, &self.listener));
     }
 }
 

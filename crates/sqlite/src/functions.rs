@@ -27,10 +27,7 @@ pub(crate) fn register(connection: &Connection) -> Result<()> {
         | FunctionFlags::SQLITE_DETERMINISTIC
         | FunctionFlags::SQLITE_INNOCUOUS;
     for (name, ignore_case) in [("regexp", false), ("iregexp", true)] {
-        let patterns = Patterns {
-            ignore_case,
-            compiled: Mutex::default(),
-        };
+        let patterns = Patterns { ignore_case, compiled: Mutex::default() };
         connection.create_scalar_function(name, 2, flags, move |ctx| patterns.matches(ctx))?;
     }
     for (name, sample, root) in [
@@ -119,13 +116,12 @@ impl Aggregate<Moments, Option<f64>> for Spread {
             ValueRef::Null => return Ok(()),
             ValueRef::Integer(i) => i as f64,
             ValueRef::Real(r) => r,
-            ValueRef::Text(t) => match std::str::from_utf8(t)
-                .ok()
-                .and_then(|t| t.trim().parse().ok())
-            {
-                Some(number) => number,
-                None => return Err(not_a_number()),
-            },
+            ValueRef::Text(t) => {
+                match std::str::from_utf8(t).ok().and_then(|t| t.trim().parse().ok()) {
+                    Some(number) => number,
+                    None => return Err(not_a_number()),
+                }
+            }
             ValueRef::Blob(_) => return Err(not_a_number()),
         };
         moments.count += 1.0;
@@ -139,11 +135,7 @@ impl Aggregate<Moments, Option<f64>> for Spread {
         let Some(moments) = moments else {
             return Ok(None);
         };
-        let divisor = if self.sample {
-            moments.count - 1.0
-        } else {
-            moments.count
-        };
+        let divisor = if self.sample { moments.count - 1.0 } else { moments.count };
         if divisor <= 0.0 {
             return Ok(None);
         }

@@ -13,9 +13,7 @@ pub(crate) fn bind(
     values: &[ParamValue],
 ) -> Result<(), BackendError> {
     if types.len() != values.len() {
-        return Err(internal(
-            "a statement got a wrong number of parameter values",
-        ));
+        return Err(internal("a statement got a wrong number of parameter values"));
     }
     statement.clear_bindings();
     // A parameter that the statement does not mention has no place to be bound to.
@@ -38,20 +36,18 @@ fn sql_value<'a>(ty: &str, text: Option<&'a str>) -> Result<ToSqlOutput<'a>, Str
     let owned = |value| Ok(ToSqlOutput::Owned(value));
     match ty {
         "TEXT" => Ok(borrowed(text)),
-        "INTEGER" => owned(Value::Integer(
-            boolean(text).or_else(|| text.parse().ok()).ok_or_else(|| {
+        "INTEGER" => {
+            owned(Value::Integer(boolean(text).or_else(|| text.parse().ok()).ok_or_else(|| {
                 if float(text).is_some_and(|f| f.fract() == 0.0) {
                     format!("\"{}\" is out of range for a 64-bit integer", shown(text))
                 } else {
                     format!("\"{}\" is not an integer", shown(text))
                 }
-            })?,
-        )),
-        "REAL" => {
-            owned(Value::Real(float(text).ok_or_else(|| {
-                format!("\"{}\" is not a number", shown(text))
             })?))
         }
+        "REAL" => owned(Value::Real(
+            float(text).ok_or_else(|| format!("\"{}\" is not a number", shown(text)))?,
+        )),
         "NUMERIC" => {
             if let Ok(integer) = text.parse() {
                 owned(Value::Integer(integer))
@@ -61,19 +57,13 @@ fn sql_value<'a>(ty: &str, text: Option<&'a str>) -> Result<ToSqlOutput<'a>, Str
                 Ok(borrowed(text))
             }
         }
-        "BOOLEAN" => {
-            owned(Value::Integer(boolean(text).ok_or_else(|| {
-                format!("\"{}\" is not true or false", shown(text))
-            })?))
-        }
-        "BLOB" => {
-            owned(Value::Blob(bytes(text).ok_or_else(|| {
-                format!("\"{}\" is not hexadecimal", shown(text))
-            })?))
-        }
-        other => Err(format!(
-            "it has the type {other}, which SQLite does not know"
+        "BOOLEAN" => owned(Value::Integer(
+            boolean(text).ok_or_else(|| format!("\"{}\" is not true or false", shown(text)))?,
         )),
+        "BLOB" => owned(Value::Blob(
+            bytes(text).ok_or_else(|| format!("\"{}\" is not hexadecimal", shown(text)))?,
+        )),
+        other => Err(format!("it has the type {other}, which SQLite does not know")),
     }
 }
 
@@ -103,19 +93,12 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     if !digits.len().is_multiple_of(2) {
         return None;
     }
-    digits
-        .chunks_exact(2)
-        .map(|pair| hex_byte(pair[0], pair[1]))
-        .collect()
+    digits.chunks_exact(2).map(|pair| hex_byte(pair[0], pair[1])).collect()
 }
 
 /// The byte that two hexadecimal digits stand for.
 pub(crate) fn hex_byte(high: u8, low: u8) -> Option<u8> {
-    let nibble = |b: u8| {
-        char::from(b)
-            .to_digit(16)
-            .and_then(|d| u8::try_from(d).ok())
-    };
+    let nibble = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
     Some(nibble(high)? << 4 | nibble(low)?)
 }
 
@@ -167,11 +150,7 @@ mod tests {
             ("BOOLEAN", "yes", "\"yes\" is not true or false"),
             ("BLOB", "0", "\"0\" is not hexadecimal"),
             ("BLOB", "+1", "\"+1\" is not hexadecimal"),
-            (
-                "DATE",
-                "x",
-                "it has the type DATE, which SQLite does not know",
-            ),
+            ("DATE", "x", "it has the type DATE, which SQLite does not know"),
         ] {
             assert_eq!(value(ty, text), Err(message.to_owned()));
         }

@@ -67,14 +67,7 @@ impl Pool {
                     .spawn(move || serve(connection, &queue))
             })
             .collect::<Result<_, _>>()?;
-        Ok((
-            Self {
-                jobs,
-                free,
-                timeout,
-            },
-            threads,
-        ))
+        Ok((Self { jobs, free, timeout }, threads))
     }
 
     /// Runs something on a free connection. A caller that stops waiting interrupts it.
@@ -82,22 +75,14 @@ impl Pool {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, BackendError> + Send + 'static,
     ) -> Result<T, BackendError> {
-        let permit = self
-            .free
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| closed())?;
+        let permit = self.free.clone().acquire_owned().await.map_err(|_| closed())?;
         let abandoned = Arc::new(AtomicBool::new(false));
         let _abandon = Abandon(abandoned.clone());
         let timeout = self.timeout;
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection, watch| {
             let deadline = (!timeout.is_zero()).then(|| Instant::now() + timeout);
-            *watch.0.lock() = Some(Limits {
-                abandoned: abandoned.clone(),
-                deadline,
-            });
+            *watch.0.lock() = Some(Limits { abandoned: abandoned.clone(), deadline });
             let result = catch_unwind(AssertUnwindSafe(|| work(connection)))
                 .unwrap_or_else(|_| Err(internal("reading the database panicked")));
             *watch.0.lock() = None;

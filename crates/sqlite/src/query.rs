@@ -20,15 +20,9 @@ pub(crate) fn fetch_all(
     // A single SELECT is a snapshot by itself.
     let snapshot = match batch.len() {
         0 | 1 => None,
-        _ => Some(
-            connection
-                .unchecked_transaction()
-                .map_err(|e| backend_error(&e))?,
-        ),
+        _ => Some(connection.unchecked_transaction().map_err(|e| backend_error(&e))?),
     };
-    let mut prepared = connection
-        .prepare_cached(&statement.sql)
-        .map_err(|e| backend_error(&e))?;
+    let mut prepared = connection.prepare_cached(&statement.sql).map_err(|e| backend_error(&e))?;
     let mut results = Vec::with_capacity(batch.len());
     for values in batch {
         parameters::bind(&mut prepared, &statement.param_types, values)?;
@@ -95,9 +89,6 @@ pub(crate) struct Query {
 
 impl Query {
     pub(crate) fn one(statement: &Statement, values: &Values) -> Self {
-        Self {
-            statement: statement.clone(),
-            batch: Arc::new([values.clone()]),
-        }
+        Self { statement: statement.clone(), batch: Arc::new([values.clone()]) }
     }
 }

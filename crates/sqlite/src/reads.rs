@@ -66,9 +66,7 @@ impl Inspector {
                     }
                 }
                 AuthAction::Function { function_name } => {
-                    seen.lock()
-                        .functions
-                        .insert(function_name.to_ascii_lowercase());
+                    seen.lock().functions.insert(function_name.to_ascii_lowercase());
                 }
                 _ => {}
             }
@@ -90,20 +88,12 @@ impl Inspector {
         let seen = std::mem::take(&mut *self.0.lock());
         let mut reads = Reads {
             tables: BTreeSet::new(),
-            volatile: seen
-                .functions
-                .iter()
-                .any(|f| VOLATILE.contains(&f.as_str())),
+            volatile: seen.functions.iter().any(|f| VOLATILE.contains(&f.as_str())),
         };
         for name in seen.relations {
             // A table of which no column is read has the name that the statement calls it by.
-            match relations
-                .iter()
-                .find(|r| r.name.eq_ignore_ascii_case(&name))
-            {
-                Some(Relation {
-                    kind: Kind::View, ..
-                }) => {}
+            match relations.iter().find(|r| r.name.eq_ignore_ascii_case(&name)) {
+                Some(Relation { kind: Kind::View, .. }) => {}
                 Some(relation) => {
                     reads.volatile |= relation.kind == Kind::ForeignVirtual;
                     reads.tables.insert(relation.name.clone());

@@ -47,10 +47,7 @@ pub(crate) fn relations(connection: &Connection) -> Result<Vec<Relation>> {
             _ if without_rowid => Kind::WithoutRowid,
             _ => Kind::Table,
         };
-        Ok(Relation {
-            name: row.get(0)?,
-            kind,
-        })
+        Ok(Relation { name: row.get(0)?, kind })
     })?;
     rows.collect()
 }
@@ -69,9 +66,7 @@ fn keeps_its_content(sql: &str) -> bool {
     };
     let known = ["fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly"];
     known.iter().any(|m| found[1].eq_ignore_ascii_case(m))
-        && !found
-            .get(2)
-            .is_some_and(|args| elsewhere.is_match(args.as_str()))
+        && !found.get(2).is_some_and(|args| elsewhere.is_match(args.as_str()))
 }
 
 /// A name in double quotes.
@@ -94,14 +89,8 @@ mod tests {
             ("CREATE VIRTUAL TABLE a USING fts5(x)", true),
             ("create virtual table a using FTS4", true),
             ("CREATE VIRTUAL TABLE a USING rtree(id, x, y);", true),
-            (
-                "CREATE VIRTUAL TABLE a USING fts5(x, content='posts')",
-                false,
-            ),
-            (
-                "CREATE VIRTUAL TABLE a USING fts5(x, content = posts)",
-                false,
-            ),
+            ("CREATE VIRTUAL TABLE a USING fts5(x, content='posts')", false),
+            ("CREATE VIRTUAL TABLE a USING fts5(x, content = posts)", false),
             ("CREATE VIRTUAL TABLE a USING csv(filename='x')", false),
             ("", false),
         ] {

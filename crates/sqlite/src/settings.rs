@@ -47,10 +47,7 @@ impl Settings {
     /// The settings that a database URL stands for: `sqlite:app.db`, `sqlite:///srv/app.db`, with
     /// `?mode=ro`, `?mode=rw` (the default) or `?mode=rwc` (create the file if it is missing).
     pub fn from_url(url: &str) -> Result<Self, OpenError> {
-        let invalid = |why: &str| OpenError::Url {
-            url: url.to_owned(),
-            why: why.to_owned(),
-        };
+        let invalid = |why: &str| OpenError::Url { url: url.to_owned(), why: why.to_owned() };
         let rest = url
             .strip_prefix("sqlite:")
             .or_else(|| url.strip_prefix("file:"))
@@ -60,9 +57,7 @@ impl Settings {
         let path = percent_decoded(path)
             .ok_or_else(|| invalid("a `%` is not followed by two hex digits"))?;
         if path.is_empty() {
-            return Err(invalid(
-                "it names no file; write for example `sqlite:app.db`",
-            ));
+            return Err(invalid("it names no file; write for example `sqlite:app.db`"));
         }
         let mut settings = Self::new(path);
         for option in query.split('&').filter(|o| !o.is_empty()) {
@@ -104,10 +99,7 @@ mod tests {
         assert_eq!(path("sqlite:app.db"), PathBuf::from("app.db"));
         assert_eq!(path("sqlite:./a/b.db"), PathBuf::from("./a/b.db"));
         assert_eq!(path("sqlite:///srv/app.db"), PathBuf::from("/srv/app.db"));
-        assert_eq!(
-            path("sqlite:/srv/my%20app.db?mode=rw"),
-            PathBuf::from("/srv/my app.db")
-        );
+        assert_eq!(path("sqlite:/srv/my%20app.db?mode=rw"), PathBuf::from("/srv/my app.db"));
         assert!(Settings::from_url("sqlite:a.db?mode=rwc").unwrap().create);
         assert!(Settings::from_url("sqlite:a.db?mode=ro").unwrap().read_only);
     }

@@ -49,23 +49,20 @@ impl Tracker {
     pub(crate) fn install(connection: &mut Connection) -> Result<Self> {
         let tracker = Self(Arc::default());
         let state = tracker.0.clone();
-        connection.update_hook(Some(
-            move |_: Action, database: &str, table: &str, _: i64| {
-                let mut state = state.lock();
-                if database == "main" && !state.pending.contains(table) {
-                    state.pending.insert(table.to_owned());
-                }
-            },
-        ))?;
+        connection.update_hook(Some(move |_: Action, database: &str, table: &str, _: i64| {
+            let mut state = state.lock();
+            if database == "main" && !state.pending.contains(table) {
+                state.pending.insert(table.to_owned());
+            }
+        }))?;
         let state = tracker.0.clone();
         connection.commit_hook(Some(move || {
             state.lock().commit();
             false
         }))?;
         let state = tracker.0.clone();
-        connection.authorizer(Some(move |context: AuthContext<'_>| {
-            state.lock().authorize(context)
-        }))?;
+        connection
+            .authorizer(Some(move |context: AuthContext<'_>| state.lock().authorize(context)))?;
         tracker.reload(connection)?;
         Ok(tracker)
     }

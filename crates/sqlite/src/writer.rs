@@ -45,12 +45,7 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
-        let room = self
-            .room
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| closed())?;
+        let room = self.room.clone().acquire_owned().await.map_err(|_| closed())?;
         let (reply, answer) = oneshot::channel();
         self.send(Box::new(move |state| {
             drop(room);
@@ -131,26 +126,21 @@ impl State {
         done: oneshot::Sender<()>,
     ) -> std::io::Result<Writer> {
         let (jobs, queue) = mpsc::channel::<Job>();
-        std::thread::Builder::new()
-            .name("sqlite-writer".to_owned())
-            .spawn(move || {
-                self.serve(&queue);
-                self.feeds.close();
-                for reader in readers {
-                    if reader.join().is_err() {
-                        tracing::error!("a reading thread panicked");
-                    }
+        std::thread::Builder::new().name("sqlite-writer".to_owned()).spawn(move || {
+            self.serve(&queue);
+            self.feeds.close();
+            for reader in readers {
+                if reader.join().is_err() {
+                    tracing::error!("a reading thread panicked");
                 }
-                if let Err((_, error)) = self.connection.close() {
-                    tracing::warn!(%error, "closing the database failed");
-                }
-                // Only `Sqlite::close` waits for this.
-                let _ = done.send(());
-            })?;
-        Ok(Writer {
-            jobs,
-            room: Arc::new(Semaphore::new(WAITING)),
-        })
+            }
+            if let Err((_, error)) = self.connection.close() {
+                tracing::warn!(%error, "closing the database failed");
+            }
+            // Only `Sqlite::close` waits for this.
+            let _ = done.send(());
+        })?;
+        Ok(Writer { jobs, room: Arc::new(Semaphore::new(WAITING)) })
     }
 
     fn serve(&mut self, queue: &mpsc::Receiver<Job>) {

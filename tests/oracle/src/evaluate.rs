@@ -155,7 +155,9 @@ fn function_of(function: &str, values: &[&Value]) -> Json {
     match function {
         "sum" => match values[0] {
             Value::Int(_) => {
-                json!(values.iter().map(|v| if let Value::Int(i) = v { *i } else { 0 }).sum::<i64>())
+                json!(
+                    values.iter().map(|v| if let Value::Int(i) = v { *i } else { 0 }).sum::<i64>()
+                )
             }
             _ => json!(values.iter().map(|v| number(v)).sum::<f64>()),
         },
@@ -211,20 +213,20 @@ fn equal(a: &Value, b: &Value) -> Option<bool> {
 /// Three-valued: `None` is unknown.
 fn holds(world: &World, t: usize, row: &Row, filter: &Filter) -> Option<bool> {
     match filter {
-        Filter::And(all) => all.iter().fold(Some(true), |acc, f| {
-            match (acc, holds(world, t, row, f)) {
+        Filter::And(all) => {
+            all.iter().fold(Some(true), |acc, f| match (acc, holds(world, t, row, f)) {
                 (Some(false), _) | (_, Some(false)) => Some(false),
                 (Some(true), Some(true)) => Some(true),
                 _ => None,
-            }
-        }),
-        Filter::Or(any) => any.iter().fold(Some(false), |acc, f| {
-            match (acc, holds(world, t, row, f)) {
+            })
+        }
+        Filter::Or(any) => {
+            any.iter().fold(Some(false), |acc, f| match (acc, holds(world, t, row, f)) {
                 (Some(true), _) | (_, Some(true)) => Some(true),
                 (Some(false), Some(false)) => Some(false),
                 _ => None,
-            }
-        }),
+            })
+        }
         Filter::Not(inner) => holds(world, t, row, inner).map(|b| !b),
         Filter::Compare(c, op, value) => compare(*op, &row[*c], value),
         Filter::In(c, negated, values) => {
@@ -251,9 +253,7 @@ fn holds(world: &World, t: usize, row: &Row, filter: &Filter) -> Option<bool> {
             let target = world.relationships[t][*r].target;
             let count = related(world, t, row, *r)
                 .iter()
-                .filter(|x| {
-                    inner.as_ref().is_none_or(|f| holds(world, target, x, f) == Some(true))
-                })
+                .filter(|x| inner.as_ref().is_none_or(|f| holds(world, target, x, f) == Some(true)))
                 .count();
             compare(*op, &Value::Int(i64::try_from(count).unwrap()), &Value::Int(*n))
         }

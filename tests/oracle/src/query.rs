@@ -197,7 +197,10 @@ impl Writer<'_> {
             1 => {
                 let (args, text) = self.args(t, 2);
                 let (aggregates, selection) = self.aggregates(t, 1);
-                (Root::Aggregate(t, args, aggregates), format!("{name}_aggregate{text} {selection}"))
+                (
+                    Root::Aggregate(t, args, aggregates),
+                    format!("{name}_aggregate{text} {selection}"),
+                )
             }
             _ => {
                 let (args, text) = self.args(t, 2);
@@ -338,11 +341,8 @@ impl Writer<'_> {
             // By key alone.
             args.order =
                 vec![Order { by: OrderBy::Column(0), descending: false, nulls_first: None }];
-            let text = if parts.is_empty() {
-                String::new()
-            } else {
-                format!("({})", parts.join(", "))
-            };
+            let text =
+                if parts.is_empty() { String::new() } else { format!("({})", parts.join(", ")) };
             return (args, text);
         }
         if self.random.one_in(2) {
@@ -433,10 +433,8 @@ impl Writer<'_> {
                     let (op, word) = *self.random.pick(&OPS);
                     let n = i64::try_from(self.random.below(4)).unwrap();
                     let n_text = self.value(&Value::Int(n), Type::Int, false);
-                    let inner = self
-                        .random
-                        .one_in(2)
-                        .then(|| self.filter(relationship.target, depth - 1));
+                    let inner =
+                        self.random.one_in(2).then(|| self.filter(relationship.target, depth - 1));
                     let filter_text = inner
                         .as_ref()
                         .map(|(_, text)| format!("filter: {{{text}}}, "))
@@ -465,12 +463,14 @@ impl Writer<'_> {
                             .map(|_| random_value(self.random, column.ty))
                             .collect();
                         let negated = self.random.one_in(3);
-                        let texts: Vec<_> =
-                            values.iter().map(|v| json_of(v).to_string()).collect();
+                        let texts: Vec<_> = values.iter().map(|v| json_of(v).to_string()).collect();
                         let word = if negated { "_nin" } else { "_in" };
                         let text = if self.random.one_in(3) {
                             let list = values.iter().map(json_of).collect();
-                            self.variable(Json::Array(list), &format!("[{}!]", type_name(column.ty)))
+                            self.variable(
+                                Json::Array(list),
+                                &format!("[{}!]", type_name(column.ty)),
+                            )
                         } else {
                             format!("[{}]", texts.join(", "))
                         };

@@ -1,6 +1,10 @@
 //! Real databases that hold a world, for the length of a test.
 
-use std::{path::PathBuf, sync::atomic::{AtomicU32, Ordering}, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use artesian_postgres::Postgres;
 use artesian_sql::model::{Cardinality, Model};

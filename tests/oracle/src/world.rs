@@ -89,10 +89,10 @@ impl World {
         let count = 2 + random.below(4);
         let mut tables: Vec<Table> = Vec::new();
         for (i, name) in TABLES.iter().take(count).enumerate() {
-            let mut columns =
-                vec![Column { name: "id".into(), ty: Type::Int, references: None }];
+            let mut columns = vec![Column { name: "id".into(), ty: Type::Int, references: None }];
             for c in 0..2 + random.below(4) {
-                let ty = *random.pick(&[Type::Int, Type::Text, Type::Bool, Type::Float, Type::Text]);
+                let ty =
+                    *random.pick(&[Type::Int, Type::Text, Type::Bool, Type::Float, Type::Text]);
                 columns.push(Column { name: format!("c{c}"), ty, references: None });
             }
             let references = if i == 0 { random.below(2) } else { 1 + random.below(2) };
@@ -194,6 +194,8 @@ pub fn random_value(random: &mut Random, ty: Type) -> Value {
         Type::Int => Value::Int(i64::try_from(random.below(9)).unwrap() - 2),
         Type::Text => Value::Text((*random.pick(&WORDS)).to_owned()),
         Type::Bool => Value::Bool(random.one_in(2)),
-        Type::Float => Value::Float(f64::from(u8::try_from(random.below(20)).unwrap()) * 0.25 - 1.5),
+        Type::Float => {
+            Value::Float(f64::from(u8::try_from(random.below(20)).unwrap()) * 0.25 - 1.5)
+        }
     }
 }

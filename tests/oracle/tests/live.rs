@@ -45,7 +45,8 @@ impl Scene {
             },
             ..DatabaseConfig::default()
         };
-        let database = Database::open(Arc::new(backend), config, Arc::new(NoObserver)).await.unwrap();
+        let database =
+            Database::open(Arc::new(backend), config, Arc::new(NoObserver)).await.unwrap();
         learn_relationships(&mut world, database.model());
         let source = Arc::clone(&database) as Arc<dyn Source>;
         Self {
@@ -126,7 +127,9 @@ impl Scene {
                     watcher.query.document("query"),
                     watcher.query.variables,
                     String::from_utf8_lossy(&fresh.bytes),
-                    String::from_utf8_lossy(watcher.last.lock().unwrap().as_deref().unwrap_or_default()),
+                    String::from_utf8_lossy(
+                        watcher.last.lock().unwrap().as_deref().unwrap_or_default()
+                    ),
                 );
             }
         }
@@ -187,7 +190,10 @@ async fn sqlite_subscribers_have_the_latest_result() {
                 if random.one_in(3) {
                     let sql = statements.join(";\n");
                     let end = if commit { "COMMIT" } else { "ROLLBACK" };
-                    if other_process.execute_batch(&format!("BEGIN IMMEDIATE;\n{sql};\n{end}")).is_err() {
+                    if other_process
+                        .execute_batch(&format!("BEGIN IMMEDIATE;\n{sql};\n{end}"))
+                        .is_err()
+                    {
                         other_process.execute_batch("ROLLBACK").unwrap();
                     }
                 } else {
@@ -197,7 +203,11 @@ async fn sqlite_subscribers_have_the_latest_result() {
                             for s in &statements {
                                 t.execute_batch(s)?;
                             }
-                            if commit { Ok(()) } else { Err(artesian_sqlite::rusqlite::Error::InvalidQuery) }
+                            if commit {
+                                Ok(())
+                            } else {
+                                Err(artesian_sqlite::rusqlite::Error::InvalidQuery)
+                            }
                         })
                         .await;
                 }

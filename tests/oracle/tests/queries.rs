@@ -22,7 +22,8 @@ use serde_json::Value as Json;
 fn same(a: &Json, b: &Json) -> bool {
     match (a, b) {
         (Json::Number(x), Json::Number(y)) => {
-            let (x, y) = (x.to_string().parse::<f64>().unwrap(), y.to_string().parse::<f64>().unwrap());
+            let (x, y) =
+                (x.to_string().parse::<f64>().unwrap(), y.to_string().parse::<f64>().unwrap());
             (x - y).abs() <= 1e-9 * x.abs().max(1.0)
         }
         (Json::Array(x), Json::Array(y)) => {

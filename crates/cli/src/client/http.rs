@@ -19,11 +19,8 @@ const ACCEPT: &str = "application/graphql-response+json, application/json;q=0.9"
 pub async fn query(endpoint: &Endpoint, asked: &Asked) -> Result<Bytes, ClientError> {
     let response = post(endpoint, asked, ACCEPT).await?;
     let status = response.status();
-    let answer = |what: String| ClientError::Answer {
-        endpoint: endpoint.http(),
-        what,
-        is_refusal: false,
-    };
+    let answer =
+        |what: String| ClientError::Answer { endpoint: endpoint.http(), what, is_refusal: false };
     let body = Limited::new(response.into_body(), LONGEST_ANSWER);
     let body = body.collect().await.map_err(|error| ClientError::Closed {
         endpoint: endpoint.http(),
@@ -32,11 +29,7 @@ pub async fn query(endpoint: &Endpoint, asked: &Asked) -> Result<Bytes, ClientEr
     let bytes = body.to_bytes();
     let is_answer = serde_json::from_slice::<Json>(&bytes)
         .is_ok_and(|json| json.get("data").is_some() || json.get("errors").is_some());
-    if is_answer {
-        Ok(bytes)
-    } else {
-        Err(answer(described(status, &bytes)))
-    }
+    if is_answer { Ok(bytes) } else { Err(answer(described(status, &bytes))) }
 }
 
 /// Sends an operation and gives the answer, whatever it is.
@@ -45,10 +38,7 @@ pub async fn post(
     asked: &Asked,
     accept: &str,
 ) -> Result<Response<Incoming>, ClientError> {
-    let failed = |why: String| ClientError::Unreachable {
-        endpoint: endpoint.http(),
-        why,
-    };
+    let failed = |why: String| ClientError::Unreachable { endpoint: endpoint.http(), why };
     let mut request = Request::post(endpoint.path.as_str())
         .header(header::HOST, &endpoint.authority)
         .header(header::USER_AGENT, super::USER_AGENT)
@@ -76,14 +66,7 @@ pub async fn post(
 /// An answer that is no GraphQL, in a few words.
 pub fn described(status: http::StatusCode, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(300)]);
-    let text: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let text = text.trim();
-    if text.is_empty() {
-        format!("{status} without a body")
-    } else {
-        format!("{status}: {text}")
-    }
+    if text.is_empty() { format!("{status} without a body") } else { format!("{status}: {text}") }
 }

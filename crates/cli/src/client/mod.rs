@@ -74,11 +74,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Understands `http`, `https`, `ws` and `wss` URLs.
     pub fn parse(text: &str) -> Result<Self, ClientError> {
-        let bad = |why: &str| {
-            Err(ClientError::Url(format!(
-                "{why}: write https://host/graphql"
-            )))
-        };
+        let bad = |why: &str| Err(ClientError::Url(format!("{why}: write https://host/graphql")));
         let Ok(uri) = text.parse::<Uri>() else {
             return bad("this is no URL");
         };
@@ -100,9 +96,7 @@ impl Endpoint {
         Ok(Self {
             is_secure,
             host: authority.host().trim_matches(['[', ']']).to_owned(),
-            port: authority
-                .port_u16()
-                .unwrap_or(if is_secure { 443 } else { 80 }),
+            port: authority.port_u16().unwrap_or(if is_secure { 443 } else { 80 }),
             authority: authority.as_str().to_owned(),
             path: path.to_owned(),
         })
@@ -142,21 +136,12 @@ mod tests {
         assert_eq!((far.port, far.path.as_str()), (443, "/"));
         assert_eq!(far.ws(), "wss://api.example.com/");
         let v6 = of("http://[::1]:4000/");
-        assert_eq!(
-            (v6.host.as_str(), v6.authority.as_str()),
-            ("::1", "[::1]:4000")
-        );
+        assert_eq!((v6.host.as_str(), v6.authority.as_str()), ("::1", "[::1]:4000"));
     }
 
     #[test]
     fn bad_urls_say_what_to_write() {
-        for bad in [
-            "localhost:8080",
-            "/graphql",
-            "ftp://h/",
-            "http://",
-            "http://u:hush@h/",
-        ] {
+        for bad in ["localhost:8080", "/graphql", "ftp://h/", "http://", "http://u:hush@h/"] {
             let message = Endpoint::parse(bad).unwrap_err().to_string();
             assert!(message.starts_with("--endpoint: "), "{message}");
             assert!(!message.contains("hush"), "{message}");

@@ -22,11 +22,7 @@ impl Update {
 
     /// A result of errors alone.
     pub fn errors(errors: Json) -> Self {
-        let errors = if errors.is_array() {
-            errors
-        } else {
-            Json::Array(vec![errors])
-        };
+        let errors = if errors.is_array() { errors } else { Json::Array(vec![errors]) };
         let object = Map::from_iter([("errors".to_owned(), errors)]);
         Self::new(Json::Object(object).to_string().into())
     }
@@ -87,19 +83,15 @@ impl Results {
         if protocol != Protocol::Sse {
             match ws::Socket::open(endpoint, asked, protocol, init).await {
                 Ok(socket) => return Ok(Self::WebSocket(Box::new(socket))),
-                Err(ClientError::Answer {
-                    is_refusal: true,
-                    what,
-                    ..
-                }) if protocol == Protocol::Auto => {
+                Err(ClientError::Answer { is_refusal: true, what, .. })
+                    if protocol == Protocol::Auto =>
+                {
                     tracing::debug!("no WebSocket ({what}): trying an event stream");
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(Self::Sse(Box::new(
-            sse::Stream::open(endpoint, asked).await?,
-        )))
+        Ok(Self::Sse(Box::new(sse::Stream::open(endpoint, asked).await?)))
     }
 
     /// The next result; `None` after the last.

@@ -44,9 +44,7 @@ impl Parser {
             if !self.buffer.is_empty() {
                 self.after_return = false;
             }
-            let end = self.buffer[self.seen..]
-                .iter()
-                .position(|b| matches!(b, b'\n' | b'\r'));
+            let end = self.buffer[self.seen..].iter().position(|b| matches!(b, b'\n' | b'\r'));
             let Some(end) = end.map(|at| at + self.seen) else {
                 break;
             };
@@ -64,19 +62,11 @@ impl Parser {
     }
 
     fn line(&mut self, line: &str) -> Option<Event> {
-        let line = if self.started {
-            line
-        } else {
-            line.trim_start_matches('\u{feff}')
-        };
+        let line = if self.started { line } else { line.trim_start_matches('\u{feff}') };
         self.started = true;
         if line.is_empty() {
             let kind = std::mem::take(&mut self.kind);
-            let kind = if kind.is_empty() {
-                "message".to_owned()
-            } else {
-                kind
-            };
+            let kind = if kind.is_empty() { "message".to_owned() } else { kind };
             return self.data.take().map(|data| Event { kind, data });
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
@@ -122,11 +112,7 @@ impl Stream {
             });
         }
         let status = response.status();
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .map(|body| body.to_bytes());
+        let body = response.into_body().collect().await.map(|body| body.to_bytes());
         Err(ClientError::Answer {
             endpoint: endpoint.http(),
             what: http::described(status, &body.unwrap_or_default()),
@@ -145,10 +131,7 @@ impl Stream {
                     _ => {}
                 }
             }
-            let closed = |why: String| ClientError::Closed {
-                endpoint: self.endpoint.http(),
-                why,
-            };
+            let closed = |why: String| ClientError::Closed { endpoint: self.endpoint.http(), why };
             match self.body.frame().await {
                 None => return Err(closed("the stream ended without `complete`".to_owned())),
                 Some(Err(error)) => return Err(closed(error.to_string())),
@@ -171,17 +154,9 @@ mod tests {
                         data\n\nevent: x\r\ndata: y\r\n\r\nevent:complete\rdata:\r\revent: lost\n\n";
 
     fn expected() -> Vec<Event> {
-        [
-            ("next", "{\"a\":\n1}"),
-            ("message", ""),
-            ("x", "y"),
-            ("complete", ""),
-        ]
-        .map(|(kind, data)| Event {
-            kind: kind.to_owned(),
-            data: data.to_owned(),
-        })
-        .to_vec()
+        [("next", "{\"a\":\n1}"), ("message", ""), ("x", "y"), ("complete", "")]
+            .map(|(kind, data)| Event { kind: kind.to_owned(), data: data.to_owned() })
+            .to_vec()
     }
 
     #[test]

@@ -21,16 +21,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bidirectional for T {}
 
 /// Connects to a server.
 pub async fn connect(endpoint: &Endpoint) -> Result<Box<dyn Bidirectional>, ClientError> {
-    let failed = |why: String| ClientError::Unreachable {
-        endpoint: endpoint.http(),
-        why,
-    };
+    let failed = |why: String| ClientError::Unreachable { endpoint: endpoint.http(), why };
     match tokio::time::timeout(CONNECT_TIMEOUT, open(endpoint)).await {
         Ok(result) => result.map_err(failed),
-        Err(_) => Err(failed(format!(
-            "no answer within {} s",
-            CONNECT_TIMEOUT.as_secs()
-        ))),
+        Err(_) => Err(failed(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
     }
 }
 
@@ -45,10 +39,7 @@ async fn open(endpoint: &Endpoint) -> Result<Box<dyn Bidirectional>, String> {
     }
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| error.to_string())?;
     let connector = TlsConnector::from(tls()?);
-    let stream = connector
-        .connect(name, stream)
-        .await
-        .map_err(|error| format!("TLS: {error}"))?;
+    let stream = connector.connect(name, stream).await.map_err(|error| format!("TLS: {error}"))?;
     Ok(Box::new(stream))
 }
 
@@ -58,11 +49,9 @@ fn tls() -> Result<Arc<ClientConfig>, String> {
     let found = rustls_native_certs::load_native_certs();
     let (added, _) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
-        return Err(
-            "this system has no certificates of authorities to trust (on Debian: the \
+        return Err("this system has no certificates of authorities to trust (on Debian: the \
                     package ca-certificates)"
-                .to_owned(),
-        );
+            .to_owned());
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

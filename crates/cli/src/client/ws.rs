@@ -122,12 +122,7 @@ impl Socket {
     ) -> Result<Self, ClientError> {
         let (socket, dialect) = upgrade(endpoint, asked, protocol).await?;
         let endpoint = endpoint.clone();
-        let mut this = Self {
-            socket,
-            dialect,
-            endpoint,
-            is_over: false,
-        };
+        let mut this = Self { socket, dialect, endpoint, is_over: false };
         let payload = init.unwrap_or_else(|| headers_payload(asked));
         let mut message = json!({ "type": "connection_init" });
         if !payload.is_empty() {
@@ -219,10 +214,7 @@ impl Socket {
     }
 
     fn closed(&self, why: &str) -> ClientError {
-        ClientError::Closed {
-            endpoint: self.endpoint.ws(),
-            why: why.to_owned(),
-        }
+        ClientError::Closed { endpoint: self.endpoint.ws(), why: why.to_owned() }
     }
 }
 
@@ -231,10 +223,7 @@ fn headers_payload(asked: &Asked) -> Map<String, Json> {
     if asked.headers.is_empty() {
         return Map::new();
     }
-    let headers = asked
-        .headers
-        .iter()
-        .map(|(n, v)| (n.clone(), Json::String(v.clone())));
+    let headers = asked.headers.iter().map(|(n, v)| (n.clone(), Json::String(v.clone())));
     Map::from_iter([("headers".to_owned(), Json::Object(headers.collect()))])
 }
 
@@ -255,9 +244,8 @@ async fn upgrade(
     };
     let scheme = if endpoint.is_secure { "wss" } else { "ws" };
     let url = format!("{scheme}://{}{}", endpoint.authority, endpoint.path);
-    let mut request = url
-        .into_client_request()
-        .map_err(|error| ClientError::Url(error.to_string()))?;
+    let mut request =
+        url.into_client_request().map_err(|error| ClientError::Url(error.to_string()))?;
     let headers = request.headers_mut();
     let known = [
         (header::SEC_WEBSOCKET_PROTOCOL, offered.as_str()),
@@ -298,9 +286,7 @@ async fn upgrade(
         Err(_) => return Err(answer("nothing within 30 s".to_owned(), false)),
     };
     let chosen = response.headers().get(header::SEC_WEBSOCKET_PROTOCOL);
-    let chosen = chosen
-        .and_then(|name| name.to_str().ok())
-        .unwrap_or_default();
+    let chosen = chosen.and_then(|name| name.to_str().ok()).unwrap_or_default();
     let dialect = Dialect::of_name(chosen).ok_or_else(|| {
         let what = format!("a WebSocket with the subprotocol `{chosen}`, not {offered}");
         answer(what, true)
@@ -320,11 +306,7 @@ mod tests {
         let errors = r#"{"errors":[{"message":"no"}]}"#;
         use Dialect::{Legacy, Transport};
         for (dialect, text, expected) in [
-            (
-                Transport,
-                r#"{"type":"connection_ack","payload":{}}"#,
-                Meaning::Ack,
-            ),
+            (Transport, r#"{"type":"connection_ack","payload":{}}"#, Meaning::Ack),
             (
                 Transport,
                 r#"{"id":"1","type":"next","payload":{"data":{"n":1.10}}}"#,
@@ -335,16 +317,8 @@ mod tests {
                 r#"{"id":"1","type":"error","payload":[{"message":"no"}]}"#,
                 Meaning::Failed(update(errors)),
             ),
-            (
-                Transport,
-                r#"{"type":"ping"}"#,
-                Meaning::Reply(r#"{"type":"pong"}"#.to_owned()),
-            ),
-            (
-                Transport,
-                r#"{"id":"1","type":"complete"}"#,
-                Meaning::Complete,
-            ),
+            (Transport, r#"{"type":"ping"}"#, Meaning::Reply(r#"{"type":"pong"}"#.to_owned())),
+            (Transport, r#"{"id":"1","type":"complete"}"#, Meaning::Complete),
             (Transport, r#"{"type":"data"}"#, Meaning::Nothing),
             (
                 Legacy,

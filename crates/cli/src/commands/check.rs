@@ -25,22 +25,10 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
     }
     let (errors, warnings) = (report.errors, report.warnings);
     let many = |count: usize, what: &str| {
-        if count == 1 {
-            format!("1 {what}")
-        } else {
-            format!("{count} {what}s")
-        }
+        if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
     };
-    output::line(&format!(
-        "{}, {}",
-        many(errors, "error"),
-        many(warnings, "warning")
-    ))?;
-    if errors > 0 {
-        Err(CliError::TOLD)
-    } else {
-        Ok(())
-    }
+    output::line(&format!("{}, {}", many(errors, "error"), many(warnings, "warning")))?;
+    if errors > 0 { Err(CliError::TOLD) } else { Ok(()) }
 }
 
 async fn check(matches: &ArgMatches, report: &mut Report) -> Result<(), CliError> {
@@ -82,10 +70,7 @@ fn server(settings: &Settings, opened: &Opened, report: &mut Report) -> Result<(
         Ok(_) => report.good("server: its settings can be used")?,
         Err(error) => report.error(&format!("server: {error}"))?,
     }
-    let host = settings
-        .listen
-        .rsplit_once(':')
-        .map_or("", |(host, _)| host);
+    let host = settings.listen.rsplit_once(':').map_or("", |(host, _)| host);
     let is_local = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
     if settings.server.admin_secrets.is_empty() && !is_local {
         report.warning(&format!(
@@ -108,59 +93,34 @@ async fn tables(opened: &Opened, report: &mut Report) -> Result<(), CliError> {
         }
     }
     let all = model.tables.len();
-    report.line(
-        good == all,
-        &format!("privileges: {good} of {all} tables and views can be read"),
-    )?;
+    report
+        .line(good == all, &format!("privileges: {good} of {all} tables and views can be read"))?;
     Ok(())
 }
 
 async fn read_nothing(opened: &Opened, table: &ModelTable) -> Result<(), String> {
-    let columns: Vec<&str> = table
-        .columns
-        .iter()
-        .map(|column| column.name.as_str())
-        .collect();
-    let columns = if columns.is_empty() {
-        "__typename".to_owned()
-    } else {
-        columns.join(" ")
-    };
+    let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    let columns = if columns.is_empty() { "__typename".to_owned() } else { columns.join(" ") };
     let query = format!("{{ {}(limit: 0) {{ {columns} }} }}", table.roots.select.0);
-    let request = Request {
-        query: query.into(),
-        ..Request::default()
-    };
-    let prepared = opened
-        .engine
-        .prepare(request, &Identity::admin(), Allow::POST);
+    let request = Request { query: query.into(), ..Request::default() };
+    let prepared = opened.engine.prepare(request, &Identity::admin(), Allow::POST);
     let operation = prepared.map_err(|errors| {
-        errors
-            .into_iter()
-            .map(|error| error.message)
-            .collect::<Vec<_>>()
-            .join("; ")
+        errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; ")
     })?;
     let payload = operation.execute().await;
     if !payload.is_error {
         return Ok(());
     }
     let answer: Json = serde_json::from_slice(&payload.bytes).unwrap_or(Json::Null);
-    let text = |pointer: &str| {
-        answer
-            .pointer(pointer)
-            .and_then(Json::as_str)
-            .map(str::to_owned)
-    };
+    let text = |pointer: &str| answer.pointer(pointer).and_then(Json::as_str).map(str::to_owned);
     let code = text("/errors/0/extensions/internal/code").unwrap_or_default();
     let message = text("/errors/0/extensions/internal/message")
         .or_else(|| text("/errors/0/message"))
         .unwrap_or_else(|| "it cannot be read".to_owned());
     let remedy = match code.as_str() {
-        "42501" => format!(
-            ". GRANT SELECT ON {} TO the user that Artesian connects as",
-            table.table.name
-        ),
+        "42501" => {
+            format!(". GRANT SELECT ON {} TO the user that Artesian connects as", table.table.name)
+        }
         _ => String::new(),
     };
     Err(format!("{message}{remedy}"))

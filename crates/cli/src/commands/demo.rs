@@ -29,9 +29,7 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
     logging::start(&settings.log, "warn");
     let speed = matches.get_one::<f64>("speed").copied().unwrap_or(1.0);
     if !speed.is_finite() || speed < 0.0 {
-        return Err(CliError::Usage(
-            "--speed must be a number, 0 or more".to_owned(),
-        ));
+        return Err(CliError::Usage("--speed must be a number, 0 or more".to_owned()));
     }
     let shutdown = Shutdown::listen()?;
     let town = Town::make(matches.get_one::<PathBuf>("path")).await?;
@@ -84,25 +82,15 @@ impl Town {
     async fn make(path: Option<&PathBuf>) -> Result<Self, CliError> {
         match path {
             None => {
-                let temporary = demo::Temporary::create(SEED)
-                    .await
-                    .map_err(CliError::failed)?;
+                let temporary = demo::Temporary::create(SEED).await.map_err(CliError::failed)?;
                 let path = temporary.path();
-                Ok(Self {
-                    path,
-                    is_kept: false,
-                    _temporary: Some(temporary),
-                })
+                Ok(Self { path, is_kept: false, _temporary: Some(temporary) })
             }
             Some(path) => {
                 if !path.exists() {
                     demo::create(path, SEED).await.map_err(CliError::failed)?;
                 }
-                Ok(Self {
-                    path: path.clone(),
-                    is_kept: true,
-                    _temporary: None,
-                })
+                Ok(Self { path: path.clone(), is_kept: true, _temporary: None })
             }
         }
     }
@@ -114,10 +102,7 @@ async fn opened(
     settings: &Settings,
     metrics: &Metrics,
 ) -> Result<Opened, CliError> {
-    let config = DatabaseConfig {
-        name: "default".to_owned(),
-        ..DatabaseConfig::default()
-    };
+    let config = DatabaseConfig { name: "default".to_owned(), ..DatabaseConfig::default() };
     let database = Database::open(Arc::new(backend), config, metrics.live())
         .await
         .map_err(CliError::failed)?;
@@ -155,16 +140,8 @@ async fn start(
 }
 
 fn welcome(url: &str, town: &Town, speed: f64) -> String {
-    let kept = if town.is_kept {
-        ""
-    } else {
-        " (temporary; keep one with --path town.db)"
-    };
-    let life = if speed > 0.0 {
-        "customers order and couriers ride"
-    } else {
-        "nothing moves"
-    };
+    let kept = if town.is_kept { "" } else { " (temporary; keep one with --path town.db)" };
+    let life = if speed > 0.0 { "customers order and couriers ride" } else { "nothing moves" };
     format!(
         "\
 A town where people order food: {life}.

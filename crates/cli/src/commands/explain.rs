@@ -12,9 +12,7 @@ use crate::{connect::Opened, error::CliError, output};
 pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
     let asked = Asked::new(matches)?;
     let opened = super::open(matches).await?;
-    let prepared = opened
-        .engine
-        .prepare(asked.request(), &asked.identity(), Allow::ALL);
+    let prepared = opened.engine.prepare(asked.request(), &asked.identity(), Allow::ALL);
     let operation = prepared.map_err(|errors| {
         operation::tell_errors(&errors);
         CliError::TOLD
@@ -24,11 +22,7 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
         return Ok(());
     };
     let facts = Facts::gather(&opened, explanation).await?;
-    let text = if matches.get_flag("json") {
-        facts.json().to_string()
-    } else {
-        facts.text()
-    };
+    let text = if matches.get_flag("json") { facts.json().to_string() } else { facts.text() };
     Ok(output::line(text.trim_end())?)
 }
 
@@ -47,10 +41,7 @@ impl Facts {
         let param_types: Vec<ParamType> = explanation
             .parameters
             .iter()
-            .map(|(name, _)| ParamType {
-                name: name.clone(),
-                batch_element: name.clone(),
-            })
+            .map(|(name, _)| ParamType { name: name.clone(), batch_element: name.clone() })
             .collect();
         let values: Vec<ParamValue> = explanation
             .parameters
@@ -73,11 +64,8 @@ impl Facts {
                 .collect(),
             volatile: explanation.volatile,
         };
-        let (dependencies, is_polled) = opened
-            .database
-            .dependencies(&statement)
-            .await
-            .map_err(CliError::failed)?;
+        let (dependencies, is_polled) =
+            opened.database.dependencies(&statement).await.map_err(CliError::failed)?;
         let plan = opened.database.planner(&statement, &values.into()).await;
         let mut dependencies: Vec<String> =
             dependencies.iter().map(|table| table.to_string()).collect();
@@ -129,11 +117,7 @@ impl Facts {
             .map(|(at, (ty, value))| format!("{} {ty} = {}", at + 1, shown(value.as_deref())))
             .collect();
         let none = |text: String| {
-            if text.is_empty() {
-                "none".to_owned()
-            } else {
-                text
-            }
+            if text.is_empty() { "none".to_owned() } else { text }
         };
         section("Parameters", &none(parameters.join("\n")));
         let batch = if explanation.batch_sql.is_empty() {
@@ -150,11 +134,8 @@ impl Facts {
         };
         let dependencies = format!("{}{polled}", none(self.dependencies.join("\n")));
         section("Live: run again after a commit that changes", &dependencies);
-        let values: Vec<String> = explanation
-            .parameters
-            .iter()
-            .map(|(_, value)| shown(value.as_deref()))
-            .collect();
+        let values: Vec<String> =
+            explanation.parameters.iter().map(|(_, value)| shown(value.as_deref())).collect();
         let cohort = format!(
             "the statement and these values: ({})\nOperations that agree in both share one result, \
              whoever asks.",

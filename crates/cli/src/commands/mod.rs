@@ -35,9 +35,7 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
         Some(("subscribe", matches)) => subscribe::run(matches).await,
         Some(("explain", matches)) => explain::run(matches).await,
         // clap asks for a known command before it comes to this.
-        _ => Err(CliError::Usage(
-            "no such command; see artesian --help".to_owned(),
-        )),
+        _ => Err(CliError::Usage("no such command; see artesian --help".to_owned())),
     }
 }
 

@@ -40,12 +40,7 @@ impl Asked {
             headers.push(("x-hasura-admin-secret".to_owned(), secret.clone()));
         }
         let operation_name = args::text(matches, "operation-name").map(str::to_owned);
-        Ok(Self {
-            document,
-            variables,
-            operation_name,
-            headers,
-        })
+        Ok(Self { document, variables, operation_name, headers })
     }
 
     /// The same for the engine.
@@ -80,9 +75,7 @@ impl Asked {
             .filter(|(name, _)| name.starts_with("x-hasura-"))
             .collect();
         session.remove("x-hasura-admin-secret");
-        let role = session
-            .remove("x-hasura-role")
-            .unwrap_or_else(|| ADMIN_ROLE.to_owned());
+        let role = session.remove("x-hasura-role").unwrap_or_else(|| ADMIN_ROLE.to_owned());
         Identity::new(&role, session)
     }
 }
@@ -107,9 +100,7 @@ fn read(argument: &str) -> Result<String, CliError> {
 pub fn object(flag: &str, text: &str) -> Result<Map<String, Json>, CliError> {
     match serde_json::from_str(text) {
         Ok(Json::Object(object)) => Ok(object),
-        Ok(_) => Err(CliError::Usage(format!(
-            "{flag} must be a JSON object: {{\"id\": 7}}"
-        ))),
+        Ok(_) => Err(CliError::Usage(format!("{flag} must be a JSON object: {{\"id\": 7}}"))),
         Err(error) => Err(CliError::Usage(format!("{flag} is not JSON: {error}"))),
     }
 }
@@ -121,11 +112,7 @@ fn split_header(header: &str) -> Result<(String, String), CliError> {
     let (name, value) = (name.trim(), value.trim());
     let is_good =
         http::HeaderName::try_from(name).is_ok() && http::HeaderValue::from_str(value).is_ok();
-    if is_good {
-        Ok((name.to_owned(), value.to_owned()))
-    } else {
-        Err(bad(name))
-    }
+    if is_good { Ok((name.to_owned(), value.to_owned())) } else { Err(bad(name)) }
 }
 
 /// Tells errors on standard error, and the places they speak of.
@@ -153,10 +140,7 @@ mod tests {
         assert_eq!(pair, ("Authorization".to_owned(), "Bearer a:b".to_owned()));
         for bad in ["hush", "na me: hush", ": hush", "name: hu\nsh"] {
             let message = header(bad).unwrap_err().to_string();
-            assert!(
-                !message.contains("hush") && message.contains("Name: value"),
-                "{message}"
-            );
+            assert!(!message.contains("hush") && message.contains("Name: value"), "{message}");
         }
     }
 

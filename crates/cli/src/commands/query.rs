@@ -18,11 +18,7 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
     };
     let one_line = matches.get_flag("json") || !output::is_terminal();
     output::line(&printed(&bytes, one_line))?;
-    if is_error {
-        Err(CliError::TOLD)
-    } else {
-        Ok(())
-    }
+    if is_error { Err(CliError::TOLD) } else { Ok(()) }
 }
 
 async fn answer(matches: &ArgMatches, asked: &Asked) -> Result<(Bytes, bool), CliError> {
@@ -34,11 +30,7 @@ async fn answer(matches: &ArgMatches, asked: &Asked) -> Result<(Bytes, bool), Cl
         return Ok((bytes, has_errors));
     }
     let opened = super::open(matches).await?;
-    let prepare = |allow| {
-        opened
-            .engine
-            .prepare(asked.request(), &asked.identity(), allow)
-    };
+    let prepare = |allow| opened.engine.prepare(asked.request(), &asked.identity(), allow);
     let is_stream = prepare(Allow::ALL).is_ok_and(|operation| operation.is_stream());
     if is_stream {
         let message = "this is a live operation: use `artesian subscribe`";
@@ -69,10 +61,7 @@ mod tests {
     #[test]
     fn numbers_and_the_order_of_keys_survive() {
         let bytes = b"{\"data\":{\"z\":1.10,\n\"a\":12345678901234567890}}";
-        assert_eq!(
-            printed(bytes, true),
-            r#"{"data":{"z":1.10,"a":12345678901234567890}}"#
-        );
+        assert_eq!(printed(bytes, true), r#"{"data":{"z":1.10,"a":12345678901234567890}}"#);
         assert!(printed(bytes, false).contains("\n    \"z\": 1.10,\n"));
         assert_eq!(printed(b"no json\n", true), "no json");
     }

@@ -76,12 +76,7 @@ impl Running {
         metrics: Arc<Metrics>,
     ) -> Result<Self, CliError> {
         let watched = Arc::downgrade(&opened.database);
-        metrics.live().watch(move || {
-            watched
-                .upgrade()
-                .map(|d| d.live_stats())
-                .unwrap_or_default()
-        });
+        metrics.live().watch(move || watched.upgrade().map(|d| d.live_stats()).unwrap_or_default());
         let server = Server::new(opened.engine.clone(), settings.server.clone(), metrics)
             .map_err(|error| CliError::Usage(error.to_string()))?;
         let listen = &settings.listen;
@@ -104,12 +99,7 @@ impl Running {
             ip => ip.to_string(),
         };
         let url = format!("http://{host}:{}", address.port());
-        Ok(Self {
-            server,
-            listener,
-            url,
-            is_public: !address.ip().is_loopback(),
-        })
+        Ok(Self { server, listener, url, is_public: !address.ip().is_loopback() })
     }
 
     fn announce(&self, settings: &Settings, opened: &Opened, started: Instant) {
@@ -149,8 +139,6 @@ impl Running {
 
     /// Serves until the signal.
     pub async fn run(self, shutdown: Shutdown) {
-        self.server
-            .serve(self.listener, async move { shutdown.wanted().await })
-            .await;
+        self.server.serve(self.listener, async move { shutdown.wanted().await }).await;
     }
 }

@@ -49,11 +49,7 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
     }
     started.results.end().await;
     outcome?;
-    if screen.last_is_error {
-        Err(CliError::TOLD)
-    } else {
-        Ok(())
-    }
+    if screen.last_is_error { Err(CliError::TOLD) } else { Ok(()) }
 }
 
 /// A running operation with what keeps it running.
@@ -70,15 +66,10 @@ async fn start(matches: &ArgMatches, asked: Asked) -> Result<Started, CliError> 
             .map(|text| operation::object("--init-payload", text))
             .transpose()?;
         let results = Results::remote(&endpoint, &asked, protocol, init).await?;
-        return Ok(Started {
-            results,
-            _opened: None,
-        });
+        return Ok(Started { results, _opened: None });
     }
     let opened = super::open(matches).await?;
-    let prepared = opened
-        .engine
-        .prepare(asked.request(), &asked.identity(), Allow::ALL);
+    let prepared = opened.engine.prepare(asked.request(), &asked.identity(), Allow::ALL);
     let operation = prepared.map_err(told)?;
     if operation.kind() == OperationKind::Mutation {
         let message = "a mutation cannot be followed: use `artesian query`";
@@ -86,10 +77,7 @@ async fn start(matches: &ArgMatches, asked: Asked) -> Result<Started, CliError> 
     }
     // A query is followed like a subscription.
     let stream = operation.subscribe().await.map_err(told)?;
-    Ok(Started {
-        results: Results::Local(stream),
-        _opened: Some(opened),
-    })
+    Ok(Started { results: Results::Local(stream), _opened: Some(opened) })
 }
 
 fn told(errors: Vec<GraphQLError>) -> CliError {
@@ -136,21 +124,14 @@ impl Screen {
             return one_line(&update.bytes);
         }
         // Two lines for the count, and one for the cursor.
-        let canvas = Canvas {
-            width,
-            height: height.saturating_sub(3),
-            color: self.has_color,
-        };
+        let canvas = Canvas { width, height: height.saturating_sub(3), color: self.has_color };
         let mut lines = Vec::new();
         if let Some(data) = result.get("data").filter(|data| !data.is_null()) {
             lines = table::render(self.previous.as_ref(), data, canvas);
             self.previous = Some(data.clone());
         }
         for error in errors.and_then(Json::as_array).into_iter().flatten() {
-            let message = error
-                .get("message")
-                .and_then(Json::as_str)
-                .unwrap_or("an error");
+            let message = error.get("message").and_then(Json::as_str).unwrap_or("an error");
             lines.push(format!("error: {}", message.escape_debug()));
         }
         lines.push(String::new());
@@ -181,10 +162,7 @@ mod tests {
     use super::*;
 
     fn screen(as_json: bool) -> Screen {
-        Screen {
-            has_color: false,
-            ..Screen::new(as_json)
-        }
+        Screen { has_color: false, ..Screen::new(as_json) }
     }
 
     fn update(text: &'static str) -> Update {
@@ -197,17 +175,11 @@ mod tests {
         let first = screen.frame(&update(r#"{"data":{"n":[{"id":1}]}}"#), (80, 24));
         assert_eq!(first, "n (1 row)\nid\n 1\n\n1 result; Ctrl-C ends\n");
         let second = screen.frame(&update(r#"{"data":{"n":[]}}"#), (80, 24));
-        assert_eq!(
-            second,
-            "\u{1b}[5F\u{1b}[Jn (0 rows)\n\n2 results; Ctrl-C ends\n"
-        );
+        assert_eq!(second, "\u{1b}[5F\u{1b}[Jn (0 rows)\n\n2 results; Ctrl-C ends\n");
         assert!(!screen.last_is_error);
         let errors = r#"{"data":null,"errors":[{"message":"away\u001b"}]}"#;
         let third = screen.frame(&update(errors), (80, 24));
-        assert!(
-            third.starts_with("\u{1b}[3F\u{1b}[Jerror: away\\u{1b}\n"),
-            "{third:?}"
-        );
+        assert!(third.starts_with("\u{1b}[3F\u{1b}[Jerror: away\\u{1b}\n"), "{third:?}");
         assert!(screen.last_is_error);
     }
 

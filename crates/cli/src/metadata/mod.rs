@@ -84,10 +84,7 @@ const FILES: [(&str, Option<&str>); 14] = [
     ("rest_endpoints.yaml", Some("rest_endpoints")),
     ("allow_list.yaml", Some("allowlist")),
     ("query_collections.yaml", Some("query_collections")),
-    (
-        "graphql_schema_introspection.yaml",
-        Some("graphql_schema_introspection"),
-    ),
+    ("graphql_schema_introspection.yaml", Some("graphql_schema_introspection")),
     ("api_limits.yaml", Some("api_limits")),
     ("network.yaml", Some("network")),
     ("opentelemetry.yaml", Some("opentelemetry")),
@@ -103,34 +100,21 @@ pub fn read(path: &Path) -> Result<Json, MetadataError> {
             return Err(MetadataError::Missing(path.to_owned()));
         }
         Err(error) => {
-            return Err(MetadataError::Io {
-                path: path.to_owned(),
-                error,
-            });
+            return Err(MetadataError::Io { path: path.to_owned(), error });
         }
     };
-    if is_folder {
-        read_folder(path)
-    } else {
-        read_file(path)
-    }
+    if is_folder { read_folder(path) } else { read_file(path) }
 }
 
 fn text(path: &Path) -> Result<String, MetadataError> {
-    std::fs::read_to_string(path).map_err(|error| MetadataError::Io {
-        path: path.to_owned(),
-        error,
-    })
+    std::fs::read_to_string(path)
+        .map_err(|error| MetadataError::Io { path: path.to_owned(), error })
 }
 
 fn read_file(path: &Path) -> Result<Json, MetadataError> {
     let text = text(path)?;
     let is_yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
-    let json = if is_yaml {
-        yaml::parse(path, &text)?
-    } else {
-        json(path, &text)?
-    };
+    let json = if is_yaml { yaml::parse(path, &text)? } else { json(path, &text)? };
     if json.is_object() {
         return Ok(json);
     }
@@ -251,18 +235,12 @@ impl Folder<'_> {
         let path = folder.join(name);
         let real = |path: &Path| std::fs::canonicalize(path).ok();
         let (Some(target), Some(root)) = (real(&path), real(self.root)) else {
-            return Err(MetadataError::MissingInclude {
-                from: from.to_owned(),
-                path,
-            });
+            return Err(MetadataError::MissingInclude { from: from.to_owned(), path });
         };
         if target.starts_with(root) {
             return Ok(path);
         }
-        Err(MetadataError::Outside {
-            from: from.to_owned(),
-            path: name.to_owned(),
-        })
+        Err(MetadataError::Outside { from: from.to_owned(), path: name.to_owned() })
     }
 }
 

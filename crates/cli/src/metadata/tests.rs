@@ -63,10 +63,7 @@ fn a_folder_becomes_one_document() {
             "table:\n  name: author\n  schema: public\nselect_permissions:\n  - role: user\n    \
              permission:\n      columns: '*'\n      filter: {}\n      limit: 10\n",
         ),
-        (
-            "databases/default/tables/public_book.yaml",
-            "table: {name: book, schema: public}\n",
-        ),
+        ("databases/default/tables/public_book.yaml", "table: {name: book, schema: public}\n"),
         ("inherited_roles.yaml", "[]\n"),
         ("actions.graphql", "\n"),
         ("actions.yaml", "actions: []\ncustom_types:\n  enums: []\n"),
@@ -121,14 +118,8 @@ fn yaml_is_read_as_hasura_means_it() {
         parse("a: yes\nb: true\nc: ~\nd: 1.50\ne: '7'\nf: !include x.yaml\n"),
         json!({"a": "yes", "b": true, "c": null, "d": 1.5, "e": "7", "f": "!include x.yaml"})
     );
-    assert_eq!(
-        parse("a: &x {b: 1}\nc: *x\n"),
-        json!({"a": {"b": 1}, "c": {"b": 1}})
-    );
-    assert_eq!(
-        parse("a: 'write !include here'\n"),
-        json!({"a": "write !include here"})
-    );
+    assert_eq!(parse("a: &x {b: 1}\nc: *x\n"), json!({"a": {"b": 1}, "c": {"b": 1}}));
+    assert_eq!(parse("a: 'write !include here'\n"), json!({"a": "write !include here"}));
     assert_eq!(parse("\n# nothing\n"), Json::Null);
 }
 
@@ -143,15 +134,8 @@ fn errors_name_file_and_line() {
     assert!(message.contains("databases/databases.yaml:2:"), "{message}");
     let message = Scratch::with(&[version, ("databases/databases.yaml", DATABASES)]).error();
     assert!(message.contains("databases.yaml includes "), "{message}");
-    assert!(
-        message.ends_with("default/tables/tables.yaml, which does not exist"),
-        "{message}"
-    );
-    assert!(
-        Scratch::with(&[("a.yaml", "")])
-            .error()
-            .contains("it has no version.yaml")
-    );
+    assert!(message.ends_with("default/tables/tables.yaml, which does not exist"), "{message}");
+    assert!(Scratch::with(&[("a.yaml", "")]).error().contains("it has no version.yaml"));
     let message = Scratch::with(&[("version.yaml", "3\n")]).error();
     assert!(message.contains("expected `version: 3`"), "{message}");
 }
@@ -160,22 +144,12 @@ fn errors_name_file_and_line() {
 fn includes_stay_within_the_folder_and_end() {
     let version = ("version.yaml", "version: 3\n");
     let circle = ("databases/databases.yaml", "\"!include databases.yaml\"\n");
-    assert!(
-        Scratch::with(&[version, circle])
-            .error()
-            .ends_with("includes itself")
-    );
+    assert!(Scratch::with(&[version, circle]).error().ends_with("includes itself"));
     let outside = Scratch::with(&[
         ("m/version.yaml", "version: 3\n"),
         ("secret.yaml", "a: 1\n"),
-        (
-            "m/databases/databases.yaml",
-            "\"!include ../../secret.yaml\"\n",
-        ),
+        ("m/databases/databases.yaml", "\"!include ../../secret.yaml\"\n"),
     ]);
     let message = read(&outside.0.join("m")).unwrap_err().to_string();
-    assert!(
-        message.ends_with("which is outside of the metadata folder"),
-        "{message}"
-    );
+    assert!(message.ends_with("which is outside of the metadata folder"), "{message}");
 }

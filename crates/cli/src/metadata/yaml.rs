@@ -15,22 +15,12 @@ pub fn parse(path: &Path, text: &str) -> Result<Json, MetadataError> {
         budget: None,
     };
     let text = quote_tags(text);
-    if text
-        .lines()
-        .all(|line| line.trim_start().starts_with('#') || line.trim().is_empty())
-    {
+    if text.lines().all(|line| line.trim_start().starts_with('#') || line.trim().is_empty()) {
         return Ok(Json::Null);
     }
     serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
-        let (line, column) = error
-            .location()
-            .map_or((1, 1), |at| (at.line(), at.column()));
-        MetadataError::Syntax {
-            path: path.to_owned(),
-            line,
-            column,
-            message: message(&error),
-        }
+        let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+        MetadataError::Syntax { path: path.to_owned(), line, column, message: message(&error) }
     })
 }
 

@@ -49,14 +49,8 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 6] = [
-        Self::Source,
-        Self::Live,
-        Self::Limits,
-        Self::Server,
-        Self::WebSocket,
-        Self::Log,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Source, Self::Live, Self::Limits, Self::Server, Self::WebSocket, Self::Log];
 
     /// The heading.
     pub fn title(self) -> &'static str {
@@ -104,10 +98,7 @@ impl Definition {
 
     /// Whether its value must not be shown.
     pub fn is_secret(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::Secret | Kind::SecretList | Kind::DatabaseUrl
-        )
+        matches!(self.kind, Kind::Secret | Kind::SecretList | Kind::DatabaseUrl)
     }
 }
 

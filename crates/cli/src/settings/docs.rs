@@ -13,11 +13,8 @@ pub fn markdown() -> String {
         out.push_str("| flag | environment | in `artesian.yaml` | default | what it does |\n");
         out.push_str("|---|---|---|---|---|\n");
         for definition in definitions::ALL.iter().filter(|d| d.group == group) {
-            let environment: Vec<String> = definition
-                .all_env()
-                .iter()
-                .map(|name| format!("`{name}`"))
-                .collect();
+            let environment: Vec<String> =
+                definition.all_env().iter().map(|name| format!("`{name}`")).collect();
             let _ = writeln!(
                 out,
                 "| `--{}` | {} | `{}` | {} | {} |",

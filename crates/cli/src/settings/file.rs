@@ -114,10 +114,8 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
 /// Reads a configuration file.
 pub fn read(path: &Path, environment: &Environment) -> Result<Vec<FileValue>, SettingsError> {
-    let text = std::fs::read_to_string(path).map_err(|error| SettingsError::File {
-        path: path.to_owned(),
-        error,
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| SettingsError::File { path: path.to_owned(), error })?;
     parse(path, &text, environment)
 }
 
@@ -134,24 +132,13 @@ pub fn parse(
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     let root: Spanned<Node> =
         serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-            let (line, column) = error
-                .location()
-                .map_or((1, 1), |at| (at.line(), at.column()));
+            let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
             SettingsError::At {
-                origin: Place {
-                    file: path.to_owned(),
-                    line,
-                    column,
-                }
-                .to_string(),
+                origin: Place { file: path.to_owned(), line, column }.to_string(),
                 message: yaml::message(&error),
             }
         })?;
-    let mut reader = Reader {
-        file: path,
-        environment,
-        values: Vec::new(),
-    };
+    let mut reader = Reader { file: path, environment, values: Vec::new() };
     reader.read(String::new(), root)?;
     Ok(reader.values)
 }
@@ -178,18 +165,11 @@ fn unsupported(path: &str) -> Option<&'static str> {
 
 impl Reader<'_> {
     fn place(&self, location: serde_saphyr::Location) -> Place {
-        Place {
-            file: self.file.to_owned(),
-            line: location.line(),
-            column: location.column(),
-        }
+        Place { file: self.file.to_owned(), line: location.line(), column: location.column() }
     }
 
     fn error(&self, location: serde_saphyr::Location, message: String) -> SettingsError {
-        SettingsError::At {
-            origin: self.place(location).to_string(),
-            message,
-        }
+        SettingsError::At { origin: self.place(location).to_string(), message }
     }
 
     fn read(&mut self, path: String, node: Spanned<Node>) -> Result<(), SettingsError> {
@@ -200,12 +180,7 @@ impl Reader<'_> {
             Node::Scalar(text) if is_setting => {
                 let items = vec![self.interpolate(&text, at)?];
                 let place = self.place(at);
-                self.values.push(FileValue {
-                    path,
-                    items,
-                    is_list: false,
-                    place,
-                });
+                self.values.push(FileValue { path, items, is_list: false, place });
                 Ok(())
             }
             Node::List(nodes) if is_setting => {
@@ -218,12 +193,7 @@ impl Reader<'_> {
                     items.push(self.interpolate(&text, node.referenced)?);
                 }
                 let place = self.place(at);
-                self.values.push(FileValue {
-                    path,
-                    items,
-                    is_list: true,
-                    place,
-                });
+                self.values.push(FileValue { path, items, is_list: true, place });
                 Ok(())
             }
             Node::List(nodes) if path == "sources" => self.sources(nodes),
@@ -233,10 +203,9 @@ impl Reader<'_> {
                 let message = "`sources` is a list: begin its first entry with `- name: default`";
                 Err(self.error(at, message.to_owned()))
             }
-            _ if path.is_empty() => Err(self.error(
-                at,
-                "a configuration file consists of keys with values".to_owned(),
-            )),
+            _ if path.is_empty() => {
+                Err(self.error(at, "a configuration file consists of keys with values".to_owned()))
+            }
             _ => Err(self.error(at, format!("`{path}` holds further keys: {}", list(&path)))),
         }
     }
@@ -250,9 +219,7 @@ impl Reader<'_> {
             let message = "several sources are not supported by this version: leave one of them";
             return Err(self.error(at, message.to_owned()));
         }
-        nodes
-            .into_iter()
-            .try_for_each(|node| self.read("sources[]".to_owned(), node))
+        nodes.into_iter().try_for_each(|node| self.read("sources[]".to_owned(), node))
     }
 
     fn keys(
@@ -298,13 +265,9 @@ impl Reader<'_> {
                     .find('}')
                     .ok_or_else(|| self.error(at, "`${` without a closing `}`".to_owned()))?;
                 let inner = &after[..end];
-                let (name, default) = inner
-                    .split_once(":-")
-                    .map_or((inner, None), |(n, d)| (n, Some(d)));
-                match (
-                    self.environment.get(name).filter(|v| !v.is_empty()),
-                    default,
-                ) {
+                let (name, default) =
+                    inner.split_once(":-").map_or((inner, None), |(n, d)| (n, Some(d)));
+                match (self.environment.get(name).filter(|v| !v.is_empty()), default) {
                     (Some(value), _) => out.push_str(value),
                     (None, Some(default)) => out.push_str(default),
                     (None, None) => {
@@ -327,11 +290,7 @@ impl Reader<'_> {
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 /// The keys that may stand below a path.
@@ -341,15 +300,10 @@ fn children(path: &str) -> Vec<&'static str> {
         let rest = if path.is_empty() {
             Some(definition.file)
         } else {
-            definition
-                .file
-                .strip_prefix(path)
-                .and_then(|rest| rest.strip_prefix('.'))
+            definition.file.strip_prefix(path).and_then(|rest| rest.strip_prefix('.'))
         };
         let key = rest.and_then(|rest| rest.split('.').next());
-        let key = key
-            .map(|key| key.trim_end_matches("[]"))
-            .filter(|key| !key.is_empty());
+        let key = key.map(|key| key.trim_end_matches("[]")).filter(|key| !key.is_empty());
         keys.extend(key.filter(|key| !keys.contains(key)));
     }
     keys

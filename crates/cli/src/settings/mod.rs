@@ -100,12 +100,8 @@ impl Settings {
         config: Option<PathBuf>,
         environment: Environment,
     ) -> Result<Self, SettingsError> {
-        let named = config.or_else(|| {
-            environment
-                .get(CONFIG_ENV)
-                .filter(|v| !v.is_empty())
-                .map(PathBuf::from)
-        });
+        let named = config
+            .or_else(|| environment.get(CONFIG_ENV).filter(|v| !v.is_empty()).map(PathBuf::from));
         let config_file = named.or_else(|| {
             let default = Path::new(DEFAULT_CONFIG);
             default.is_file().then(|| default.to_owned())
@@ -127,10 +123,7 @@ impl Settings {
             engine: engine(from)?,
             listen: listen(from)?,
             server: server(from)?,
-            log: LogSettings {
-                json: from.word("log-format")? == "json",
-                level: log_level(from)?,
-            },
+            log: LogSettings { json: from.word("log-format")? == "json", level: log_level(from)? },
             config_file: None,
             warnings: from.environment_warnings(),
         };
@@ -141,11 +134,7 @@ impl Settings {
                  without one everybody would be the administrator. Set ARTESIAN_ADMIN_SECRET, or \
                  take {} away",
                 authentication.join(", "),
-                if authentication.len() == 1 {
-                    "it"
-                } else {
-                    "them"
-                },
+                if authentication.len() == 1 { "it" } else { "them" },
             )));
         }
         Ok(settings)
@@ -186,9 +175,7 @@ fn source(from: &Resolver) -> Result<SourceSettings, SettingsError> {
     Ok(SourceSettings {
         name: from.word("source-name")?,
         database_url: from.raw("database-url").map(url).transpose()?,
-        metadata: from
-            .raw("metadata")
-            .map(|raw| beside(&raw.origin, Path::new(raw.one()))),
+        metadata: from.raw("metadata").map(|raw| beside(&raw.origin, Path::new(raw.one()))),
         changes: match from.word("changes")?.as_str() {
             "poll" => Changes::Poll,
             _ => Changes::Auto,
@@ -201,10 +188,7 @@ fn source(from: &Resolver) -> Result<SourceSettings, SettingsError> {
 }
 
 fn log_level(from: &Resolver) -> Result<Option<String>, SettingsError> {
-    let Some(raw) = from
-        .raw("log-level")
-        .filter(|raw| raw.origin != Origin::Default)
-    else {
+    let Some(raw) = from.raw("log-level").filter(|raw| raw.origin != Origin::Default) else {
         return Ok(None);
     };
     tracing_subscriber::EnvFilter::try_new(raw.one()).map_err(|_| {
@@ -241,22 +225,14 @@ fn engine(from: &Resolver) -> Result<EngineConfig, SettingsError> {
 fn listen(from: &Resolver) -> Result<String, SettingsError> {
     let (host, port) = (from.text("server-host"), from.port("server-port")?);
     let Some(raw) = from.raw("listen") else {
-        return Err(SettingsError::Whole(
-            "the setting `listen` is not given".to_owned(),
-        ));
+        return Err(SettingsError::Whole("the setting `listen` is not given".to_owned()));
     };
     if raw.origin == Origin::Default && (host.is_some() || port.is_some()) {
         // Hasura listens on every interface.
-        let host = host
-            .filter(|host| host != "*")
-            .unwrap_or_else(|| "0.0.0.0".to_owned());
+        let host = host.filter(|host| host != "*").unwrap_or_else(|| "0.0.0.0".to_owned());
         let port = port.unwrap_or(8080);
         let is_v6 = host.contains(':') && !host.starts_with('[');
-        return Ok(if is_v6 {
-            format!("[{host}]:{port}")
-        } else {
-            format!("{host}:{port}")
-        });
+        return Ok(if is_v6 { format!("[{host}]:{port}") } else { format!("{host}:{port}") });
     }
     let address = raw.one().trim();
     let is_good = address.rsplit_once(':').is_some_and(|(host, port)| {

@@ -65,9 +65,7 @@ impl Environment {
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
-        Self {
-            variables: variables.into_iter().collect(),
-        }
+        Self { variables: variables.into_iter().collect() }
     }
 }
 
@@ -123,12 +121,7 @@ pub struct Resolver {
 impl Resolver {
     /// Values come from these.
     pub fn new(flags: Flags, environment: Environment, file: Vec<FileValue>) -> Self {
-        Self {
-            flags,
-            environment,
-            file,
-            asked: RefCell::default(),
-        }
+        Self { flags, environment, file, asked: RefCell::default() }
     }
 
     /// The settings that somebody asked for so far.
@@ -141,13 +134,7 @@ impl Resolver {
     pub fn raw(&self, name: &'static str) -> Option<Raw> {
         let definition = definitions::find(name)?;
         self.asked.borrow_mut().insert(definition.name);
-        let raw = |items, origin| {
-            Some(Raw {
-                definition,
-                items,
-                origin,
-            })
-        };
+        let raw = |items, origin| Some(Raw { definition, items, origin });
         if let Some(items) = self.flags.get(name) {
             return raw(items.clone(), Origin::Flag(definition.name));
         }
@@ -239,11 +226,7 @@ impl Resolver {
     pub fn list(&self, name: &'static str) -> Vec<String> {
         let items = self.raw(name).map(|raw| raw.items).unwrap_or_default();
         let parts = items.iter().flat_map(|item| item.split(','));
-        parts
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-            .map(str::to_owned)
-            .collect()
+        parts.map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
     /// Several secrets: a JSON array of texts, or a list in the file.
@@ -259,10 +242,7 @@ impl Resolver {
 
     /// What in the environment is misspelt or not supported, one line each.
     pub fn environment_warnings(&self) -> Vec<String> {
-        let known: Vec<String> = definitions::ALL
-            .iter()
-            .flat_map(Definition::all_env)
-            .collect();
+        let known: Vec<String> = definitions::ALL.iter().flat_map(Definition::all_env).collect();
         let is_known = |name: &str| name == super::CONFIG_ENV || known.iter().any(|k| k == name);
         let candidates = || known.iter().map(String::as_str).chain([super::CONFIG_ENV]);
         let mut out = Vec::new();
@@ -270,16 +250,12 @@ impl Resolver {
             if name.starts_with("ARTESIAN_") {
                 let own = candidates().filter(|c| c.starts_with("ARTESIAN_"));
                 let hint = suggest::hint(name, own);
-                out.push(format!(
-                    "the environment variable {name} is not known{hint}"
-                ));
+                out.push(format!("the environment variable {name} is not known{hint}"));
             } else if name.starts_with("HASURA_GRAPHQL_") && !definitions::QUIET.contains(&name) {
                 let hint =
                     suggest::closest(name, candidates().filter(|c| distance_is_small(name, c)));
                 let hint = hint.map_or_else(String::new, |c| format!("; did you mean {c}?"));
-                out.push(format!(
-                    "{name} has no effect: this version does not support it{hint}"
-                ));
+                out.push(format!("{name} has no effect: this version does not support it{hint}"));
             }
         }
         out
@@ -288,11 +264,7 @@ impl Resolver {
     /// Variables of Hasura's that say who may do what, and are set.
     pub fn unsupported_authentication(&self) -> Vec<&'static str> {
         let is_set = |name: &str| self.environment.get(name).is_some_and(|v| !v.is_empty());
-        definitions::AUTHENTICATION
-            .iter()
-            .copied()
-            .filter(|name| is_set(name))
-            .collect()
+        definitions::AUTHENTICATION.iter().copied().filter(|name| is_set(name)).collect()
     }
 }
 
@@ -300,21 +272,13 @@ impl Resolver {
 fn distance_is_small(name: &str, candidate: &str) -> bool {
     candidate.starts_with("HASURA_GRAPHQL_")
         && name.len().abs_diff(candidate.len()) <= 1
-        && name
-            .chars()
-            .zip(candidate.chars())
-            .filter(|(a, b)| a != b)
-            .count()
-            <= 2
+        && name.chars().zip(candidate.chars()).filter(|(a, b)| a != b).count() <= 2
 }
 
 impl Raw {
     /// An error of this value.
     pub fn error(&self, message: impl fmt::Display) -> SettingsError {
-        SettingsError::At {
-            origin: self.origin.to_string(),
-            message: message.to_string(),
-        }
+        SettingsError::At { origin: self.origin.to_string(), message: message.to_string() }
     }
 
     /// An error that shows the value, if it may be shown.
@@ -359,20 +323,14 @@ impl Raw {
     fn number<T: std::str::FromStr>(&self) -> Result<T, SettingsError> {
         let text = self.one().replace('_', "");
         text.parse().map_err(|_| {
-            let largest = if size_of::<T>() == 2 {
-                " from 0 to 65535"
-            } else {
-                ""
-            };
+            let largest = if size_of::<T>() == 2 { " from 0 to 65535" } else { "" };
             self.refuse(format!("it must be a whole number{largest}"))
         })
     }
 
     fn time(&self) -> Result<Duration, SettingsError> {
         let text = self.one().trim();
-        let end = text
-            .find(|c: char| c != '.' && !c.is_ascii_digit())
-            .unwrap_or(text.len());
+        let end = text.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(end);
         let milliseconds = match (unit.trim(), self.definition.kind) {
             ("ms", _) | ("", Kind::Milliseconds) => 1.0,
@@ -381,9 +339,8 @@ impl Raw {
             ("h", _) => 3_600_000.0,
             _ => return Err(self.refuse("write a time like 500ms, 10s or 2m")),
         };
-        let number: f64 = number
-            .parse()
-            .map_err(|_| self.refuse("write a time like 500ms, 10s or 2m"))?;
+        let number: f64 =
+            number.parse().map_err(|_| self.refuse("write a time like 500ms, 10s or 2m"))?;
         Duration::try_from_secs_f64(number * milliseconds / 1000.0)
             .map_err(|_| self.refuse("that is too long"))
     }

@@ -28,11 +28,7 @@ fn distance(a: &str, b: &str) -> usize {
         let mut row = vec![i + 1];
         for j in 0..b.len() {
             let is_swap = i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j];
-            let swap = if is_swap {
-                before[j - 1] + 1
-            } else {
-                usize::MAX
-            };
+            let swap = if is_swap { before[j - 1] + 1 } else { usize::MAX };
             let change = last[j] + usize::from(a[i] != b[j]);
             row.push(change.min(last[j + 1] + 1).min(row[j] + 1).min(swap));
         }

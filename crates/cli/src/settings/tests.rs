@@ -7,17 +7,11 @@ use std::path::Path;
 use super::{definitions::Definition, *};
 
 fn environment(pairs: &[(&str, &str)]) -> Environment {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn flags(pairs: &[(&'static str, &str)]) -> Flags {
-    pairs
-        .iter()
-        .map(|(name, value)| (*name, vec![(*value).to_owned()]))
-        .collect()
+    pairs.iter().map(|(name, value)| (*name, vec![(*value).to_owned()])).collect()
 }
 
 fn load(
@@ -63,10 +57,7 @@ fn every_setting_can_come_from_every_place() {
         let value = sample(definition);
         let origin = |resolver: Resolver| {
             Settings::resolve(&resolver).unwrap();
-            assert!(
-                resolver.asked().contains(definition.name),
-                "nobody asks for it"
-            );
+            assert!(resolver.asked().contains(definition.name), "nobody asks for it");
             resolver.raw(definition.name).unwrap().origin
         };
         let by_flag = Resolver::new(flags(&[(definition.name, value)]), environment(&[]), vec![]);
@@ -80,11 +71,7 @@ fn every_setting_can_come_from_every_place() {
         let file = file::parse(Path::new("a.yaml"), &yaml, &environment(&[])).unwrap();
         let resolver = Resolver::new(Flags::new(), environment(&[]), file);
         let origin = origin(resolver);
-        assert!(
-            matches!(origin, Origin::File { .. }),
-            "{}: {origin:?}",
-            definition.name
-        );
+        assert!(matches!(origin, Origin::File { .. }), "{}: {origin:?}", definition.name);
     }
 }
 
@@ -117,10 +104,7 @@ fn names_and_places_are_unique() {
                 assert!(!other.all_env().contains(&name), "{name}");
             }
         }
-        let hasura = definition
-            .env
-            .iter()
-            .filter(|name| name.starts_with("HASURA_"));
+        let hasura = definition.env.iter().filter(|name| name.starts_with("HASURA_"));
         for name in hasura {
             assert!(
                 !definitions::QUIET.contains(name) && !definitions::AUTHENTICATION.contains(name)
@@ -135,15 +119,9 @@ fn defaults_are_those_of_the_parts() {
     let server = ServerConfig::default();
     let ours = &settings.server;
     assert_eq!(format!("{ours:?}"), format!("{server:?}"));
-    assert_eq!(
-        format!("{:?}", settings.engine),
-        format!("{:?}", EngineConfig::default())
-    );
+    assert_eq!(format!("{:?}", settings.engine), format!("{:?}", EngineConfig::default()));
     assert_eq!(settings.live, artesian_live::Config::default());
-    assert_eq!(
-        settings.source.connections,
-        artesian_postgres::Settings::new("").max_connections
-    );
+    assert_eq!(settings.source.connections, artesian_postgres::Settings::new("").max_connections);
     assert!(settings.warnings.is_empty());
 }
 
@@ -172,31 +150,19 @@ live_queries:
 log:
   format: json
 ";
-    let variables = [
-        ("DATABASE_URL", "postgres://a:b: #c@h/db"),
-        ("SECRET", "t$wo"),
-    ];
+    let variables = [("DATABASE_URL", "postgres://a:b: #c@h/db"), ("SECRET", "t$wo")];
     let settings = load(&[], &variables, yaml).unwrap();
     let source = &settings.source;
-    assert_eq!(
-        source.database_url.as_ref().unwrap().reveal(),
-        "postgres://a:b: #c@h/db"
-    );
+    assert_eq!(source.database_url.as_ref().unwrap().reveal(), "postgres://a:b: #c@h/db");
     assert_eq!((source.name.as_str(), source.connections), ("shop", 20));
-    assert_eq!(
-        source.metadata.as_deref(),
-        Some(Path::new("conf/./metadata"))
-    );
+    assert_eq!(source.metadata.as_deref(), Some(Path::new("conf/./metadata")));
     assert_eq!(source.changes, Changes::Poll);
     assert_eq!(settings.listen, "0.0.0.0:9000");
     assert_eq!(settings.server.admin_secrets, ["one", "t$wo"]);
     let origins = ["https://a.example.com", "https://b.example.com"].map(str::to_owned);
     assert_eq!(settings.server.cors, Cors::List(origins.to_vec()));
     assert!(!settings.server.websocket.enabled);
-    assert_eq!(
-        settings.server.websocket.ping_interval,
-        Duration::from_secs(120)
-    );
+    assert_eq!(settings.server.websocket.ping_interval, Duration::from_secs(120));
     assert_eq!(settings.live.refetch_interval, Duration::from_millis(250));
     assert_eq!(settings.live.batch_size, 1000);
     assert!(settings.log.json);
@@ -208,17 +174,11 @@ fn unknown_keys_are_errors_with_a_suggestion_and_a_place() {
     let start = "conf/artesian.yaml:2:3: unknown key `server.lisetn`; did you mean `listen`?";
     assert!(message.starts_with(start), "{message}");
     let message = error(&[], &[], "listen: 127.0.0.1:1\n");
-    assert!(
-        message.contains("did you mean `server.listen`?"),
-        "{message}"
-    );
+    assert!(message.contains("did you mean `server.listen`?"), "{message}");
     let message = error(&[], &[], "sources:\n  - databse: {url: x}\n");
     assert!(message.contains("did you mean `database`?"), "{message}");
     let message = error(&[], &[], "zzz: 1\n");
-    assert!(
-        message.contains("unknown key `zzz` (known here: sources, "),
-        "{message}"
-    );
+    assert!(message.contains("unknown key `zzz` (known here: sources, "), "{message}");
 }
 
 #[test]
@@ -232,18 +192,9 @@ fn what_is_not_there_yet_is_told() {
             "sources:\n  - name: a\n  - name: b\n    database: {url: sqlite:a.db}\n",
             "several sources are not supported by this version",
         ),
-        (
-            "sources:\n  - changes: wal\n",
-            "`wal` is not supported by this version",
-        ),
-        (
-            "sources:\n  - prefix: {types: A}\n",
-            "prefixes of sources are not supported",
-        ),
-        (
-            "server:\n  websockets:\n    compat: [tyk]\n",
-            "profiles of WebSockets are not supported",
-        ),
+        ("sources:\n  - changes: wal\n", "`wal` is not supported by this version"),
+        ("sources:\n  - prefix: {types: A}\n", "prefixes of sources are not supported"),
+        ("server:\n  websockets:\n    compat: [tyk]\n", "profiles of WebSockets are not supported"),
     ] {
         let message = error(&[], &[], yaml);
         assert!(message.contains(expected), "{message}");
@@ -254,29 +205,14 @@ fn what_is_not_there_yet_is_told() {
 fn values_of_another_form_are_told_with_their_place() {
     for (yaml, expected) in [
         ("server:\n  listen: [1\n", "conf/artesian.yaml:"),
-        (
-            "server: 7\n",
-            "conf/artesian.yaml:1:9: `server` holds further keys: listen, ",
-        ),
-        (
-            "server:\n  listen: {a: 1}\n",
-            "2:11: `server.listen` needs a plain value",
-        ),
+        ("server: 7\n", "conf/artesian.yaml:1:9: `server` holds further keys: listen, "),
+        ("server:\n  listen: {a: 1}\n", "2:11: `server.listen` needs a plain value"),
         ("sources: {name: a}\n", "`sources` is a list"),
         ("- a\n", "consists of keys with values"),
-        (
-            "server:\n  listen: ${NOPE}\n",
-            "the environment variable `NOPE` is not set",
-        ),
+        ("server:\n  listen: ${NOPE}\n", "the environment variable `NOPE` is not set"),
         ("server:\n  listen: ${NOPE\n", "without a closing"),
-        (
-            "server:\n  listen: a:1\n  listen: b:1\n",
-            "conf/artesian.yaml:3:",
-        ),
-        (
-            "server:\n  console: maybe\n",
-            "2:12: server.console: `maybe` cannot be used",
-        ),
+        ("server:\n  listen: a:1\n  listen: b:1\n", "conf/artesian.yaml:3:"),
+        ("server:\n  console: maybe\n", "2:12: server.console: `maybe` cannot be used"),
     ] {
         let message = error(&[], &[], yaml);
         assert!(message.contains(expected), "{message}\nlacks\n{expected}");
@@ -286,11 +222,7 @@ fn values_of_another_form_are_told_with_their_place() {
 #[test]
 fn bad_values_name_their_origin() {
     for (name, value, expected) in [
-        (
-            "connections",
-            "many",
-            "--connections: `many` cannot be used: it must be a whole number",
-        ),
+        ("connections", "many", "--connections: `many` cannot be used: it must be a whole number"),
         ("connections", "0", "--connections: must be at least 1"),
         ("server-port", "70000", "from 0 to 65535"),
         ("listen", "8080", "write host:port"),
@@ -321,11 +253,7 @@ fn times_have_units() {
     ] {
         let name = "live-queries-multiplexed-refetch-interval";
         let settings = load(&[(name, value)], &[], "").unwrap();
-        assert_eq!(
-            settings.live.refetch_interval,
-            Duration::from_millis(milliseconds),
-            "{value}"
-        );
+        assert_eq!(settings.live.refetch_interval, Duration::from_millis(milliseconds), "{value}");
     }
     let settings = load(&[("read-timeout", "7")], &[], "").unwrap();
     assert_eq!(settings.server.read_timeout, Duration::from_secs(7));
@@ -334,19 +262,10 @@ fn times_have_units() {
 #[test]
 fn hasuras_host_and_port_count_where_listen_is_not_given() {
     let listen = |variables: &[_]| load(&[], variables, "").unwrap().listen;
-    assert_eq!(
-        listen(&[("HASURA_GRAPHQL_SERVER_PORT", "9000")]),
-        "0.0.0.0:9000"
-    );
+    assert_eq!(listen(&[("HASURA_GRAPHQL_SERVER_PORT", "9000")]), "0.0.0.0:9000");
     let host = ("HASURA_GRAPHQL_SERVER_HOST", "::1");
-    assert_eq!(
-        listen(&[host, ("HASURA_GRAPHQL_SERVER_PORT", "9000")]),
-        "[::1]:9000"
-    );
-    assert_eq!(
-        listen(&[host, ("ARTESIAN_LISTEN", "127.0.0.1:1")]),
-        "127.0.0.1:1"
-    );
+    assert_eq!(listen(&[host, ("HASURA_GRAPHQL_SERVER_PORT", "9000")]), "[::1]:9000");
+    assert_eq!(listen(&[host, ("ARTESIAN_LISTEN", "127.0.0.1:1")]), "127.0.0.1:1");
 }
 
 #[test]
@@ -378,10 +297,7 @@ fn variables_that_do_nothing_are_told() {
 fn nobody_becomes_administrator_because_a_token_is_not_checked() {
     let jwt = ("HASURA_GRAPHQL_JWT_SECRET", "{\"key\": \"hush\"}");
     let message = error(&[], &[jwt], "");
-    assert!(
-        message.contains("everybody would be the administrator"),
-        "{message}"
-    );
+    assert!(message.contains("everybody would be the administrator"), "{message}");
     assert!(!message.contains("hush"));
     assert!(load(&[], &[jwt, ("ARTESIAN_ADMIN_SECRET", "x")], "").is_ok());
 }
@@ -403,16 +319,10 @@ fn no_error_and_no_debug_output_shows_a_secret() {
         let message = error(&[(name, value)], &[], "");
         assert!(!message.contains("hush"), "{message}");
     }
-    let given = [
-        ("database-url", "postgres://a:hush@h/db"),
-        ("admin-secret", "hush2"),
-    ];
+    let given = [("database-url", "postgres://a:hush@h/db"), ("admin-secret", "hush2")];
     let settings = load(&given, &[], "").unwrap();
     assert!(!format!("{settings:?} {:?}", settings.source.database_url).contains("hush"));
-    assert_eq!(
-        settings.redactor().clean("x hush y hush2 z"),
-        "x *** y *** z"
-    );
+    assert_eq!(settings.redactor().clean("x hush y hush2 z"), "x *** y *** z");
 }
 
 #[test]

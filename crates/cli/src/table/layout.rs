@@ -26,14 +26,8 @@ pub(super) fn lines(tables: &[Table], canvas: Canvas) -> Vec<String> {
         }
         let later: usize = tables[at + 1..].iter().map(|t| t.rows.len().max(1)).sum();
         // Tables that come later keep at least a share.
-        let share = (free / (tables.len() - at))
-            .max(free.saturating_sub(later))
-            .max(1);
-        let shown = if table.rows.len() <= share {
-            table.rows.len()
-        } else {
-            share - 1
-        };
+        let share = (free / (tables.len() - at)).max(free.saturating_sub(later)).max(1);
+        let shown = if table.rows.len() <= share { table.rows.len() } else { share - 1 };
         free = free.saturating_sub(shown.max(1));
         draw(table, shown, canvas, &mut out);
     }
@@ -42,11 +36,7 @@ pub(super) fn lines(tables: &[Table], canvas: Canvas) -> Vec<String> {
 
 fn draw(table: &Table, shown: usize, canvas: Canvas, out: &mut Vec<String>) {
     let paint = |style: &str, text: String| {
-        if canvas.color {
-            format!("{style}{text}{RESET}")
-        } else {
-            text
-        }
+        if canvas.color { format!("{style}{text}{RESET}") } else { text }
     };
     out.push(paint(BOLD, cut(&table.title, canvas.width)));
     if table.rows.is_empty() {
@@ -91,10 +81,7 @@ fn widths(table: &Table, rows: &[Vec<Cell>], total: usize) -> Vec<usize> {
         .iter()
         .enumerate()
         .map(|(at, name)| {
-            let cells = rows
-                .iter()
-                .filter_map(|row| row.get(at))
-                .map(|cell| cell.text.width());
+            let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.text.width());
             cells.chain([name.width()]).max().unwrap_or(0).max(1)
         })
         .collect();
@@ -141,9 +128,5 @@ fn cut(text: &str, width: usize) -> String {
 /// The text with spaces up to this width.
 fn pad(text: &str, width: usize, right: bool) -> String {
     let spaces = " ".repeat(width.saturating_sub(text.width()));
-    if right {
-        format!("{spaces}{text}")
-    } else {
-        format!("{text}{spaces}")
-    }
+    if right { format!("{spaces}{text}") } else { format!("{text}{spaces}") }
 }

@@ -52,12 +52,7 @@ pub fn render(previous: Option<&Json>, current: &Json, canvas: Canvas) -> Vec<St
     let tables: Vec<Table> = fields
         .iter()
         .map(|(name, value)| {
-            table(
-                name,
-                previous.and_then(|p| p.get(name)),
-                value,
-                previous.is_some(),
-            )
+            table(name, previous.and_then(|p| p.get(name)), value, previous.is_some())
         })
         .collect();
     layout::lines(&tables, canvas)
@@ -67,10 +62,7 @@ fn table(name: &str, previous: Option<&Json>, value: &Json, is_update: bool) -> 
     let (rows, title) = match value {
         Json::Array(items) => {
             let unit = if items.len() == 1 { "row" } else { "rows" };
-            (
-                items.iter().map(flat).collect(),
-                format!("{name} ({} {unit})", items.len()),
-            )
+            (items.iter().map(flat).collect(), format!("{name} ({} {unit})", items.len()))
         }
         one => (vec![flat(one)], name.to_owned()),
     };
@@ -102,20 +94,12 @@ fn table(name: &str, previous: Option<&Json>, value: &Json, is_update: bool) -> 
                 Some(_) => Mark::Changed,
             };
             let is_number = matches!(value, Some(Json::Number(_)));
-            Cell {
-                text: value.map(text).unwrap_or_default(),
-                mark,
-                is_number,
-            }
+            Cell { text: value.map(text).unwrap_or_default(), mark, is_number }
         });
         cells.collect()
     });
     let rows = rows.collect();
-    Table {
-        title: clean(&title),
-        columns: columns.iter().map(|c| clean(c)).collect(),
-        rows,
-    }
+    Table { title: clean(&title), columns: columns.iter().map(|c| clean(c)).collect(), rows }
 }
 
 /// Columns with values, in the order of the selection.
@@ -124,13 +108,9 @@ type Row<'a> = Vec<(String, &'a Json)>;
 /// A column's value; `null` stands for all that would be below it.
 fn get<'a>(row: &Row<'a>, column: &str) -> Option<&'a Json> {
     let is_above = |name: &str| {
-        column
-            .strip_prefix(name)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        column.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    row.iter()
-        .find(|(name, _)| is_above(name))
-        .map(|(_, value)| *value)
+    row.iter().find(|(name, _)| is_above(name)).map(|(_, value)| *value)
 }
 
 /// An object's values; those of objects in it under `outer.inner`.
@@ -139,11 +119,8 @@ fn flat(value: &Json) -> Row<'_> {
         match value {
             Json::Object(fields) if !fields.is_empty() => {
                 for (name, value) in fields {
-                    let name = if prefix.is_empty() {
-                        name.clone()
-                    } else {
-                        format!("{prefix}.{name}")
-                    };
+                    let name =
+                        if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
                     add(out, &name, value);
                 }
             }
@@ -161,10 +138,8 @@ fn flat(value: &Json) -> Row<'_> {
 /// For each new row the old one that it was: by `id` where that tells rows apart, else by place.
 fn matching<'r, 'a>(before: &'r [Row<'a>], rows: &[Row<'_>]) -> Vec<Option<&'r Row<'a>>> {
     let key = |row: &Row<'_>| get(row, "id").map(ToString::to_string);
-    let by_key: HashMap<String, &Row<'_>> = before
-        .iter()
-        .filter_map(|row| Some((key(row)?, row)))
-        .collect();
+    let by_key: HashMap<String, &Row<'_>> =
+        before.iter().filter_map(|row| Some((key(row)?, row))).collect();
     let has_keys = by_key.len() == before.len() && rows.iter().all(|row| key(row).is_some());
     rows.iter()
         .enumerate()

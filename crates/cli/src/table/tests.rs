@@ -5,26 +5,13 @@ use serde_json::json;
 use super::*;
 
 fn plain(previous: Option<&Json>, current: &Json, width: usize, height: usize) -> String {
-    render(
-        previous,
-        current,
-        Canvas {
-            width,
-            height,
-            color: false,
-        },
-    )
-    .join("\n")
+    render(previous, current, Canvas { width, height, color: false }).join("\n")
 }
 
 fn marks(previous: &Json, current: &Json) -> Vec<Vec<Mark>> {
     let (old, new) = (previous.get("t"), &current["t"]);
     let table = table("t", old, new, true);
-    table
-        .rows
-        .iter()
-        .map(|row| row.iter().map(|cell| cell.mark).collect())
-        .collect()
+    table.rows.iter().map(|row| row.iter().map(|cell| cell.mark).collect()).collect()
 }
 
 #[test]
@@ -55,10 +42,7 @@ value
 
 #[test]
 fn an_empty_result_has_a_title_only() {
-    assert_eq!(
-        plain(None, &json!({"orders": []}), 80, 24),
-        "orders (0 rows)"
-    );
+    assert_eq!(plain(None, &json!({"orders": []}), 80, 24), "orders (0 rows)");
     assert_eq!(plain(None, &json!({}), 80, 24), "");
     assert_eq!(plain(None, &json!(null), 80, 24), "");
 }
@@ -87,23 +71,12 @@ fn changes_are_marked_by_place_where_there_is_no_id() {
 #[test]
 fn the_first_result_marks_nothing_and_an_equal_one_neither() {
     let data = json!({"t": [{"id": 1}]});
-    let canvas = Canvas {
-        width: 80,
-        height: 24,
-        color: true,
-    };
+    let canvas = Canvas { width: 80, height: 24, color: true };
     for previous in [None, Some(&data)] {
         let lines = render(previous, &data, canvas).join("\n");
-        assert!(
-            !lines.contains("\u{1b}[30;43m") && !lines.contains("\u{1b}[32m"),
-            "{lines:?}"
-        );
+        assert!(!lines.contains("\u{1b}[30;43m") && !lines.contains("\u{1b}[32m"), "{lines:?}");
     }
-    let changed = render(
-        Some(&json!({"t": [{"id": 1}]})),
-        &json!({"t": [{"id": 2}]}),
-        canvas,
-    );
+    let changed = render(Some(&json!({"t": [{"id": 1}]})), &json!({"t": [{"id": 2}]}), canvas);
     assert!(changed.join("\n").contains("\u{1b}[32m"));
 }
 
@@ -116,15 +89,7 @@ fn nothing_is_wider_or_higher_than_the_terminal() {
         "b": (0..50).map(row).collect::<Vec<_>>(),
     });
     for (width, height) in [(80, 24), (30, 12), (12, 10), (3, 8)] {
-        let lines = render(
-            None,
-            &data,
-            Canvas {
-                width,
-                height,
-                color: false,
-            },
-        );
+        let lines = render(None, &data, Canvas { width, height, color: false });
         assert!(lines.len() <= height, "{} lines in {height}", lines.len());
         for line in &lines {
             let used = unicode_width::UnicodeWidthStr::width(line.as_str());

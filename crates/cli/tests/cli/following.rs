@@ -16,10 +16,7 @@ fn a_pipe_gets_a_line_for_every_change_by_another_process() {
     // A commit that changes nothing of the result is not heard of; the next one is.
     shop.sql("INSERT INTO book VALUES (7, 'Springs', 1)");
     shop.sql("DELETE FROM author WHERE id = 2");
-    assert_eq!(
-        client.line(),
-        r#"{"data":{"author":[{"id":1,"name":"Anna"}]}}"#
-    );
+    assert_eq!(client.line(), r#"{"data":{"author":[{"id":1,"name":"Anna"}]}}"#);
     client.signal("INT");
     assert_eq!(client.end().0.code(), Some(0));
 }
@@ -50,20 +47,12 @@ fn a_query_is_followed_too_and_polling_does_as_well() {
 fn every_protocol_follows_a_server() {
     let shop = Scratch::with_shop();
     let (_server, port) = Running::serve(&shop, &[]);
-    for (number, protocol) in ["auto", "graphql-transport-ws", "graphql-ws", "sse"]
-        .iter()
-        .enumerate()
+    for (number, protocol) in
+        ["auto", "graphql-transport-ws", "graphql-ws", "sse"].iter().enumerate()
     {
         let scheme = if number % 2 == 0 { "ws" } else { "http" };
         let endpoint = format!("{scheme}://127.0.0.1:{port}/graphql");
-        let args = [
-            "subscribe",
-            LIVE,
-            "--endpoint",
-            &endpoint,
-            "--protocol",
-            protocol,
-        ];
+        let args = ["subscribe", LIVE, "--endpoint", &endpoint, "--protocol", protocol];
         let mut client = Running::start(&mut shop.artesian(&args));
         client.line();
         let name = format!("Ann {number}");
@@ -81,11 +70,7 @@ fn without_websockets_auto_takes_an_event_stream() {
     let endpoint = format!("http://127.0.0.1:{port}/graphql");
     let args = ["subscribe", LIVE, "--endpoint", &endpoint, "--count", "1"];
     let ended = shop.run(&args);
-    assert_eq!(
-        (ended.code, ended.out.lines().count()),
-        (Some(0), 1),
-        "{ended:?}"
-    );
+    assert_eq!((ended.code, ended.out.lines().count()), (Some(0), 1), "{ended:?}");
     let only = [&args[..], &["--protocol", "graphql-ws"]].concat();
     let ended = shop.run(&only);
     assert_eq!(ended.code, Some(1));
@@ -98,21 +83,11 @@ fn roles_travel_with_every_protocol() {
     let (_server, port) = Running::serve(&shop, &[]);
     let endpoint = format!("http://127.0.0.1:{port}/graphql");
     for protocol in ["graphql-transport-ws", "graphql-ws", "sse"] {
-        let args = [
-            "subscribe",
-            LIVE,
-            "--endpoint",
-            &endpoint,
-            "--protocol",
-            protocol,
-        ];
+        let args = ["subscribe", LIVE, "--endpoint", &endpoint, "--protocol", protocol];
         let ended = shop.run(&[&args[..], &["--role", "nobody"]].concat());
         assert_eq!(ended.code, Some(1), "{protocol}: {ended:?}");
         let answer: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
-        assert_eq!(
-            answer["errors"][0]["extensions"]["code"], "validation-failed",
-            "{protocol}"
-        );
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "validation-failed", "{protocol}");
     }
 }
 
@@ -123,31 +98,11 @@ fn mistakes_are_told_on_standard_error() {
     let run = |args: &[&str]| shop.run(&[&["subscribe"], args, &database].concat());
     let ended = run(&["subscription { author { nope } }"]);
     assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""));
-    assert!(
-        ended
-            .err
-            .contains("validation-failed at $.selectionSet.author"),
-        "{}",
-        ended.err
-    );
+    assert!(ended.err.contains("validation-failed at $.selectionSet.author"), "{}", ended.err);
     let ended = shop.run(&["subscribe", LIVE, "--endpoint", "127.0.0.1:80"]);
     assert_eq!(ended.code, Some(2), "{ended:?}");
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let ended = shop.run(&[
-        "subscribe",
-        LIVE,
-        "--endpoint",
-        &format!("http://{nobody}/"),
-    ]);
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ended = shop.run(&["subscribe", LIVE, "--endpoint", &format!("http://{nobody}/")]);
     assert_eq!(ended.code, Some(1));
-    assert!(
-        ended
-            .err
-            .contains(&format!("http://{nobody}/ cannot be reached")),
-        "{}",
-        ended.err
-    );
+    assert!(ended.err.contains(&format!("http://{nobody}/ cannot be reached")), "{}", ended.err);
 }

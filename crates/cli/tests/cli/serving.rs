@@ -8,25 +8,16 @@ fn serves_and_ends_on_sigterm() {
     let (server, port) = Running::serve(&shop, &[]);
     assert!(get(port, "/healthz").starts_with("HTTP/1.1 200 "));
     assert!(get(port, "/readyz").starts_with("HTTP/1.1 200 "));
-    let answer = post(
-        port,
-        "",
-        "{ author(order_by: {id: asc}) { name books { title } } }",
-    );
+    let answer = post(port, "", "{ author(order_by: {id: asc}) { name books { title } } }");
     let data = r#"{"data":{"author":[{"name":"Ann","books":[{"title":"Wells"}]},{"name":"Bo","books":[]}]}}"#;
     assert!(answer.ends_with(data), "{answer}");
     assert!(get(port, "/metrics").contains("artesian_build_info"));
     server.signal("TERM");
     let (status, logs) = server.end();
     assert_eq!(status.code(), Some(0), "{logs}");
-    for expected in [
-        "starting",
-        "sqlite:shop.db",
-        "tables=2",
-        "changes: ",
-        "console: ",
-        "startup_ms=",
-    ] {
+    for expected in
+        ["starting", "sqlite:shop.db", "tables=2", "changes: ", "console: ", "startup_ms="]
+    {
         assert!(logs.contains(expected), "no {expected:?} in\n{logs}");
     }
     assert!(!logs.contains("WARN"), "{logs}");
@@ -38,12 +29,7 @@ fn ends_on_ctrl_c_while_a_socket_is_open() {
     let (server, port) = Running::serve(&shop, &[]);
     let endpoint = format!("ws://127.0.0.1:{port}/graphql");
     let args = ["subscribe", "{ author { id } }", "--endpoint", &endpoint];
-    let live = [
-        "subscribe",
-        "subscription { author { id } }",
-        "--endpoint",
-        &endpoint,
-    ];
+    let live = ["subscribe", "subscription { author { id } }", "--endpoint", &endpoint];
     assert!(shop.run(&args).out.starts_with("{\"data\":"));
     let mut client = Running::start(&mut shop.artesian(&live));
     client.line();
@@ -70,10 +56,7 @@ fn the_admin_secret_is_asked_for_and_never_logged() {
     ]);
     let mut server = Running::start(command.env("HASURA_GRAPHQL_ADMIN_SECRET", "hush-hush"));
     let line = server.log("listening on");
-    assert_eq!(
-        serde_json::from_str::<serde_json::Value>(&line).unwrap()["level"],
-        "INFO"
-    );
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["level"], "INFO");
     let port = port(&line);
     assert!(post(port, "", "{ author { id } }").contains("access-denied"));
     let secret = "x-hasura-admin-secret: hush-hush\r\n";
@@ -83,17 +66,8 @@ fn the_admin_secret_is_asked_for_and_never_logged() {
     assert_eq!(shop.run(&query).code, Some(1));
     let with_secret = [&query[..], &["--admin-secret", "hush-hush"]].concat();
     assert_eq!(shop.run(&with_secret).code, Some(0));
-    let live = [
-        "subscribe",
-        "subscription { author { id } }",
-        "--count",
-        "1",
-    ];
-    let live = [
-        &live[..],
-        &["--admin-secret", "hush-hush", "--endpoint", &endpoint],
-    ]
-    .concat();
+    let live = ["subscribe", "subscription { author { id } }", "--count", "1"];
+    let live = [&live[..], &["--admin-secret", "hush-hush", "--endpoint", &endpoint]].concat();
     let ended = shop.run(&live);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     server.signal("INT");
@@ -107,28 +81,14 @@ fn the_admin_secret_is_asked_for_and_never_logged() {
 #[test]
 fn an_open_door_is_told() {
     let shop = Scratch::with_shop();
-    let serve = [
-        "serve",
-        "--listen",
-        "0.0.0.0:0",
-        "--database-url",
-        "sqlite:shop.db",
-    ];
+    let serve = ["serve", "--listen", "0.0.0.0:0", "--database-url", "sqlite:shop.db"];
     let mut server = Running::start(&mut shop.artesian(&serve));
     server.log("listening on");
-    assert!(
-        server.logs.contains("no admin secret is set"),
-        "{}",
-        server.logs
-    );
+    assert!(server.logs.contains("no admin secret is set"), "{}", server.logs);
     let mut command = shop.artesian(&serve);
     let mut server = Running::start(command.env("ARTESIAN_ADMIN_SECRET", "x"));
     server.log("listening on");
-    assert!(
-        !server.logs.contains("no admin secret is set"),
-        "{}",
-        server.logs
-    );
+    assert!(!server.logs.contains("no admin secret is set"), "{}", server.logs);
 }
 
 #[test]
@@ -157,79 +117,37 @@ fn metadata_decides_what_is_served() {
 
     let unset = shop.run(&args);
     assert_eq!(unset.code, Some(2));
-    assert!(
-        unset.err.contains("environment variable SHOP is not set"),
-        "{}",
-        unset.err
-    );
+    assert!(unset.err.contains("environment variable SHOP is not set"), "{}", unset.err);
 }
 
 #[test]
 fn a_database_that_is_away_is_tried_again_and_then_given_up() {
     let scratch = Scratch::new();
     // A port that nobody listens on.
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("postgres://app:hu%73h-hush@127.0.0.1:{free}/shop");
-    let args = [
-        "serve",
-        "--database-url",
-        &url,
-        "--database-connect-timeout",
-        "700ms",
-    ];
+    let args = ["serve", "--database-url", &url, "--database-connect-timeout", "700ms"];
     let ended = scratch.run(&args);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(
-        ended.err.contains("trying again in 250 ms"),
-        "{}",
-        ended.err
-    );
-    assert!(
-        ended.err.contains("could not be reached within"),
-        "{}",
-        ended.err
-    );
-    assert!(
-        ended
-            .err
-            .contains(&format!("postgres://app@127.0.0.1:{free}/shop")),
-        "{}",
-        ended.err
-    );
-    assert!(
-        !ended.err.contains("hush") && !ended.err.contains("hu%73h"),
-        "{}",
-        ended.err
-    );
+    assert!(ended.err.contains("trying again in 250 ms"), "{}", ended.err);
+    assert!(ended.err.contains("could not be reached within"), "{}", ended.err);
+    assert!(ended.err.contains(&format!("postgres://app@127.0.0.1:{free}/shop")), "{}", ended.err);
+    assert!(!ended.err.contains("hush") && !ended.err.contains("hu%73h"), "{}", ended.err);
 
     // It can be interrupted meanwhile.
-    let args = [
-        "serve",
-        "--database-url",
-        &url,
-        "--database-connect-timeout",
-        "10m",
-    ];
+    let args = ["serve", "--database-url", &url, "--database-connect-timeout", "10m"];
     let mut server = Running::start(&mut scratch.artesian(&args));
     server.log("trying again");
     server.signal("TERM");
     assert_eq!(server.end().0.code(), Some(0));
 
-    for args in [
-        ["check", "--database-url", &url].as_slice(),
-        &["query", "{ a }", "--database-url", &url],
-    ] {
+    for args in
+        [["check", "--database-url", &url].as_slice(), &["query", "{ a }", "--database-url", &url]]
+    {
         let ended = scratch.run(args);
         assert_eq!(ended.code, Some(1));
         let all = format!("{}{}", ended.out, ended.err);
-        assert!(
-            all.contains(&format!("app@127.0.0.1:{free}")) && !all.contains("hush"),
-            "{all}"
-        );
+        assert!(all.contains(&format!("app@127.0.0.1:{free}")) && !all.contains("hush"), "{all}");
     }
 }
 
@@ -238,19 +156,9 @@ fn a_port_that_is_taken_is_told() {
     let shop = Scratch::with_shop();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let ended = shop.run(&[
-        "serve",
-        "--listen",
-        &address,
-        "--database-url",
-        "sqlite:shop.db",
-    ]);
+    let ended = shop.run(&["serve", "--listen", &address, "--database-url", "sqlite:shop.db"]);
     assert_eq!(ended.code, Some(1));
-    assert!(
-        ended.err.contains("Another process listens there"),
-        "{}",
-        ended.err
-    );
+    assert!(ended.err.contains("Another process listens there"), "{}", ended.err);
 }
 
 #[test]
@@ -272,11 +180,7 @@ fn the_demo_lives_and_cleans_up() {
     demo.signal("INT");
     let (status, logs) = demo.end();
     assert_eq!(status.code(), Some(0), "{logs}");
-    assert_eq!(
-        std::fs::read_dir(scratch.root()).unwrap().count(),
-        0,
-        "files are left"
-    );
+    assert_eq!(std::fs::read_dir(scratch.root()).unwrap().count(), 0, "files are left");
 }
 
 #[test]

@@ -30,24 +30,12 @@ fn a_file_elsewhere_brings_its_own_paths() {
         r#"{"version": 3, "sources": [{"name": "default", "tables": [{"table": "author"}]}]}"#,
     );
     let mut command = shop.artesian(&["schema"]);
-    let output = command
-        .env("ARTESIAN_CONFIG", "conf/a.yaml")
-        .env("NAME", "shop")
-        .output();
+    let output = command.env("ARTESIAN_CONFIG", "conf/a.yaml").env("NAME", "shop").output();
     let text = String::from_utf8(output.unwrap().stdout).unwrap();
-    assert!(
-        text.contains("type author {") && !text.contains("type book {"),
-        "{text}"
-    );
+    assert!(text.contains("type author {") && !text.contains("type book {"), "{text}");
     let ended = shop.run(&["schema", "--config", "none.yaml"]);
     assert_eq!(ended.code, Some(2));
-    assert!(
-        ended
-            .err
-            .contains("configuration file none.yaml cannot be read"),
-        "{}",
-        ended.err
-    );
+    assert!(ended.err.contains("configuration file none.yaml cannot be read"), "{}", ended.err);
 }
 
 #[test]

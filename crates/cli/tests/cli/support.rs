@@ -102,11 +102,7 @@ pub struct Ended {
 impl Ended {
     pub fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Self {
-            code: output.status.code(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        }
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 }
 
@@ -121,19 +117,10 @@ pub struct Running {
 
 impl Running {
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = lines(child.stdout.take().unwrap());
         let err = lines(child.stderr.take().unwrap());
-        Self {
-            child,
-            out,
-            err,
-            logs: String::new(),
-        }
+        Self { child, out, err, logs: String::new() }
     }
 
     /// A server over the shop, and its port.
@@ -178,13 +165,7 @@ impl Running {
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-s", name, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
     /// Waits for its end; gives its status and everything it logged.
@@ -226,11 +207,7 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
 /// The port of the URL in a line.
 pub fn port(line: &str) -> u16 {
     let rest = line.split("http://127.0.0.1:").nth(1).unwrap();
-    rest.split(|c: char| !c.is_ascii_digit())
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap()
+    rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
 }
 
 /// Sends a request and reads the whole answer.
@@ -244,10 +221,7 @@ pub fn http(port: u16, request: &str) -> String {
 }
 
 pub fn get(port: u16, path: &str) -> String {
-    http(
-        port,
-        &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"),
-    )
+    http(port, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
 }
 
 pub fn post(port: u16, headers: &str, query: &str) -> String {

@@ -131,7 +131,8 @@ impl<'a> Binder<'a> {
                                 format!("field '{key}' is given more than once"),
                             ));
                         }
-                        let inner = self.value(inner, &input.ty, Rule::of(&input), &path, depth + 1)?;
+                        let inner =
+                            self.value(inner, &input.ty, Rule::of(&input), &path, depth + 1)?;
                         out.push((key, inner));
                     }
                     self.check_required(name, &out, path)?;
@@ -156,8 +157,13 @@ impl<'a> Binder<'a> {
             };
             let kind = rule.check.unwrap_or(kind);
             let ty = item.base();
-            let result =
-                scalar(ScalarSource::Literal(json.clone()), ty, kind, Some(!item.is_non_null()), path);
+            let result = scalar(
+                ScalarSource::Literal(json.clone()),
+                ty,
+                kind,
+                Some(!item.is_non_null()),
+                path,
+            );
             if let Value::Scalar(s) = &result {
                 s.check(&json)?;
             }
@@ -283,7 +289,8 @@ impl<'a> Binder<'a> {
                     for (key, inner) in given {
                         let path = format!("{path}.{key}");
                         let (key, input) = self.input_field(name, key, &path)?;
-                        let inner = self.json(inner, &input.ty, Rule::of(&input), &path, depth + 1)?;
+                        let inner =
+                            self.json(inner, &input.ty, Rule::of(&input), &path, depth + 1)?;
                         out.push((key, inner));
                     }
                     self.check_required(name, &out, path)?;
@@ -296,15 +303,14 @@ impl<'a> Binder<'a> {
     /// A literal as JSON, with variables in it replaced by their values.
     fn literal(&mut self, value: &'a ast::Value, path: &str) -> Result<Json, Error> {
         let mut failed = None;
-        let json = literal_json(value, &mut |name| {
-            match self.use_variable(name, Use::Value, path) {
+        let json =
+            literal_json(value, &mut |name| match self.use_variable(name, Use::Value, path) {
                 Ok((_, value)) => Some(value),
                 Err(error) => {
                     failed.get_or_insert(error);
                     None
                 }
-            }
-        });
+            });
         json.ok_or_else(|| failed.unwrap_or_else(|| Error::validation(path, "not a valid value")))
     }
 
@@ -355,12 +361,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    fn input_field(
-        &self,
-        ty: &Name,
-        field: &str,
-        path: &str,
-    ) -> Result<(Name, InputField), Error> {
+    fn input_field(&self, ty: &Name, field: &str, path: &str) -> Result<(Name, InputField), Error> {
         if let Some(TypeKind::Input(fields)) = self.schema.get(ty).map(|t| &t.kind)
             && let Some((name, input)) = fields.get_key_value(field)
         {
@@ -451,7 +452,11 @@ fn compatible(declared: &ast::Type, wanted: &TypeRef, has_default: bool) -> bool
             _ => false,
         }
     }
-    if has_default && !declared.is_non_null() { inner(declared, wanted.nullable()) } else { inner(declared, wanted) }
+    if has_default && !declared.is_non_null() {
+        inner(declared, wanted.nullable())
+    } else {
+        inner(declared, wanted)
+    }
 }
 
 /// A literal as JSON; `None` if `variable` gives none for a variable in it.

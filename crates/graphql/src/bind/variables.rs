@@ -4,7 +4,7 @@ use apollo_compiler::ast;
 use serde_json::Value as Json;
 
 use super::{Binder, Use, Variables, input::literal_json};
-use crate::{Error, schema::TypeKind, scalar::describe};
+use crate::{Error, scalar::describe, schema::TypeKind};
 
 /// Fills in defaults and refuses what the operation does not declare, or declares and misses.
 ///
@@ -59,16 +59,14 @@ impl<'a> Binder<'a> {
         }
         for v in &operation.variables {
             let ty = v.ty.inner_named_type();
-            match self.schema.get(ty.as_str()).map(|t| &t.kind) {
-                Some(TypeKind::Object(_)) => {
-                    return Err(Error::validation(
-                        "$",
-                        format!("variable '{}' is of type '{ty}', which is not an input type", v.name),
-                    ));
-                }
-                // A type that the role does not see: refused where the variable is used, so that a
-                // declaration without a use harms nobody.
-                None | Some(_) => {}
+            // A type that the role does not see is refused where the variable is used, so that a
+            // declaration without a use harms nobody.
+            let kind = self.schema.get(ty.as_str()).map(|t| &t.kind);
+            if matches!(kind, Some(TypeKind::Object(_))) {
+                return Err(Error::validation(
+                    "$",
+                    format!("variable '{}' is of type '{ty}', which is not an input type", v.name),
+                ));
             }
         }
         Ok(())

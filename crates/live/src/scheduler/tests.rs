@@ -86,9 +86,7 @@ struct UnderWay {
 fn schedule(seed: u64) {
     let mut state = seed;
     let mut below = move |n: u64| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (state >> 33) % n
     };
     let config = Config {
@@ -127,11 +125,7 @@ fn schedule(seed: u64) {
             }
             _ if !flights.is_empty() => {
                 let number = below(flights.len() as u64) as usize;
-                let UnderWay {
-                    flight,
-                    plan,
-                    cohorts,
-                } = flights.swap_remove(number);
+                let UnderWay { flight, plan, cohorts } = flights.swap_remove(number);
                 let seats = machine.begin(plan, &cohorts);
                 let ids = seats.iter().map(|(_, seat)| seat.cohort);
                 let mut left = Vec::new();

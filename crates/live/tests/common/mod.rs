@@ -228,10 +228,8 @@ impl Refetch for Database {
         plan: &Arc<Query>,
         batch: &[Params],
     ) -> Result<Vec<Bytes>, Failure<String>> {
-        let keys: Vec<String> = batch
-            .iter()
-            .map(|p| p[0].as_deref().unwrap_or("null").to_string())
-            .collect();
+        let keys: Vec<String> =
+            batch.iter().map(|p| p[0].as_deref().unwrap_or("null").to_string()).collect();
         let (before, after, whim) = {
             let mut inside = self.inside.lock();
             inside.log.push(Statement {
@@ -278,10 +276,7 @@ impl Refetch for Database {
             } else if keys.iter().any(|k| faults.short.contains(k)) {
                 Ok(vec![Bytes::new(); keys.len() - 1])
             } else {
-                Ok(keys
-                    .iter()
-                    .map(|k| Bytes::from(inside.value(&plan.name, k)))
-                    .collect())
+                Ok(keys.iter().map(|k| Bytes::from(inside.value(&plan.name, k))).collect())
             }
         };
         let panics = self.faults(|f| keys.iter().any(|k| f.panics.contains(k)));
@@ -334,9 +329,7 @@ pub async fn error(live: &mut Live) -> String {
 }
 
 async fn update(live: &mut Live) -> Option<Update<String>> {
-    timeout(Duration::from_secs(120), live.next())
-        .await
-        .expect("an update")
+    timeout(Duration::from_secs(120), live.next()).await.expect("an update")
 }
 
 /// Nothing comes for this long.

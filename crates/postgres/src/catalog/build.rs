@@ -28,10 +28,7 @@ pub(super) fn catalog(raw: &Raw) -> Result<(Catalog, Known), BackendError> {
 
     let mut dependencies = Dependencies::default();
     for table in tables.iter().filter(|table| table.volatile) {
-        let reads = Reads {
-            tables: [table.name.clone()].into(),
-            volatile: true,
-        };
+        let reads = Reads { tables: [table.name.clone()].into(), volatile: true };
         dependencies.insert(table.name.clone(), reads);
     }
     for (id, name, mut reads) in graph.closed() {
@@ -45,23 +42,14 @@ pub(super) fn catalog(raw: &Raw) -> Result<(Catalog, Known), BackendError> {
         dependencies.insert(name.clone(), reads);
     }
 
-    let server = raw
-        .server
-        .first()
-        .ok_or_else(|| unexpected("the server has no version"))?;
+    let server = raw.server.first().ok_or_else(|| unexpected("the server has no version"))?;
     let catalog = Catalog {
         default_schema: "public".to_owned(),
         tables,
         functions: functions(&raw.functions, &types)?,
         version: get(server, 0)?,
     };
-    Ok((
-        catalog,
-        Known {
-            dependencies,
-            delimiters: types.delimiters(),
-        },
-    ))
+    Ok((catalog, Known { dependencies, delimiters: types.delimiters() }))
 }
 
 fn relations(rows: &[Row]) -> Result<(Vec<Table>, HashMap<u32, Place>), BackendError> {
@@ -80,13 +68,7 @@ fn relations(rows: &[Row]) -> Result<(Vec<Table>, HashMap<u32, Place>), BackendE
             "f" => TableKind::ForeignTable,
             _ => TableKind::Table,
         };
-        places.insert(
-            get(row, 0)?,
-            Place {
-                index: tables.len(),
-                column_names: HashMap::new(),
-            },
-        );
+        places.insert(get(row, 0)?, Place { index: tables.len(), column_names: HashMap::new() });
         tables.push(Table {
             name,
             kind,
@@ -141,10 +123,7 @@ fn keys(
 ) -> Result<(), BackendError> {
     // None if a column is hidden from this user: the key is of no use then.
     let names = |place: &Place, numbers: &[i16]| -> Option<Vec<String>> {
-        numbers
-            .iter()
-            .map(|number| place.column_names.get(number).cloned())
-            .collect()
+        numbers.iter().map(|number| place.column_names.get(number).cloned()).collect()
     };
     for row in rows {
         let Some(place) = places.get(&get(row, 0)?) else {
@@ -167,12 +146,7 @@ fn keys(
                     continue;
                 };
                 let target = tables[target.index].name.clone();
-                let key = ForeignKey {
-                    name,
-                    columns,
-                    target,
-                    target_columns,
-                };
+                let key = ForeignKey { name, columns, target, target_columns };
                 tables[place.index].foreign_keys.push(key);
             }
         }

@@ -31,10 +31,7 @@ fn function(row: &Row, types: &Types) -> Result<Option<Function>, BackendError> 
     }
     let mut args: Vec<FunctionArg> = Vec::with_capacity(inputs.len());
     for (index, ty) in all.into_iter().enumerate() {
-        let mode = modes
-            .as_ref()
-            .and_then(|modes| modes.get(index))
-            .map_or("i", String::as_str);
+        let mode = modes.as_ref().and_then(|modes| modes.get(index)).map_or("i", String::as_str);
         // Input, input and output, variadic; the others are output.
         if matches!(mode, "i" | "b" | "v") {
             let name = names.as_ref().and_then(|names| names.get(index));

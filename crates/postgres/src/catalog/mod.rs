@@ -44,13 +44,8 @@ pub(crate) async fn read(
     enum_tables: &[QualifiedName],
 ) -> Result<(Catalog, Known), BackendError> {
     let schemas = schemas.to_vec();
-    let raw = pool
-        .run(move |connection| read_rows(connection, schemas).boxed())
-        .await?;
-    let number: i32 = get(
-        raw.server.first().ok_or_else(|| unexpected("no version"))?,
-        1,
-    )?;
+    let raw = pool.run(move |connection| read_rows(connection, schemas).boxed()).await?;
+    let number: i32 = get(raw.server.first().ok_or_else(|| unexpected("no version"))?, 1)?;
     if number / 10_000 < OLDEST {
         return Err(BackendError::Unsupported(format!(
             "PostgreSQL {OLDEST} or newer is needed; this is version {}",
@@ -111,10 +106,7 @@ async fn read_enum_tables(
             tracing::warn!(table = %name, "the enum table is not in the database");
             continue;
         };
-        let mut columns = catalog.tables[place]
-            .columns
-            .iter()
-            .map(|column| quote(&column.name));
+        let mut columns = catalog.tables[place].columns.iter().map(|column| quote(&column.name));
         let Some(value) = columns.next() else {
             continue;
         };
@@ -130,13 +122,8 @@ async fn read_enum_tables(
         .run(move |connection| {
             async move {
                 let client = &connection.client;
-                let all = queries
-                    .iter()
-                    .map(|sql| client.query_typed(sql.as_str(), &[]));
-                join_all(all)
-                    .await
-                    .into_iter()
-                    .collect::<Result<Vec<_>, _>>()
+                let all = queries.iter().map(|sql| client.query_typed(sql.as_str(), &[]));
+                join_all(all).await.into_iter().collect::<Result<Vec<_>, _>>()
             }
             .boxed()
         })
@@ -144,12 +131,7 @@ async fn read_enum_tables(
     for (place, rows) in places.into_iter().zip(results) {
         let values: Result<Vec<_>, BackendError> = rows
             .iter()
-            .map(|row| {
-                Ok(EnumTableValue {
-                    value: get(row, 0)?,
-                    comment: get(row, 1)?,
-                })
-            })
+            .map(|row| Ok(EnumTableValue { value: get(row, 0)?, comment: get(row, 1)? }))
             .collect();
         catalog.tables[place].enum_values = Some(values?);
     }

@@ -62,10 +62,7 @@ impl Types {
             // Dropped meanwhile, or a cycle: the server would not have it either.
             return ColumnType::base("unknown");
         };
-        let is_array = self
-            .rows
-            .get(&row.element)
-            .is_some_and(|element| element.array == id);
+        let is_array = self.rows.get(&row.element).is_some_and(|element| element.array == id);
         let kind = match row.kind.as_str() {
             "e" => TypeKind::Enum(row.labels.clone().unwrap_or_default()),
             "d" => TypeKind::Domain(Box::new(self.at_depth(row.base, depth + 1))),
@@ -76,11 +73,7 @@ impl Types {
             _ if is_array => TypeKind::Array(Box::new(self.at_depth(row.element, depth + 1))),
             _ => TypeKind::Base,
         };
-        ColumnType {
-            name: row.name.clone(),
-            schema: row.schema.clone(),
-            kind,
-        }
+        ColumnType { name: row.name.clone(), schema: row.schema.clone(), kind }
     }
 
     /// The table, view or the like whose row type it is.

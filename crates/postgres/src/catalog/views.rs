@@ -55,9 +55,7 @@ impl Graph {
 
     /// The relations that have something to say, with what they read, closed over views.
     pub(super) fn closed(&self) -> impl Iterator<Item = (u32, &QualifiedName, Reads)> {
-        self.nodes
-            .iter()
-            .map(|(id, node)| (*id, &node.name, self.closure(*id, node)))
+        self.nodes.iter().map(|(id, node)| (*id, &node.name, self.closure(*id, node)))
     }
 
     fn closure(&self, id: u32, node: &Node) -> Reads {

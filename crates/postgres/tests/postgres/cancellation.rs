@@ -20,9 +20,7 @@ async fn running(client: &Client, mark: &str) -> i64 {
 }
 
 async fn session(backend: &Postgres) -> String {
-    fetch(backend, "SELECT pg_backend_pid()::text")
-        .await
-        .unwrap()
+    fetch(backend, "SELECT pg_backend_pid()::text").await.unwrap()
 }
 
 #[tokio::test]
@@ -43,10 +41,7 @@ async fn a_dropped_future_cancels_its_statement() {
             );
         eventually("it runs", async || running(&watcher, "sleeper").await == 1).await;
         sleeper.abort();
-        eventually("it is gone", async || {
-            running(&watcher, "sleeper").await == 0
-        })
-        .await;
+        eventually("it is gone", async || running(&watcher, "sleeper").await == 0).await;
         // The only connection is free again, is the same, and is not hit by the cancellation.
         for _ in 0..20 {
             assert_eq!(session(&backend).await, before);
@@ -58,18 +53,8 @@ async fn a_dropped_future_cancels_its_statement() {
         batch
     };
     let sets = [values(&[None]), values(&[None])];
-    assert!(
-        timeout(
-            Duration::from_millis(50),
-            backend.fetch_batch(&batch, &sets)
-        )
-        .await
-        .is_err()
-    );
-    eventually("the batch is gone", async || {
-        running(&watcher, "sleeper").await == 0
-    })
-    .await;
+    assert!(timeout(Duration::from_millis(50), backend.fetch_batch(&batch, &sets)).await.is_err());
+    eventually("the batch is gone", async || running(&watcher, "sleeper").await == 0).await;
 }
 
 #[tokio::test]
@@ -78,22 +63,10 @@ async fn a_cancelled_write_is_undone() {
     let backend = database.backend();
     let write = "WITH w AS (INSERT INTO t VALUES (1) RETURNING id)
         SELECT (SELECT id FROM w)::text || pg_sleep(60)::text";
-    assert!(
-        timeout(Duration::from_millis(100), fetch(&backend, write))
-            .await
-            .is_err()
-    );
+    assert!(timeout(Duration::from_millis(100), fetch(&backend, write)).await.is_err());
     let watcher = connect(&database.url).await;
-    eventually("it is gone", async || {
-        running(&watcher, "pg_sleep").await == 0
-    })
-    .await;
-    assert_eq!(
-        fetch(&backend, "SELECT count(*)::text FROM t")
-            .await
-            .unwrap(),
-        "{\"data\":0}"
-    );
+    eventually("it is gone", async || running(&watcher, "pg_sleep").await == 0).await;
+    assert_eq!(fetch(&backend, "SELECT count(*)::text FROM t").await.unwrap(), "{\"data\":0}");
 }
 
 /// Futures dropped at any moment: before, while and after their statement runs. No later statement
@@ -108,12 +81,7 @@ async fn cancellations_hit_nothing_else() {
     let sessions = "SELECT string_agg(pid::text, ',' ORDER BY pid)::text FROM pg_stat_activity
          WHERE application_name = 'artesian' AND datname = current_database()";
     let all = (0..3).map(|_| fetch(&backend, "SELECT pg_sleep(0.05)::text"));
-    assert!(
-        futures_util::future::join_all(all)
-            .await
-            .iter()
-            .all(Result::is_ok)
-    );
+    assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));
     let before = fetch(&backend, sessions).await.unwrap();
     let mut tasks = Vec::new();
     for task in 0..6_u64 {
@@ -136,18 +104,11 @@ async fn cancellations_hit_nothing_else() {
     for task in tasks {
         task.await.unwrap();
     }
-    eventually("nothing runs", async || {
-        running(&watcher, "pg_sleep").await == 0
-    })
-    .await;
+    eventually("nothing runs", async || running(&watcher, "pg_sleep").await == 0).await;
     eventually("all connections are free", async || {
         let (open, free) = backend.connections();
         open == free
     })
     .await;
-    assert_eq!(
-        fetch(&backend, sessions).await.unwrap(),
-        before,
-        "no connection was lost"
-    );
+    assert_eq!(fetch(&backend, sessions).await.unwrap(), before, "no connection was lost");
 }

@@ -17,24 +17,15 @@ pub async fn catalog_of(sql: &str) -> (Database, Postgres, Catalog) {
 }
 
 pub fn table<'a>(catalog: &'a Catalog, table: &str) -> &'a Table {
-    catalog
-        .table(&name(table))
-        .unwrap_or_else(|| panic!("no {table}"))
+    catalog.table(&name(table)).unwrap_or_else(|| panic!("no {table}"))
 }
 
 fn ty<'a>(table: &'a Table, column: &str) -> &'a ColumnType {
-    &table
-        .column(column)
-        .unwrap_or_else(|| panic!("no {column}"))
-        .ty
+    &table.column(column).unwrap_or_else(|| panic!("no {column}")).ty
 }
 
 pub fn names(catalog: &Catalog) -> Vec<String> {
-    catalog
-        .tables
-        .iter()
-        .map(|table| table.name.to_string())
-        .collect()
+    catalog.tables.iter().map(|table| table.name.to_string()).collect()
 }
 
 #[tokio::test]
@@ -77,28 +68,14 @@ async fn kinds_of_relations() {
     assert_eq!(table(&catalog, "seen").kind, TableKind::View);
     assert_eq!(table(&catalog, "kept").kind, TableKind::MaterializedView);
     assert_eq!(table(&catalog, "away").kind, TableKind::ForeignTable);
-    assert_eq!(
-        table(&catalog, "plain").comment.as_deref(),
-        Some("It's plain")
-    );
-    assert_eq!(
-        table(&catalog, "plain").columns[0].comment.as_deref(),
-        Some("the key")
-    );
+    assert_eq!(table(&catalog, "plain").comment.as_deref(), Some("It's plain"));
+    assert_eq!(table(&catalog, "plain").columns[0].comment.as_deref(), Some("the key"));
     assert_eq!(table(&catalog, "seen").comment.as_deref(), Some("a view"));
     let strange = catalog.tables.last().unwrap();
-    let columns: Vec<_> = strange
-        .columns
-        .iter()
-        .map(|column| column.name.as_str())
-        .collect();
+    let columns: Vec<_> = strange.columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(columns, ["select", "Ä ö"]);
     assert_eq!(catalog.default_schema, "public");
-    assert!(
-        catalog.version.starts_with("PostgreSQL 1"),
-        "{}",
-        catalog.version
-    );
+    assert!(catalog.version.starts_with("PostgreSQL 1"), "{}", catalog.version);
 }
 
 #[tokio::test]
@@ -122,23 +99,15 @@ async fn every_built_in_type() {
         .iter()
         .map(|row| format!("\"c_{0}\" pg_catalog.\"{0}\"", row.get::<_, String>(0)))
         .collect();
-    database
-        .run(&format!("CREATE TABLE every ({})", columns.join(", ")))
-        .await;
+    database.run(&format!("CREATE TABLE every ({})", columns.join(", "))).await;
     let catalog = database.backend().catalog(&[], &[]).await.unwrap();
     let every = table(&catalog, "every");
     assert!(rows.len() > 100 && every.columns.len() == rows.len());
     for (row, column) in rows.iter().zip(&every.columns) {
         let (name, typtype): (String, String) = (row.get(0), row.get(1));
-        assert_eq!(
-            (column.ty.name.as_str(), column.ty.schema.as_str()),
-            (&*name, "pg_catalog")
-        );
+        assert_eq!((column.ty.name.as_str(), column.ty.schema.as_str()), (&*name, "pg_catalog"));
         // The driver knows the built-in types by heart: an independent opinion.
-        let known = client
-            .prepare(&format!("SELECT \"c_{name}\" FROM every"))
-            .await
-            .unwrap();
+        let known = client.prepare(&format!("SELECT \"c_{name}\" FROM every")).await.unwrap();
         match (&column.ty.kind, known.columns()[0].type_().kind()) {
             (TypeKind::Base, Kind::Simple) if typtype == "b" => {}
             (TypeKind::Range, Kind::Range(_) | Kind::Multirange(_)) => {}
@@ -167,37 +136,20 @@ async fn user_types_defaults_and_nullability() {
     )
     .await;
     let t = table(&catalog, "t");
-    let labels = ["sad", "glum", "ok", "it's \"fine\""]
-        .map(str::to_owned)
-        .to_vec();
+    let labels = ["sad", "glum", "ok", "it's \"fine\""].map(str::to_owned).to_vec();
     assert_eq!(ty(t, "m").kind, TypeKind::Enum(labels.clone()));
-    let TypeKind::Array(element) = &ty(t, "ms").kind else {
-        panic!()
-    };
-    assert_eq!(
-        (element.name.as_str(), &element.kind),
-        ("mood", &TypeKind::Enum(labels))
-    );
+    let TypeKind::Array(element) = &ty(t, "ms").kind else { panic!() };
+    assert_eq!((element.name.as_str(), &element.kind), ("mood", &TypeKind::Enum(labels)));
     assert_eq!(ty(t, "ms").name, "_mood");
     assert_eq!(ty(t, "d").without_domains(), &ColumnType::base("text"));
-    let TypeKind::Domain(short) = &ty(t, "d").kind else {
-        panic!()
-    };
-    assert_eq!(
-        (short.schema.as_str(), short.name.as_str()),
-        ("other", "short")
-    );
-    let TypeKind::Array(short) = &ty(t, "ds").kind else {
-        panic!()
-    };
+    let TypeKind::Domain(short) = &ty(t, "d").kind else { panic!() };
+    assert_eq!((short.schema.as_str(), short.name.as_str()), ("other", "short"));
+    let TypeKind::Array(short) = &ty(t, "ds").kind else { panic!() };
     assert!(matches!(short.kind, TypeKind::Domain(_)));
     assert_eq!(ty(t, "p").kind, TypeKind::Composite);
     assert!(matches!(&ty(t, "ps").kind, TypeKind::Array(of) if of.kind == TypeKind::Composite));
     assert_eq!(ty(t, "r").kind, TypeKind::Range);
-    assert_eq!(
-        ty(t, "grid").kind,
-        TypeKind::Array(Box::new(ColumnType::base("int4")))
-    );
+    assert_eq!(ty(t, "grid").kind, TypeKind::Array(Box::new(ColumnType::base("int4"))));
 
     let facts = |column: &str| {
         let column = t.column(column).unwrap();
@@ -231,41 +183,20 @@ async fn keys() {
     .await;
     let parent = table(&catalog, "app.parent");
     assert_eq!(parent.primary_key.as_ref().unwrap().columns, ["y", "x"]);
-    let unique: Vec<_> = parent
-        .unique_keys
-        .iter()
-        .map(|key| (key.name.as_str(), key.columns.join(",")))
-        .collect();
-    assert_eq!(
-        unique,
-        [("z_key", "z".to_owned()), ("zx_key", "z,x".to_owned())]
-    );
+    let unique: Vec<_> =
+        parent.unique_keys.iter().map(|key| (key.name.as_str(), key.columns.join(","))).collect();
+    assert_eq!(unique, [("z_key", "z".to_owned()), ("zx_key", "z,x".to_owned())]);
 
     let child = table(&catalog, "child");
-    let keys: Vec<_> = child
-        .foreign_keys
-        .iter()
-        .map(|key| key.name.as_str())
-        .collect();
+    let keys: Vec<_> = child.foreign_keys.iter().map(|key| key.name.as_str()).collect();
     assert_eq!(keys, ["by_z", "self", "to_parent"]);
     assert_eq!(child.foreign_keys[2].columns, ["px", "py"]);
     assert_eq!(child.foreign_keys[2].target, name("app.parent"));
     assert_eq!(child.foreign_keys[2].target_columns, ["x", "y"]);
     assert_eq!(child.foreign_keys[1].target, name("child"));
-    assert_eq!(
-        table(&catalog, "parted")
-            .primary_key
-            .as_ref()
-            .unwrap()
-            .columns,
-        ["at"]
-    );
+    assert_eq!(table(&catalog, "parted").primary_key.as_ref().unwrap().columns, ["at"]);
     assert_eq!(table(&catalog, "parted").foreign_keys.len(), 1);
-    assert_eq!(
-        table(&catalog, "to_parted").foreign_keys.len(),
-        1,
-        "none per partition"
-    );
+    assert_eq!(table(&catalog, "to_parted").foreign_keys.len(), 1, "none per partition");
 }
 
 #[tokio::test]
@@ -287,36 +218,18 @@ async fn functions() {
          CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int);",
     )
     .await;
-    let found: Vec<_> = catalog
-        .functions
-        .iter()
-        .map(|f| f.name.name.as_str())
-        .collect();
+    let found: Vec<_> = catalog.functions.iter().map(|f| f.name.name.as_str()).collect();
     assert_eq!(found, ["full_name", "listed", "nothing", "search", "split"]);
 
     let full_name = &catalog.functions[0];
     assert_eq!(full_name.comment.as_deref(), Some("both names"));
     assert_eq!(full_name.volatility, Volatility::Stable);
     assert_eq!(full_name.returns, ColumnType::base("text"));
-    assert_eq!(
-        (full_name.returns_set, &full_name.returns_table),
-        (false, &None)
-    );
-    let [author, separator] = full_name.args.as_slice() else {
-        panic!()
-    };
-    assert_eq!(
-        (author.name.as_deref(), author.ty.name.as_str()),
-        (Some("a"), "author")
-    );
-    assert_eq!(
-        (&author.ty.kind, author.has_default),
-        (&TypeKind::Composite, false)
-    );
-    assert_eq!(
-        (separator.name.as_deref(), separator.has_default),
-        (Some("sep"), true)
-    );
+    assert_eq!((full_name.returns_set, &full_name.returns_table), (false, &None));
+    let [author, separator] = full_name.args.as_slice() else { panic!() };
+    assert_eq!((author.name.as_deref(), author.ty.name.as_str()), (Some("a"), "author"));
+    assert_eq!((&author.ty.kind, author.has_default), (&TypeKind::Composite, false));
+    assert_eq!((separator.name.as_deref(), separator.has_default), (Some("sep"), true));
 
     assert_eq!(catalog.functions[1].returns.kind, TypeKind::Composite);
     assert!(catalog.functions[1].args.is_empty() && catalog.functions[1].returns_set);
@@ -327,14 +240,7 @@ async fn functions() {
     assert_eq!(search.args[0].name, None);
     assert_eq!(search.args[1].name.as_deref(), Some("tags"));
     let split = &catalog.functions[4];
-    let args: Vec<_> = split
-        .args
-        .iter()
-        .map(|a| (a.name.as_deref(), a.has_default))
-        .collect();
-    assert_eq!(
-        args,
-        [(Some("a"), false), (Some("c"), false), (Some("d"), true)]
-    );
+    let args: Vec<_> = split.args.iter().map(|a| (a.name.as_deref(), a.has_default)).collect();
+    assert_eq!(args, [(Some("a"), false), (Some("c"), false), (Some("d"), true)]);
     assert_eq!(split.volatility, Volatility::Immutable);
 }

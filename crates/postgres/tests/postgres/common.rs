@@ -48,18 +48,12 @@ impl Server {
         // Without the other server something is amiss, which is to be said first.
         let _ = server_url();
         let name = format!("postgres-{name}-{}", std::process::id());
-        Self {
-            directory: Path::new(env!("CARGO_TARGET_TMPDIR")).join(name),
-        }
+        Self { directory: Path::new(env!("CARGO_TARGET_TMPDIR")).join(name) }
     }
 
     pub fn script(&self, command: &str) -> String {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/postgres.sh");
-        let output = Command::new(script)
-            .arg(command)
-            .arg(&self.directory)
-            .output()
-            .unwrap();
+        let output = Command::new(script).arg(command).arg(&self.directory).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "postgres.sh {command}: {errors}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -90,18 +84,11 @@ impl Database {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("artesian_test_{}_{count}_{now}", std::process::id());
         let client = connect(server).await;
-        client
-            .batch_execute(&format!("CREATE DATABASE {name}"))
-            .await
-            .unwrap();
+        client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
         let (base, parameters) = server.split_once('?').unwrap_or((server, ""));
         let (base, _) = base.rsplit_once('/').unwrap();
         let url = format!("{base}/{name}?{parameters}");
-        Self {
-            url,
-            name,
-            server: server.to_owned(),
-        }
+        Self { url, name, server: server.to_owned() }
     }
 
     /// A database with these statements run in it.
@@ -130,9 +117,7 @@ impl Drop for Database {
     fn drop(&mut self) {
         let (server, name) = (self.server.clone(), self.name.clone());
         let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
                 if let Ok((client, connection)) = tokio_postgres::connect(&server, NoTls).await {
                     tokio::spawn(connection);
@@ -182,10 +167,7 @@ pub fn name(name: &str) -> QualifiedName {
 pub async fn eventually(what: &str, mut question: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(15);
     while !question().await {
-        assert!(
-            Instant::now() < deadline,
-            "it never came to pass that {what}"
-        );
+        assert!(Instant::now() < deadline, "it never came to pass that {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

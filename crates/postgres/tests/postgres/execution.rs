@@ -12,15 +12,9 @@ async fn responses_and_sessions() {
     let database = Database::new().await;
     let backend = database.backend();
     backend.ping().await.unwrap();
-    assert_eq!(
-        fetch(&backend, "SELECT '{\"a\": [1]}'").await.unwrap(),
-        r#"{"data":{"a": [1]}}"#
-    );
+    assert_eq!(fetch(&backend, "SELECT '{\"a\": [1]}'").await.unwrap(), r#"{"data":{"a": [1]}}"#);
     let json = "SELECT json_build_object('é', 'ü\n', 'n', null)";
-    assert_eq!(
-        fetch(&backend, json).await.unwrap(),
-        r#"{"data":{"é" : "ü\n", "n" : null}}"#
-    );
+    assert_eq!(fetch(&backend, json).await.unwrap(), r#"{"data":{"é" : "ü\n", "n" : null}}"#);
     for (setting, value) in [
         ("application_name", "artesian"),
         ("standard_conforming_strings", "on"),
@@ -29,15 +23,9 @@ async fn responses_and_sessions() {
         ("statement_timeout", "0"),
     ] {
         let answer = fetch(&backend, &format!("SELECT current_setting('{setting}')")).await;
-        assert_eq!(
-            answer.unwrap(),
-            format!("{{\"data\":{value}}}"),
-            "{setting}"
-        );
+        assert_eq!(answer.unwrap(), format!("{{\"data\":{value}}}"), "{setting}");
     }
-    let big = fetch(&backend, "SELECT repeat('x', 20000000)")
-        .await
-        .unwrap();
+    let big = fetch(&backend, "SELECT repeat('x', 20000000)").await.unwrap();
     assert_eq!(big.len(), 20_000_000 + r#"{"data":}"#.len());
 }
 
@@ -53,19 +41,11 @@ async fn results_of_the_wrong_shape_are_errors() {
         "SELECT '{}'::jsonb",
     ] {
         let error = fetch(&backend, sql).await.unwrap_err();
-        assert!(
-            matches!(error, BackendError::Rejected { .. }),
-            "{sql}: {error:?}"
-        );
+        assert!(matches!(error, BackendError::Rejected { .. }), "{sql}: {error:?}");
     }
     let one = statement("SELECT $1::text", &["text"]);
     assert!(backend.fetch(&one, &values(&[])).await.is_err());
-    assert!(
-        backend
-            .fetch_batch(&one, &[values(&[]), values(&[])])
-            .await
-            .is_err()
-    );
+    assert!(backend.fetch_batch(&one, &[values(&[]), values(&[])]).await.is_err());
     assert!(fetch(&backend, "SELECT '{}'").await.is_ok());
 }
 
@@ -92,20 +72,12 @@ async fn text_parameters_of_every_type() {
         ("bpchar", "x", None),
         ("name", "x", None),
         ("bytea", "\\xdeadbeef", None),
-        (
-            "uuid",
-            "A0EEBC999C0B4EF8BB6D6BB9BD380A11",
-            Some("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
-        ),
+        ("uuid", "A0EEBC999C0B4EF8BB6D6BB9BD380A11", Some("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")),
         ("date", "2020-02-29", None),
         ("time", "23:59:59.999999", None),
         ("timetz", "12:00:00+05:30", None),
         ("timestamp", "2020-02-29 12:34:56.789", None),
-        (
-            "timestamptz",
-            "2020-02-29T12:00:00+02:00",
-            Some("2020-02-29 10:00:00+00"),
-        ),
+        ("timestamptz", "2020-02-29T12:00:00+02:00", Some("2020-02-29 10:00:00+00")),
         ("interval", "1 day 2 hours", Some("1 day 02:00:00")),
         ("json", "{\"a\":  1}", None),
         ("jsonb", "{\"a\":  1}", Some("{\"a\": 1}")),
@@ -122,11 +94,7 @@ async fn text_parameters_of_every_type() {
         ("tsquery", "a & b", Some("'a' & 'b'")),
         ("int4range", "[1,5)", None),
         ("int4multirange", "{[1,5)}", None),
-        (
-            "tstzrange",
-            "[2020-01-01,)",
-            Some("[\"2020-01-01 00:00:00+00\",)"),
-        ),
+        ("tstzrange", "[2020-01-01,)", Some("[\"2020-01-01 00:00:00+00\",)")),
         ("int4[]", "{1,NULL,{3}}", Some("!")),
         ("int4[]", "{{1,2},{3,4}}", None),
         ("text[]", "{\"a\\\"b\",NULL}", None),
@@ -142,23 +110,14 @@ async fn text_parameters_of_every_type() {
         let statement = statement(&sql, &[ty, ty]);
         // Unprepared, while being prepared, prepared.
         for round in 0..4 {
-            let result = backend
-                .fetch(&statement, &values(&[Some(value), None]))
-                .await;
+            let result = backend.fetch(&statement, &values(&[Some(value), None])).await;
             if printed == Some("!") {
-                assert!(
-                    matches!(result, Err(BackendError::Rejected { .. })),
-                    "{ty} {value}"
-                );
+                assert!(matches!(result, Err(BackendError::Rejected { .. })), "{ty} {value}");
                 continue;
             }
             let text = result.unwrap_or_else(|error| panic!("{ty} {value} {round}: {error:?}"));
             let json: serde_json::Value = serde_json::from_slice(&text).unwrap();
-            assert_eq!(
-                json["data"][0],
-                printed.unwrap_or(value),
-                "{ty} {value} {round}"
-            );
+            assert_eq!(json["data"][0], printed.unwrap_or(value), "{ty} {value} {round}");
             assert_eq!(json["data"][1], true, "{ty} {round}");
         }
     }
@@ -172,9 +131,7 @@ async fn statements_are_prepared_bounded_and_prepared_anew() {
     settings.statement_cache = 5;
     let backend = Postgres::new(settings).unwrap();
     let prepared = async |backend: &Postgres| {
-        fetch(backend, "SELECT count(*)::text FROM pg_prepared_statements")
-            .await
-            .unwrap()
+        fetch(backend, "SELECT count(*)::text FROM pg_prepared_statements").await.unwrap()
     };
     for i in 0..20 {
         for _ in 0..3 {
@@ -227,59 +184,35 @@ async fn errors_say_what_the_server_said() {
     let backend = database.backend();
     let rejected = async |sql: &str, value: Option<&str>| {
         let types: &[&str] = if value.is_some() { &["int4"] } else { &[] };
-        let given = value
-            .map(|value| values(&[Some(value)]))
-            .unwrap_or_else(|| values(&[]));
+        let given = value.map(|value| values(&[Some(value)])).unwrap_or_else(|| values(&[]));
         match backend.fetch(&statement(sql, types), &given).await {
-            Err(BackendError::Rejected {
-                code,
-                message,
-                detail,
-            }) => (code, message, detail),
+            Err(BackendError::Rejected { code, message, detail }) => (code, message, detail),
             other => panic!("{sql}: {other:?}"),
         }
     };
     let (code, message, _) = rejected("SELECT $1::int4::text", Some("x")).await;
     assert_eq!((code.as_str(), message.contains("\"x\"")), ("22P02", true));
-    assert_eq!(
-        rejected("SELECT $1::int4::text", Some("\0")).await.0,
-        "22021"
-    );
+    assert_eq!(rejected("SELECT $1::int4::text", Some("\0")).await.0, "22021");
     assert_eq!(rejected("SELECT 1 / 0", None).await.0, "22012");
     assert_eq!(rejected("SELEC", None).await.0, "42601");
     let (code, _, detail) = rejected("INSERT INTO t VALUES (1, 1) RETURNING '{}'", None).await;
     assert_eq!(code, "23505");
     let detail = detail.unwrap();
-    assert!(
-        detail.contains("(id)=(1)") && detail.contains("Constraint: t_pkey"),
-        "{detail}"
-    );
+    assert!(detail.contains("(id)=(1)") && detail.contains("Constraint: t_pkey"), "{detail}");
     let (code, _, detail) = rejected("SELECT nam FROM pg_am", None).await;
     assert!(code == "42703" && detail.is_none_or(|detail| detail.contains("Hint")));
     // An error by the statement, not by the connection.
     assert_eq!(backend.connections(), (1, 1));
 
     let unavailable = |result: Result<(), BackendError>| {
-        assert!(
-            matches!(result, Err(BackendError::Unavailable(_))),
-            "{result:?}"
-        );
+        assert!(matches!(result, Err(BackendError::Unavailable(_))), "{result:?}");
     };
     let ends = "SELECT pg_terminate_backend(pg_backend_pid())::text";
     unavailable(fetch(&backend, ends).await.map(drop));
-    assert_eq!(
-        fetch(&backend, "SELECT '1'").await.unwrap(),
-        "{\"data\":1}",
-        "a new connection"
-    );
+    assert_eq!(fetch(&backend, "SELECT '1'").await.unwrap(), "{\"data\":1}", "a new connection");
     let raise = "DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '57P03'; END $$";
     unavailable(fetch(&backend, raise).await.map(drop));
-    unavailable(
-        Postgres::new(Settings::new("postgres://x@127.0.0.1:1/x"))
-            .unwrap()
-            .ping()
-            .await,
-    );
+    unavailable(Postgres::new(Settings::new("postgres://x@127.0.0.1:1/x")).unwrap().ping().await);
     let missing = format!("{}_not_there", database.url.trim_end_matches('?'));
     let missing = Postgres::new(Settings::new(missing)).unwrap().ping().await;
     assert!(matches!(missing, Err(BackendError::Rejected { code, .. }) if code == "3D000"));
@@ -308,10 +241,7 @@ async fn a_busy_pool_is_unavailable() {
     backend.ping().await.unwrap();
     let other = backend.clone();
     let sleeper = tokio::spawn(async move { fetch(&other, "SELECT pg_sleep(20)::text").await });
-    eventually("the connection is taken", async || {
-        backend.connections().1 == 0
-    })
-    .await;
+    eventually("the connection is taken", async || backend.connections().1 == 0).await;
     let refused = fetch(&backend, "SELECT '1'").await;
     assert!(matches!(&refused, Err(BackendError::Unavailable(m)) if m.contains("busy")));
     sleeper.abort();
@@ -325,10 +255,7 @@ async fn explain_and_changes() {
     let backend = Postgres::new(settings).unwrap();
     let find = statement("SELECT id::text FROM t WHERE id = $1::int4", &["int4"]);
     let plan = backend.explain(&find, &values(&[Some("1")])).await.unwrap();
-    assert!(
-        plan.contains("t_pkey") && plan.lines().count() > 1,
-        "{plan}"
-    );
+    assert!(plan.contains("t_pkey") && plan.lines().count() > 1, "{plan}");
     assert!(backend.explain(&find, &values(&[Some("x")])).await.is_err());
     let mut feed = backend.changes().await.unwrap();
     assert_eq!(feed.next().await, Some(Change::Everything));

@@ -19,12 +19,7 @@ async fn a_restart_costs_errors_while_it_lasts() {
     let query = "SELECT count(*)::text || pg_sleep(0.01)::text FROM t";
     for _ in 0..4 {
         let all = (0..4).map(|_| fetch(&backend, query));
-        assert!(
-            futures_util::future::join_all(all)
-                .await
-                .iter()
-                .all(Result::is_ok)
-        );
+        assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));
     }
     assert_eq!(backend.connections(), (4, 4));
 
@@ -33,20 +28,11 @@ async fn a_restart_costs_errors_while_it_lasts() {
     eventually("it is under way", async || backend.connections().1 == 3).await;
     server.script("pause");
     let caught = caught.await.unwrap();
-    assert!(
-        matches!(caught, Err(BackendError::Unavailable(_))),
-        "{caught:?}"
-    );
+    assert!(matches!(caught, Err(BackendError::Unavailable(_))), "{caught:?}");
     for _ in 0..6 {
         let down = fetch(&backend, query).await;
-        assert!(
-            matches!(down, Err(BackendError::Unavailable(_))),
-            "{down:?}"
-        );
-        assert!(matches!(
-            backend.ping().await,
-            Err(BackendError::Unavailable(_))
-        ));
+        assert!(matches!(down, Err(BackendError::Unavailable(_))), "{down:?}");
+        assert!(matches!(backend.ping().await, Err(BackendError::Unavailable(_))));
     }
 
     assert_eq!(server.script("start"), url, "on the same port");

@@ -24,10 +24,7 @@ async fn schemas_enum_tables_extensions_and_privileges() {
     )
     .await;
     let backend = database.backend();
-    let catalog = backend
-        .catalog(&["one".into(), "two".into()], &[])
-        .await
-        .unwrap();
+    let catalog = backend.catalog(&["one".into(), "two".into()], &[]).await.unwrap();
     assert_eq!(names(&catalog), ["one.t", "two.t"]);
     assert_eq!(catalog.functions.len(), 1);
     let catalog = backend.catalog(&["two".into()], &[]).await.unwrap();
@@ -36,22 +33,9 @@ async fn schemas_enum_tables_extensions_and_privileges() {
     let enums = [name("color"), name("short"), name("not_there")];
     let catalog = backend.catalog(&[], &enums).await.unwrap();
     let colors = table(&catalog, "color").enum_values.as_ref().unwrap();
-    let colors: Vec<_> = colors
-        .iter()
-        .map(|v| (v.value.as_str(), v.comment.as_deref()))
-        .collect();
-    assert_eq!(
-        colors,
-        [
-            ("blue", None),
-            ("green", Some("")),
-            ("red", Some("like a \"rose\""))
-        ]
-    );
-    assert_eq!(
-        table(&catalog, "short").enum_values.as_ref().unwrap()[0].value,
-        "only"
-    );
+    let colors: Vec<_> = colors.iter().map(|v| (v.value.as_str(), v.comment.as_deref())).collect();
+    assert_eq!(colors, [("blue", None), ("green", Some("")), ("red", Some("like a \"rose\""))]);
+    assert_eq!(table(&catalog, "short").enum_values.as_ref().unwrap()[0].value, "only");
     assert!(table(&catalog, "t").enum_values.is_none());
 
     let user = format!("artesian_user_{}", std::process::id());
@@ -63,33 +47,23 @@ async fn schemas_enum_tables_extensions_and_privileges() {
         ))
         .await;
     let mut settings = database.settings();
-    settings.url = database
-        .url
-        .replace("postgres://postgres@", &format!("postgres://{user}@"));
+    settings.url = database.url.replace("postgres://postgres@", &format!("postgres://{user}@"));
     let restricted = Postgres::new(settings).unwrap();
     let catalog = restricted.catalog(&[], &[]).await.unwrap();
     assert_eq!(names(&catalog), ["public.partly", "public.t"]);
     let partly = table(&catalog, "partly");
-    let columns: Vec<_> = partly
-        .columns
-        .iter()
-        .map(|column| column.name.as_str())
-        .collect();
+    let columns: Vec<_> = partly.columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(columns, ["a", "c"]);
     assert!(partly.unique_keys.is_empty(), "its column is hidden");
     drop(restricted);
-    database
-        .run(&format!("DROP OWNED BY {user}; DROP ROLE {user};"))
-        .await;
+    database.run(&format!("DROP OWNED BY {user}; DROP ROLE {user};")).await;
 }
 
 #[tokio::test]
 async fn tables_of_extensions_are_left_out() {
     let database = Database::with("CREATE TABLE t (id int); CREATE TABLE extended (id int)").await;
     // Any extension will do as the owner.
-    database
-        .run("ALTER EXTENSION plpgsql ADD TABLE extended")
-        .await;
+    database.run("ALTER EXTENSION plpgsql ADD TABLE extended").await;
     let catalog = database.backend().catalog(&[], &[]).await.unwrap();
     assert_eq!(names(&catalog), ["public.t"]);
 }

@@ -36,11 +36,7 @@ async fn modes() {
     let admin = connect(&url).await;
     let answer = async |sql: &str| {
         let postgres = Postgres::new(Settings::new(&url)).unwrap();
-        fetch(&postgres, sql)
-            .await
-            .unwrap()
-            .replace("{\"data\":", "")
-            .replace('}', "")
+        fetch(&postgres, sql).await.unwrap().replace("{\"data\":", "").replace('}', "")
     };
     let data = answer("SHOW data_directory").await;
     for (name, pem) in [("server.crt", certificate), ("server.key", key)] {
@@ -51,26 +47,13 @@ async fn modes() {
         admin.batch_execute(&sql).await.unwrap();
     }
     for (host, encrypted) in [("127.0.0.1", "false"), ("localhost", "false")] {
-        assert_eq!(
-            mode(&url, host, "prefer").await.unwrap(),
-            encrypted,
-            "no TLS at the server"
-        );
+        assert_eq!(mode(&url, host, "prefer").await.unwrap(), encrypted, "no TLS at the server");
         let refused = mode(&url, host, "require").await;
-        assert!(
-            matches!(refused, Err(BackendError::Unavailable(_))),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(BackendError::Unavailable(_))), "{refused:?}");
     }
 
-    admin
-        .batch_execute("ALTER SYSTEM SET ssl = on")
-        .await
-        .unwrap();
-    admin
-        .batch_execute("SELECT pg_reload_conf()")
-        .await
-        .unwrap();
+    admin.batch_execute("ALTER SYSTEM SET ssl = on").await.unwrap();
+    admin.batch_execute("SELECT pg_reload_conf()").await.unwrap();
     eventually("it has TLS", async || answer("SHOW ssl").await == "on").await;
     let by_us = format!("&sslrootcert={ours}");
     let by_them = format!("&sslrootcert={strange}");
@@ -84,11 +67,7 @@ async fn modes() {
         ("127.0.0.1", format!("verify-ca{by_them}"), None),
         ("127.0.0.1", format!("verify-full{by_us}"), None),
         ("localhost", format!("verify-full{by_us}"), Some("true")),
-        (
-            "localhost",
-            format!("verify-full{by_us}&hostaddr=127.0.0.1"),
-            Some("true"),
-        ),
+        ("localhost", format!("verify-full{by_us}&hostaddr=127.0.0.1"), Some("true")),
         ("localhost", format!("verify-full{by_them}"), None),
     ] {
         let encrypted = mode(&url, host, &parameters).await;
@@ -101,17 +80,13 @@ async fn modes() {
         }
     }
     assert!(
-        Postgres::new(Settings::new(format!(
-            "{url}?sslmode=verify-full&sslrootcert=/no/such"
-        )))
-        .is_err()
+        Postgres::new(Settings::new(format!("{url}?sslmode=verify-full&sslrootcert=/no/such")))
+            .is_err()
     );
 
     // Cancelling goes the same way, and waits for the end of it there too.
     let mut settings = Settings::new(url.replace("127.0.0.1", "localhost"));
-    settings
-        .url
-        .push_str(&format!("?sslmode=verify-full{by_us}"));
+    settings.url.push_str(&format!("?sslmode=verify-full{by_us}"));
     settings.max_connections = 1;
     let backend = Postgres::new(settings).unwrap();
     let session = "SELECT pg_backend_pid()::text";

@@ -51,16 +51,8 @@ async fn what_views_read() {
     let a = "public.a public.grandheir public.heir";
     expect("a", "", false);
     expect("hidden.v1", "hidden.c public.b", false);
-    expect(
-        "v2",
-        "hidden.c public.a public.b public.grandheir public.heir",
-        false,
-    );
-    expect(
-        "v3",
-        "hidden.c public.a public.b public.grandheir public.heir",
-        false,
-    );
+    expect("v2", "hidden.c public.a public.b public.grandheir public.heir", false);
+    expect("v3", "hidden.c public.a public.b public.grandheir public.heir", false);
     expect("constant", "", false);
     expect("recent", a, true);
     expect("today", a, true);
@@ -75,11 +67,7 @@ async fn what_views_read() {
     expect("over_kept", "public.b public.kept", true);
     expect("of_leaf", "public.parted", false);
     expect("away", "", true);
-    expect(
-        "of_away",
-        "public.a public.away public.grandheir public.heir",
-        true,
-    );
+    expect("of_away", "public.a public.away public.grandheir public.heir", true);
 
     let dependencies = async |of: &[&str], volatile: bool| {
         let mut statement = statement("SELECT '{}'", &[]);
@@ -88,26 +76,11 @@ async fn what_views_read() {
         let (tables, polled) = backend.dependencies(&statement).await.unwrap();
         (tables.join(" "), polled)
     };
-    assert_eq!(
-        dependencies(&["b"], false).await,
-        ("public.b".into(), false)
-    );
+    assert_eq!(dependencies(&["b"], false).await, ("public.b".into(), false));
     assert_eq!(dependencies(&["b"], true).await, ("public.b".into(), true));
     assert_eq!(dependencies(&["a"], false).await, (a.into(), false));
-    assert_eq!(
-        dependencies(&["b", "hidden.v1"], false).await,
-        ("hidden.c public.b".into(), false)
-    );
-    assert_eq!(
-        dependencies(&["over_recent"], false).await,
-        (a.into(), true)
-    );
-    assert_eq!(
-        dependencies(&["away"], false).await,
-        ("public.away".into(), true)
-    );
-    assert_eq!(
-        dependencies(&["not_there"], false).await,
-        ("public.not_there".into(), false)
-    );
+    assert_eq!(dependencies(&["b", "hidden.v1"], false).await, ("hidden.c public.b".into(), false));
+    assert_eq!(dependencies(&["over_recent"], false).await, (a.into(), true));
+    assert_eq!(dependencies(&["away"], false).await, ("public.away".into(), true));
+    assert_eq!(dependencies(&["not_there"], false).await, ("public.not_there".into(), false));
 }

@@ -4,11 +4,8 @@
 use super::{HttpError, media};
 
 /// A request with one of these headers, not empty, is not simple. Names in lower case.
-pub const PREFLIGHT_HEADERS: [&str; 3] = [
-    "graphql-require-preflight",
-    "apollo-require-preflight",
-    "x-apollo-operation-name",
-];
+pub const PREFLIGHT_HEADERS: [&str; 3] =
+    ["graphql-require-preflight", "apollo-require-preflight", "x-apollo-operation-name"];
 
 /// Whether requests that a foreign page could have sent are refused. Applies to every GraphQL reply
 /// over HTTP, event streams included.
@@ -45,10 +42,7 @@ impl CsrfRule {
                 other_type |= !is_json;
             } else if name.eq_ignore_ascii_case("sec-fetch-site") {
                 trusted |= matches!(value.trim_ascii(), b"same-origin" | b"none");
-            } else if PREFLIGHT_HEADERS
-                .iter()
-                .any(|h| name.eq_ignore_ascii_case(h))
-            {
+            } else if PREFLIGHT_HEADERS.iter().any(|h| name.eq_ignore_ascii_case(h)) {
                 trusted |= !value.trim_ascii().is_empty();
             }
         }
@@ -72,11 +66,7 @@ impl CsrfRule {
 mod tests {
     use super::*;
 
-    type Row = (
-        &'static str,
-        &'static [(&'static str, &'static str)],
-        &'static str,
-    );
+    type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);
 
     #[test]
     fn table() {
@@ -84,17 +74,10 @@ mod tests {
         let rows: &[Row] = &[
             ("POST", &[("content-type", "application/json")], "ooo"),
             ("POST", &[("content-type", "text/plain")], "ffo"),
+            ("POST", &[("content-type", "application/x-www-form-urlencoded")], "ffo"),
             (
                 "POST",
-                &[("content-type", "application/x-www-form-urlencoded")],
-                "ffo",
-            ),
-            (
-                "POST",
-                &[
-                    ("content-type", "application/json"),
-                    ("content-type", "text/plain"),
-                ],
+                &[("content-type", "application/json"), ("content-type", "text/plain")],
                 "ffo",
             ),
             ("POST", &[], "ffo"),
@@ -105,22 +88,8 @@ mod tests {
             ("GET", &[("x-apollo-operation-name", "Q")], "ooo"),
             ("GET", &[("content-type", "application/json")], "ooo"),
             ("GET", &[("content-type", "message/http")], "ttt"),
-            (
-                "GET",
-                &[
-                    ("content-type", "message/http"),
-                    ("x-apollo-operation-name", "Q"),
-                ],
-                "ttt",
-            ),
-            (
-                "GET",
-                &[
-                    ("sec-fetch-site", "same-origin"),
-                    ("accept", "text/event-stream"),
-                ],
-                "ooo",
-            ),
+            ("GET", &[("content-type", "message/http"), ("x-apollo-operation-name", "Q")], "ttt"),
+            ("GET", &[("sec-fetch-site", "same-origin"), ("accept", "text/event-stream")], "ooo"),
             ("GET", &[("sec-fetch-site", "none")], "ooo"),
             ("GET", &[("sec-fetch-site", "cross-site")], "foo"),
             ("GET", &[("sec-fetch-site", "same-site")], "foo"),

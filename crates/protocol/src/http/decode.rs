@@ -82,9 +82,7 @@ pub fn decode_post(content_type: Option<&str>, body: &[u8]) -> Result<GraphQLReq
         Some(charset) if charset.eq_ignore_ascii_case("utf-8") => {}
         Some(charset) if charset.eq_ignore_ascii_case("utf8") => {}
         Some(_) => {
-            return Err(HttpError::UnsupportedMediaType(
-                "unsupported charset: send UTF-8",
-            ));
+            return Err(HttpError::UnsupportedMediaType("unsupported charset: send UTF-8"));
         }
     }
     Ok(GraphQLRequest::from_json(body)?)
@@ -185,10 +183,7 @@ mod tests {
             Some("application/json; charset=iso-8859-1"),
         ] {
             let error = decode_post(bad, BODY).unwrap_err();
-            assert!(
-                matches!(error, HttpError::UnsupportedMediaType(_)),
-                "{bad:?}"
-            );
+            assert!(matches!(error, HttpError::UnsupportedMediaType(_)), "{bad:?}");
         }
     }
 
@@ -219,17 +214,9 @@ mod tests {
         }
         assert!(matches!(
             decode_get("query=a&variables={"),
-            Err(HttpError::Request(RequestError::ParameterJson(
-                Variables,
-                _
-            )))
+            Err(HttpError::Request(RequestError::ParameterJson(Variables, _)))
         ));
-        assert!(
-            decode_get("query=a&variables=null")
-                .unwrap()
-                .variables
-                .is_none()
-        );
+        assert!(decode_get("query=a&variables=null").unwrap().variables.is_none());
     }
 
     #[test]

@@ -61,9 +61,7 @@ pub(super) fn parse(text: &str) -> Option<MediaType> {
 
 /// Parses a comma list of media ranges; malformed members are skipped.
 pub(super) fn parse_list(text: &str) -> impl Iterator<Item = MediaType> {
-    split_outside_quotes(text, b',')
-        .into_iter()
-        .filter_map(parse)
+    split_outside_quotes(text, b',').into_iter().filter_map(parse)
 }
 
 fn split_outside_quotes(text: &str, separator: u8) -> Vec<&str> {
@@ -111,20 +109,10 @@ mod tests {
         assert_eq!(m.parameter("boundary"), Some("a;b,\"c"));
         assert_eq!(m.parameter("subscriptionspec"), Some("1.0"));
         assert_eq!(m.weight(), 500);
-        let weights = [
-            ("0", 0),
-            ("1", 1000),
-            ("0.001", 1),
-            ("1.000", 1000),
-            ("0.9", 900),
-            ("x", 1000),
-        ];
+        let weights =
+            [("0", 0), ("1", 1000), ("0.001", 1), ("1.000", 1000), ("0.9", 900), ("x", 1000)];
         for (q, expected) in weights {
-            assert_eq!(
-                parse(&format!("a/b;q={q}")).unwrap().weight(),
-                expected,
-                "{q}"
-            );
+            assert_eq!(parse(&format!("a/b;q={q}")).unwrap().weight(), expected, "{q}");
         }
         assert_eq!(parse_list("a/b, nonsense, c/d;x=\"1,2\"").count(), 2);
         assert_eq!(parse("/"), None);

@@ -67,10 +67,8 @@ impl Accepts {
         }
         let plain = best(&ranges, "application", "json", |_| true);
         let graphql = best(&ranges, "application", "graphql-response+json", |_| true);
-        let json = pick(
-            (graphql, JsonMedia::GraphqlResponseJson),
-            (plain, JsonMedia::ApplicationJson),
-        );
+        let json =
+            pick((graphql, JsonMedia::GraphqlResponseJson), (plain, JsonMedia::ApplicationJson));
         let sse = best(&ranges, "text", "event-stream", |_| true);
         // `multipart/mixed` without the parameter asks for incremental delivery, which is another
         // format, and a wildcard does not ask for multipart.
@@ -80,10 +78,7 @@ impl Accepts {
                 .is_some_and(|version| version == "1.0" || version == "1")
         })
         .filter(|m| m.specificity == EXACT);
-        let stream = pick(
-            (sse, StreamMedia::EventStream),
-            (multipart, StreamMedia::Multipart),
-        );
+        let stream = pick((sse, StreamMedia::EventStream), (multipart, StreamMedia::Multipart));
         Self { json, stream }
     }
 
@@ -142,10 +137,7 @@ fn best(
         };
         if found.is_none_or(|f| specificity > f.specificity) {
             let weight = range.weight();
-            found = Some(Match {
-                specificity,
-                weight,
-            });
+            found = Some(Match { specificity, weight });
         }
     }
     found
@@ -188,26 +180,10 @@ mod tests {
             ("text/*", None, Some(Sse)),
             ("application/json", Some(Plain), None),
             ("application/graphql-response+json", Some(New), None),
-            (
-                "application/graphql-response+json; charset=utf-8, application/json",
-                Some(New),
-                None,
-            ),
-            (
-                "application/json, application/graphql-response+json",
-                Some(New),
-                None,
-            ),
-            (
-                "application/json, application/graphql-response+json;q=0.9",
-                Some(Plain),
-                None,
-            ),
-            (
-                "application/graphql-response+json, */*;q=0.1",
-                Some(New),
-                Some(Sse),
-            ),
+            ("application/graphql-response+json; charset=utf-8, application/json", Some(New), None),
+            ("application/json, application/graphql-response+json", Some(New), None),
+            ("application/json, application/graphql-response+json;q=0.9", Some(Plain), None),
+            ("application/graphql-response+json, */*;q=0.1", Some(New), Some(Sse)),
             ("application/json, */*", Some(Plain), Some(Sse)),
             ("application/json;q=0", None, None),
             ("*/*, application/json;q=0", Some(New), Some(Sse)),
@@ -218,28 +194,16 @@ mod tests {
             ("TEXT/Event-Stream", None, Some(Sse)),
             ("text/event-stream, multipart/mixed", None, Some(Sse)),
             ("multipart/mixed", None, None),
-            (
-                "multipart/mixed;deferSpec=20220824, application/json",
-                Some(Plain),
-                None,
-            ),
+            ("multipart/mixed;deferSpec=20220824, application/json", Some(Plain), None),
             // Apollo Client's header for subscriptions.
             (
                 "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/graphql-response+json,application/json;q=0.9",
                 Some(New),
                 Some(Multipart),
             ),
-            (
-                "multipart/mixed;subscriptionSpec=\"1.0\"",
-                None,
-                Some(Multipart),
-            ),
+            ("multipart/mixed;subscriptionSpec=\"1.0\"", None, Some(Multipart)),
             ("multipart/mixed;subscriptionSpec=2.0", None, None),
-            (
-                "multipart/mixed;subscriptionSpec=1.0, */*;q=0.5",
-                Some(Plain),
-                Some(Multipart),
-            ),
+            ("multipart/mixed;subscriptionSpec=1.0, */*;q=0.5", Some(Plain), Some(Multipart)),
             (
                 "multipart/mixed;subscriptionSpec=1.0, text/event-stream;q=0.5",
                 None,
@@ -259,10 +223,7 @@ mod tests {
         ];
         for (accept, json, stream) in rows {
             let got = Accepts::parse([*accept]);
-            let expected = Accepts {
-                json: *json,
-                stream: *stream,
-            };
+            let expected = Accepts { json: *json, stream: *stream };
             assert_eq!(got, expected, "{accept}");
         }
     }

@@ -141,14 +141,9 @@ impl GraphQLRequest {
 
 fn duplicate(error: &serde_json::Error) -> Option<Parameter> {
     let text = error.to_string();
-    [
-        Parameter::Query,
-        Parameter::OperationName,
-        Parameter::Variables,
-        Parameter::Extensions,
-    ]
-    .into_iter()
-    .find(|p| text.starts_with(&format!("duplicate field `{}`", p.as_str())))
+    [Parameter::Query, Parameter::OperationName, Parameter::Variables, Parameter::Extensions]
+        .into_iter()
+        .find(|p| text.starts_with(&format!("duplicate field `{}`", p.as_str())))
 }
 
 fn optional<'a, T: Deserialize<'a>>(
@@ -196,12 +191,7 @@ mod tests {
         .unwrap();
         assert!(request.variables.is_none() && request.extensions.is_none());
         let persisted = br#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"x"}}}"#;
-        assert!(
-            GraphQLRequest::from_json(persisted)
-                .unwrap()
-                .query
-                .is_none()
-        );
+        assert!(GraphQLRequest::from_json(persisted).unwrap().query.is_none());
     }
 
     #[test]
@@ -220,32 +210,16 @@ mod tests {
             (b"{\"query\":0}", WrongType(Query)),
             (b"{\"query\":false}", WrongType(Query)),
             (b"{\"query\":[\"a\"]}", WrongType(Query)),
-            (
-                b"{\"query\":\"{a}\",\"operationName\":0}",
-                WrongType(OperationName),
-            ),
-            (
-                b"{\"query\":\"{a}\",\"variables\":\"s\"}",
-                WrongType(Variables),
-            ),
-            (
-                b"{\"query\":\"{a}\",\"variables\":[]}",
-                WrongType(Variables),
-            ),
-            (
-                b"{\"query\":\"{a}\",\"extensions\":false}",
-                WrongType(Extensions),
-            ),
+            (b"{\"query\":\"{a}\",\"operationName\":0}", WrongType(OperationName)),
+            (b"{\"query\":\"{a}\",\"variables\":\"s\"}", WrongType(Variables)),
+            (b"{\"query\":\"{a}\",\"variables\":[]}", WrongType(Variables)),
+            (b"{\"query\":\"{a}\",\"extensions\":false}", WrongType(Extensions)),
             (b"{\"query\":\"{a}\",\"query\":\"{b}\"}", Duplicate(Query)),
             (b"{\"query\":\"\xff\"}", InvalidUtf8),
         ];
         for (text, error) in rows {
             let text_shown = String::from_utf8_lossy(text);
-            assert_eq!(
-                GraphQLRequest::from_json(text).as_ref(),
-                Err(error),
-                "{text_shown}"
-            );
+            assert_eq!(GraphQLRequest::from_json(text).as_ref(), Err(error), "{text_shown}");
         }
         for text in ["", "{", "{ \"not a JSON", "{\"query\":\"{a}\"} x", "nope"] {
             let got = GraphQLRequest::from_json(text.as_bytes());

@@ -160,11 +160,7 @@ impl Session {
 
     /// Init was refused: `connection_error`, then close 1011, in this order on the wire.
     pub(super) fn legacy_refused(&mut self, reason: &str) {
-        let reason = if reason.is_empty() {
-            "Prohibited connection!"
-        } else {
-            reason
-        };
+        let reason = if reason.is_empty() { "Prohibited connection!" } else { reason };
         self.connection_error(None, reason);
         self.finish(Some(CloseCode::INTERNAL_ERROR), reason);
     }

@@ -261,10 +261,9 @@ impl Session {
         }
         if self.timers.init_expired(now) {
             match self.protocol {
-                Subprotocol::TransportWs => self.finish(
-                    Some(CloseCode::INIT_TIMEOUT),
-                    "Connection initialisation timeout",
-                ),
+                Subprotocol::TransportWs => {
+                    self.finish(Some(CloseCode::INIT_TIMEOUT), "Connection initialisation timeout")
+                }
                 Subprotocol::Legacy => {
                     self.connection_error(None, "Connection initialisation timeout");
                     self.finish(Some(CloseCode::UNAUTHORIZED), "Unauthorized");
@@ -312,11 +311,7 @@ impl Session {
     /// fits.
     pub fn close(&mut self, code: u16, reason: &str) {
         let live = !self.operations.is_empty();
-        let code = if code == 1000 && live {
-            CloseCode::GOING_AWAY
-        } else {
-            code
-        };
+        let code = if code == 1000 && live { CloseCode::GOING_AWAY } else { code };
         self.finish(Some(code), reason);
     }
 
@@ -356,10 +351,7 @@ impl Session {
             return;
         }
         self.stop_everything();
-        self.out.push_back(Output::Close {
-            code,
-            reason: truncate_reason(reason).to_owned(),
-        });
+        self.out.push_back(Output::Close { code, reason: truncate_reason(reason).to_owned() });
     }
 
     fn send(&mut self, message: Message) {
@@ -384,10 +376,7 @@ impl Session {
             return;
         }
         let key = self.operations.insert(id, self.protocol);
-        self.out.push_back(Output::Start {
-            key,
-            request: Box::new(request),
-        });
+        self.out.push_back(Output::Start { key, request: Box::new(request) });
     }
 
     fn refuse_operation(&mut self, id: &ClientId, errors: Bytes) {
@@ -397,10 +386,8 @@ impl Session {
                 self.send(error);
             }
             Subprotocol::Legacy => {
-                let prefix = format!(
-                    r#"{{"type":"data","id":{},"payload":{{"errors":"#,
-                    id.as_json()
-                );
+                let prefix =
+                    format!(r#"{{"type":"data","id":{},"payload":{{"errors":"#, id.as_json());
                 self.send(Message::new(
                     Bytes::from(prefix),
                     json::error_list(errors),

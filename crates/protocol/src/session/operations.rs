@@ -29,18 +29,12 @@ pub(super) struct ClientId {
 
 impl ClientId {
     pub(super) fn string(text: &str) -> Self {
-        Self {
-            text: text.into(),
-            number: false,
-        }
+        Self { text: text.into(), number: false }
     }
 
     /// From the text of a JSON number.
     pub(super) fn number(text: &str) -> Self {
-        Self {
-            text: text.into(),
-            number: true,
-        }
+        Self { text: text.into(), number: true }
     }
 
     pub(super) fn text(&self) -> &str {
@@ -48,11 +42,7 @@ impl ClientId {
     }
 
     pub(super) fn as_json(&self) -> String {
-        if self.number {
-            self.text.as_ref().to_owned()
-        } else {
-            json::string(&self.text)
-        }
+        if self.number { self.text.as_ref().to_owned() } else { json::string(&self.text) }
     }
 }
 

@@ -18,19 +18,11 @@ pub(super) struct Timers {
 
 impl Timers {
     pub(super) fn new(now: Instant, init_timeout: Duration) -> Self {
-        Self {
-            init: now.checked_add(init_timeout),
-            ping: None,
-            dead: None,
-            keep_alive: None,
-        }
+        Self { init: now.checked_add(init_timeout), ping: None, dead: None, keep_alive: None }
     }
 
     pub(super) fn next(&self) -> Option<Instant> {
-        [self.init, self.ping, self.dead, self.keep_alive]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.init, self.ping, self.dead, self.keep_alive].into_iter().flatten().min()
     }
 
     /// The clock stops when init is received, not when authentication is done.

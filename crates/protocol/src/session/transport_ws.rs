@@ -27,10 +27,7 @@ impl Session {
             "connection_init" => {
                 let payload = envelope.object()?;
                 if self.phase != Phase::AwaitInit {
-                    self.finish(
-                        Some(CloseCode::TOO_MANY_INIT),
-                        "Too many initialisation requests",
-                    );
+                    self.finish(Some(CloseCode::TOO_MANY_INIT), "Too many initialisation requests");
                     return Ok(());
                 }
                 self.authenticate(payload.map(ToOwned::to_owned));
@@ -84,14 +81,9 @@ impl Session {
 
 /// The id is cut so that the end of the sentence survives.
 fn exists_reason(id: &str) -> String {
-    let mut end = id
-        .len()
-        .min(crate::ws::MAX_REASON - "Subscriber for  already exists".len());
+    let mut end = id.len().min(crate::ws::MAX_REASON - "Subscriber for  already exists".len());
     while !id.is_char_boundary(end) {
         end -= 1;
     }
-    format!(
-        "Subscriber for {} already exists",
-        id.get(..end).unwrap_or_default()
-    )
+    format!("Subscriber for {} already exists", id.get(..end).unwrap_or_default())
 }

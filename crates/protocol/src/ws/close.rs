@@ -87,9 +87,7 @@ mod tests {
         ] {
             assert!(close_code_is_valid(code), "{code}");
         }
-        for code in [
-            0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535,
-        ] {
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535] {
             assert!(!close_code_is_valid(code), "{code}");
         }
     }
@@ -115,10 +113,7 @@ mod tests {
         assert!(ours.is_finished());
 
         let mut theirs = CloseState::new();
-        let frame = CloseFrame {
-            code: 4000,
-            reason: "bye".into(),
-        };
+        let frame = CloseFrame { code: 4000, reason: "bye".into() };
         let answer = theirs.received(Some(&frame)).unwrap();
         assert_eq!(&answer.to_bytes()[..], &[0x88, 2, 0x0f, 0xa0]);
         assert!(theirs.is_finished());

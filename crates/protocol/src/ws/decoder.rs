@@ -18,11 +18,7 @@ pub struct DecoderConfig {
 
 impl Default for DecoderConfig {
     fn default() -> Self {
-        Self {
-            role: Role::Server,
-            max_message_bytes: 1024 * 1024,
-            max_fragments: 1024,
-        }
+        Self { role: Role::Server, max_message_bytes: 1024 * 1024, max_fragments: 1024 }
     }
 }
 
@@ -268,9 +264,7 @@ impl Decoder {
         let Some(extended) = src.get(2..2 + extra) else {
             return Ok(None);
         };
-        let long = extended
-            .iter()
-            .fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
+        let long = extended.iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
         let length = match short {
             126 if long < 126 => return Err(WsError::BadLength),
             127 if long < 65536 || long >> 63 != 0 => return Err(WsError::BadLength),
@@ -278,10 +272,7 @@ impl Decoder {
             _ => short as u64,
         };
         if !opcode.is_control() {
-            let room = self
-                .config
-                .max_message_bytes
-                .saturating_sub(self.data.len());
+            let room = self.config.max_message_bytes.saturating_sub(self.data.len());
             if length > room as u64 {
                 return Err(WsError::MessageTooBig);
             }
@@ -307,13 +298,7 @@ impl Decoder {
                 self.utf8 = Utf8::default();
             }
         }
-        Ok(Some(Frame {
-            opcode,
-            fin,
-            mask,
-            taken: 0,
-            left,
-        }))
+        Ok(Some(Frame { opcode, fin, mask, taken: 0, left }))
     }
 }
 
@@ -338,8 +323,5 @@ fn close(payload: &[u8]) -> Result<Option<CloseFrame>, WsError> {
         return Err(WsError::BadCloseCode);
     }
     let reason = std::str::from_utf8(reason).map_err(|_| WsError::InvalidUtf8)?;
-    Ok(Some(CloseFrame {
-        code,
-        reason: reason.to_owned(),
-    }))
+    Ok(Some(CloseFrame { code, reason: reason.to_owned() }))
 }

@@ -99,28 +99,16 @@ impl OutFrame {
             rest.put_u64(len as u64);
         }
         let head_end = (14 - rest.len()) as u8;
-        Self {
-            head,
-            head_start: 0,
-            head_end,
-            body: Message::default(),
-        }
+        Self { head, head_start: 0, head_end, body: Message::default() }
     }
 
     fn head_bytes(&self) -> &[u8] {
-        self.head
-            .get(usize::from(self.head_start)..usize::from(self.head_end))
-            .unwrap_or_default()
+        self.head.get(usize::from(self.head_start)..usize::from(self.head_end)).unwrap_or_default()
     }
 
     /// What is still to be written, in order; empty pieces included.
     pub fn slices(&self) -> [&[u8]; 4] {
-        [
-            self.head_bytes(),
-            &self.body.prefix,
-            &self.body.payload,
-            &self.body.suffix,
-        ]
+        [self.head_bytes(), &self.body.prefix, &self.body.payload, &self.body.suffix]
     }
 
     /// What is still to be written as owned pieces. Copies the header only (at most 14 bytes).
@@ -152,10 +140,7 @@ impl Buf for OutFrame {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.slices()
-            .into_iter()
-            .find(|s| !s.is_empty())
-            .unwrap_or_default()
+        self.slices().into_iter().find(|s| !s.is_empty()).unwrap_or_default()
     }
 
     fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
@@ -174,11 +159,7 @@ impl Buf for OutFrame {
         let head = count.min(usize::from(self.head_end - self.head_start));
         self.head_start += head as u8;
         count -= head;
-        for piece in [
-            &mut self.body.prefix,
-            &mut self.body.payload,
-            &mut self.body.suffix,
-        ] {
+        for piece in [&mut self.body.prefix, &mut self.body.payload, &mut self.body.suffix] {
             let step = count.min(piece.len());
             piece.advance(step);
             count -= step;
@@ -202,9 +183,7 @@ mod tests {
         );
         assert_eq!(
             &OutFrame::masked(Opcode::Text, &hello, [0x37, 0xfa, 0x21, 0x3d]).to_bytes()[..],
-            [
-                0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58
-            ]
+            [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]
         );
         let b256 = OutFrame::binary(Message::whole(vec![0; 256]));
         assert_eq!(&b256.to_bytes()[..4], [0x82, 0x7e, 0x01, 0x00]);

@@ -161,10 +161,7 @@ pub fn check<'a>(
         Ok(16) => {}
         _ => return Err(UpgradeError::Key),
     }
-    Ok(Upgrade {
-        accept: accept_value(key),
-        protocol: offers.choose(),
-    })
+    Ok(Upgrade { accept: accept_value(key), protocol: offers.choose() })
 }
 
 /// `Sec-WebSocket-Accept` for a key (section 4.2.2, item 5.4).
@@ -220,10 +217,7 @@ impl Offers {
 
 /// The members of a comma list; empty ones are skipped (RFC 9110, section 5.6.1).
 fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value
-        .split(|byte| *byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .filter(|token| !token.is_empty())
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
 }
 
 /// RFC 9110, section 5.6.2.
@@ -268,34 +262,14 @@ mod tests {
             ("Upgrade", None, UpgradeError::UpgradeHeader, 400),
             ("Upgrade", Some("h2c"), UpgradeError::UpgradeHeader, 400),
             ("Connection", None, UpgradeError::ConnectionHeader, 400),
-            (
-                "Connection",
-                Some("close"),
-                UpgradeError::ConnectionHeader,
-                400,
-            ),
+            ("Connection", Some("close"), UpgradeError::ConnectionHeader, 400),
             ("Sec-WebSocket-Key", None, UpgradeError::Key, 400),
             ("Sec-WebSocket-Key", Some(""), UpgradeError::Key, 400),
-            (
-                "Sec-WebSocket-Key",
-                Some("dGhlIHNhbXBsZQ=="),
-                UpgradeError::Key,
-                400,
-            ),
+            ("Sec-WebSocket-Key", Some("dGhlIHNhbXBsZQ=="), UpgradeError::Key, 400),
             ("Sec-WebSocket-Key", Some("!!!!"), UpgradeError::Key, 400),
             ("Sec-WebSocket-Version", None, UpgradeError::Version, 426),
-            (
-                "Sec-WebSocket-Version",
-                Some("8"),
-                UpgradeError::Version,
-                426,
-            ),
-            (
-                "Sec-WebSocket-Protocol",
-                Some("a b"),
-                UpgradeError::Protocol,
-                400,
-            ),
+            ("Sec-WebSocket-Version", Some("8"), UpgradeError::Version, 426),
+            ("Sec-WebSocket-Protocol", Some("a b"), UpgradeError::Protocol, 400),
         ];
         for (name, value, error, status) in rows {
             assert_eq!(with(&[(name, *value)]), Err(*error), "{name} {value:?}");
@@ -304,17 +278,9 @@ mod tests {
         let post = check("POST", GOOD.iter().map(|(n, v)| (*n, v.as_bytes())));
         assert_eq!(post, Err(UpgradeError::Method));
         assert_eq!(UpgradeError::Method.status(), 405);
-        assert_eq!(
-            UpgradeError::Version.headers().first(),
-            Some(&("sec-websocket-version", "13"))
-        );
-        let twice = GOOD
-            .iter()
-            .chain(&[("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]);
-        assert_eq!(
-            check("GET", twice.map(|(n, v)| (*n, v.as_bytes()))),
-            Err(UpgradeError::Key)
-        );
+        assert_eq!(UpgradeError::Version.headers().first(), Some(&("sec-websocket-version", "13")));
+        let twice = GOOD.iter().chain(&[("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]);
+        assert_eq!(check("GET", twice.map(|(n, v)| (*n, v.as_bytes()))), Err(UpgradeError::Key));
     }
 
     #[test]
@@ -327,10 +293,7 @@ mod tests {
             (&["graphql-transport-ws"], Selected(TransportWs)),
             (&["graphql-ws"], Selected(Legacy)),
             (&["graphql-ws, graphql-transport-ws"], Selected(TransportWs)),
-            (
-                &["graphql-ws", "graphql-transport-ws"],
-                Selected(TransportWs),
-            ),
+            (&["graphql-ws", "graphql-transport-ws"], Selected(TransportWs)),
             (&["graphql-transport-ws,graphql-ws"], Selected(TransportWs)),
             (&["mqtt, ,graphql-ws"], Selected(Legacy)),
             (&["mqtt"], NoneAcceptable),

@@ -29,11 +29,8 @@ mod tests {
                 let plain: Vec<u8> = (0..len).map(|i| (i * 7) as u8).collect();
                 let mut fast = plain.clone();
                 apply(key, offset, &mut fast);
-                let slow: Vec<u8> = plain
-                    .iter()
-                    .enumerate()
-                    .map(|(i, b)| b ^ key[(offset + i) % 4])
-                    .collect();
+                let slow: Vec<u8> =
+                    plain.iter().enumerate().map(|(i, b)| b ^ key[(offset + i) % 4]).collect();
                 assert_eq!(fast, slow);
             }
         }

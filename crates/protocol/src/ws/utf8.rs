@@ -49,11 +49,7 @@ impl Utf8 {
 
     /// Ends the text: an unfinished character is an error.
     pub(crate) fn finish(&mut self) -> Result<(), Invalid> {
-        if std::mem::take(&mut self.len) == 0 {
-            Ok(())
-        } else {
-            Err(Invalid)
-        }
+        if std::mem::take(&mut self.len) == 0 { Ok(()) } else { Err(Invalid) }
     }
 }
 

@@ -31,18 +31,11 @@ pub fn run(protocol: Subprotocol, rule: &str, script: &str) {
         keep_alive_interval: None,
         ..SessionConfig::default()
     };
-    let lines: Vec<&str> = script
-        .lines()
-        .map(str::trim)
-        .filter(|l| !l.is_empty())
-        .collect();
+    let lines: Vec<&str> = script.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
     let settings = lines.iter().take_while(|l| l.starts_with("set ")).count();
     for line in &lines[..settings] {
         let mut words = line.split(' ').skip(1);
-        let (name, n) = (
-            words.next().unwrap(),
-            words.next().unwrap().parse::<u64>().unwrap(),
-        );
+        let (name, n) = (words.next().unwrap(), words.next().unwrap().parse::<u64>().unwrap());
         match name {
             "max_operations" => config.max_operations = n as usize,
             "max_id_bytes" => config.max_id_bytes = n as usize,
@@ -93,9 +86,7 @@ impl Runner {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         if matches!(word, "<" | "auth" | "start" | "stop" | "wsping" | "close") {
             let output = self.session.poll_output();
-            let got = output
-                .as_ref()
-                .map_or_else(|| "nothing".to_owned(), |o| self.show(o));
+            let got = output.as_ref().map_or_else(|| "nothing".to_owned(), |o| self.show(o));
             if let Some(prefix) = line.strip_suffix('*') {
                 assert!(got.starts_with(prefix), "{}\n got: {got}", self.at);
             } else if word == "start" {
@@ -116,9 +107,7 @@ impl Runner {
             "binary" => self.session.handle_binary(self.now),
             "pong" => self.session.handle_activity(self.now),
             "ok" if rest.is_empty() => self.session.authenticated(self.now, Ok(None)),
-            "ok" => self
-                .session
-                .authenticated(self.now, Ok(Some(Bytes::from(rest.to_owned())))),
+            "ok" => self.session.authenticated(self.now, Ok(Some(Bytes::from(rest.to_owned())))),
             "refuse" => self.session.authenticated(self.now, Err(rest.to_owned())),
             "shutdown" => self.session.shutdown(),
             "expire" => self.session.expire(),

@@ -83,9 +83,7 @@ impl CorsRules {
     /// Whether a WebSocket upgrade may go on. Clients that are no browsers send no `Origin`.
     pub fn admits_upgrade(&self, headers: &HeaderMap) -> bool {
         match self {
-            Self::List(patterns) => {
-                !headers.contains_key(ORIGIN) || Self::lists(patterns, headers)
-            }
+            Self::List(patterns) => !headers.contains_key(ORIGIN) || Self::lists(patterns, headers),
             Self::AllowAll | Self::Disabled => true,
         }
     }
@@ -168,7 +166,9 @@ mod tests {
         for (pattern, origin, expected) in rows {
             assert_eq!(Pattern::parse(pattern).unwrap().matches(origin), expected, "{origin}");
         }
-        for bad in ["", "*", "example.com", "https://", "https://*.", "https://a.*.com", "https://a b"] {
+        for bad in
+            ["", "*", "example.com", "https://", "https://*.", "https://a.*.com", "https://a b"]
+        {
             assert!(Pattern::parse(bad).is_err(), "{bad}");
         }
     }

@@ -50,7 +50,8 @@ struct Stats(RwLock<Vec<Read>>);
 
 impl LiveMetrics {
     pub(super) fn new(registry: &mut Registry) -> Self {
-        let seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+        let seconds =
+            [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
         let cohorts = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
         let live = Self {
             statements: Family::default(),

@@ -12,9 +12,7 @@ use parking_lot::Mutex;
 use prometheus_client::{
     collector::Collector,
     encoding::{EncodeLabelSet, text},
-    metrics::{
-        counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info,
-    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
 

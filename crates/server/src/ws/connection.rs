@@ -214,8 +214,7 @@ impl Connection {
                 if let Some(answer) = self.close.received(frame.as_ref()) {
                     self.out.push(answer, Purpose::Answer);
                 }
-                self.close_deadline
-                    .get_or_insert(now + self.state.config.websocket.close_timeout);
+                self.close_deadline.get_or_insert(now + self.state.config.websocket.close_timeout);
                 self.end_session();
             }
         }

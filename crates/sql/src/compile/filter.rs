@@ -66,7 +66,8 @@ impl Compiler<'_> {
         let owner = self.access(table, path)?.table;
         if let Some(column) = owner.columns.iter().find(|c| c.name == name) {
             let left = Expr::Column(alias, column.column.clone());
-            let e = self.comparison(&left, &column.scalar, column.enumeration.as_deref(), value, path)?;
+            let e =
+                self.comparison(&left, &column.scalar, column.enumeration.as_deref(), value, path)?;
             return Ok(Some(e));
         }
         for relationship in &owner.relationships {
@@ -240,7 +241,11 @@ impl Compiler<'_> {
             let path = format!("{path}.{function}");
             let Value::Object(parts) = value else { continue };
             let part = |name: &str| {
-                parts.iter().find(|(n, _)| &**n == name).map(|(_, v)| v).filter(|v| **v != Value::Null)
+                parts
+                    .iter()
+                    .find(|(n, _)| &**n == name)
+                    .map(|(_, v)| v)
+                    .filter(|v| **v != Value::Null)
             };
             let mut related = self.relation(target, &path)?;
             let join = Self::join(&relationship.mapping, alias, related.alias);

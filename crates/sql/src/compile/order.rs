@@ -45,8 +45,7 @@ impl Compiler<'_> {
                 continue;
             }
             if let Some(computed) = owner.computed.iter().find(|c| {
-                c.name == **name
-                    || name.strip_suffix("_aggregate") == Some(c.name.as_str())
+                c.name == **name || name.strip_suffix("_aggregate") == Some(c.name.as_str())
             }) {
                 let args = self.computed_call(computed, alias, None);
                 let function = computed.function.name.clone();

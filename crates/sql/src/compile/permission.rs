@@ -88,8 +88,7 @@ impl Compiler<'_> {
                     .index(&name)
                     .ok_or_else(|| format!("table {name} of _exists is not tracked"))?;
                 let empty = Literal::Null;
-                let filter =
-                    value.get("_where").or_else(|| value.get("$where")).unwrap_or(&empty);
+                let filter = value.get("_where").or_else(|| value.get("$where")).unwrap_or(&empty);
                 let relation = self.plain_relation(index);
                 let inner = Scope { table: index, alias: relation.alias };
                 let mut relation = relation;
@@ -141,9 +140,7 @@ impl Compiler<'_> {
         value: &Literal,
     ) -> std::result::Result<Expr, Wrong> {
         let operations = match value {
-            Literal::Object(operations)
-                if operations.keys().all(|k| k.starts_with(['_', '$'])) =>
-            {
+            Literal::Object(operations) if operations.keys().all(|k| k.starts_with(['_', '$'])) => {
                 operations
             }
             // Shorthand for _eq.

@@ -169,8 +169,7 @@ impl Model {
                 }
             }
         };
-        let target_index =
-            self.index(&target).ok_or_else(|| format!("{target} is not tracked"))?;
+        let target_index = self.index(&target).ok_or_else(|| format!("{target} is not tracked"))?;
         let other = &self.tables[target_index].table;
         for (own, remote) in &mapping {
             if table.column(own).is_none() {
@@ -215,9 +214,5 @@ fn columns_nullable(table: &Table, columns: &[String]) -> bool {
 }
 
 fn is_unique(table: &Table, columns: &[String]) -> bool {
-    table
-        .primary_key
-        .iter()
-        .chain(&table.unique_keys)
-        .any(|k| same_columns(&k.columns, columns))
+    table.primary_key.iter().chain(&table.unique_keys).any(|k| same_columns(&k.columns, columns))
 }

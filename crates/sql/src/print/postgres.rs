@@ -3,8 +3,8 @@
 use super::{direction, join, literal};
 use crate::{
     ir::{
-        Aggregate, AggregateColumn, AggregateField, AggregatePart, Alias, CallArg, Expr, Form, From,
-        Json, Operator, ParamIndex, Relation,
+        Aggregate, AggregateColumn, AggregateField, AggregatePart, Alias, CallArg, Expr, Form,
+        From, Json, Operator, ParamIndex, Relation,
     },
     statement::ParamType,
     types::quote,
@@ -207,18 +207,16 @@ impl Printer<'_> {
         match field {
             AggregateField::Text(text) => format!("{}::text", literal(text)),
             AggregateField::One(a) => self.aggregate(a),
-            AggregateField::Group(columns) => {
-                self.object(columns.iter().map(|(key, column)| {
-                    let value = match column {
-                        AggregateColumn::Text(text) => format!("{}::text", literal(text)),
-                        AggregateColumn::Value(a, Form::Text) => {
-                            format!("({})::text", self.aggregate(a))
-                        }
-                        AggregateColumn::Value(a, _) => self.aggregate(a),
-                    };
-                    (key, value)
-                }))
-            }
+            AggregateField::Group(columns) => self.object(columns.iter().map(|(key, column)| {
+                let value = match column {
+                    AggregateColumn::Text(text) => format!("{}::text", literal(text)),
+                    AggregateColumn::Value(a, Form::Text) => {
+                        format!("({})::text", self.aggregate(a))
+                    }
+                    AggregateColumn::Value(a, _) => self.aggregate(a),
+                };
+                (key, value)
+            })),
         }
     }
 

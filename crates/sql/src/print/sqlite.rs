@@ -9,8 +9,8 @@
 use super::{direction, join, literal};
 use crate::{
     ir::{
-        Aggregate, AggregateColumn, AggregateField, AggregatePart, Alias, CallArg, Expr, Form, From,
-        Json, Operator, Relation,
+        Aggregate, AggregateColumn, AggregateField, AggregatePart, Alias, CallArg, Expr, Form,
+        From, Json, Operator, Relation,
     },
     types::quote,
 };
@@ -90,11 +90,9 @@ fn select(relation: &Relation, columns: &str) -> String {
     let t = alias(relation.alias);
     let mut sql = format!("SELECT {columns} FROM ");
     let filter = (relation.filter != Expr::Bool(true)).then(|| expression(&relation.filter));
-    let order = join(&relation.order_by, ", ", |o| {
-        format!("{}{}", expression(&o.by), direction(o, true))
-    });
     let order =
-        if order.is_empty() { String::new() } else { format!(" ORDER BY {order}") };
+        join(&relation.order_by, ", ", |o| format!("{}{}", expression(&o.by), direction(o, true)));
+    let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {order}") };
     if relation.distinct_on.is_empty() {
         sql.push_str(&format!("{} AS {t}", table(&relation.from)));
         if let Some(filter) = filter {

@@ -50,10 +50,7 @@ impl<'a> Builder<'a> {
             );
             if relationship.cardinality == Cardinality::Many && target.aggregates() {
                 let ty = TypeRef::named(&format!("{target_name}_aggregate_bool_exp"));
-                rest.insert(
-                    format!("{}_aggregate", relationship.name).into(),
-                    InputField::new(ty),
-                );
+                rest.insert(format!("{}_aggregate", relationship.name).into(), InputField::new(ty));
             }
         }
         for computed in access.computed(self.model, self.role) {

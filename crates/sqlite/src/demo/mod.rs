@@ -25,22 +25,14 @@ const PAUSE: (i64, i64) = (150, 550);
 /// Makes the town in a new file.
 pub async fn create(path: impl Into<PathBuf>, seed: u64) -> Result<(), OpenError> {
     let path = path.into();
-    let failed = OpenError::Failed {
-        path: path.clone(),
-        message: "it was interrupted".to_owned(),
-    };
-    tokio::task::spawn_blocking(move || create_blocking(&path, seed))
-        .await
-        .map_err(|_| failed)?
+    let failed = OpenError::Failed { path: path.clone(), message: "it was interrupted".to_owned() };
+    tokio::task::spawn_blocking(move || create_blocking(&path, seed)).await.map_err(|_| failed)?
 }
 
 fn create_blocking(path: &Path, seed: u64) -> Result<(), OpenError> {
     if path.exists() {
         let message = "there is a file of that name already".to_owned();
-        return Err(OpenError::Failed {
-            path: path.to_owned(),
-            message,
-        });
+        return Err(OpenError::Failed { path: path.to_owned(), message });
     }
     let make = || -> rusqlite::Result<()> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
@@ -119,10 +111,7 @@ pub async fn simulate(
             () = tokio::time::sleep(pause.div_f64(speed.clamp(0.001, 1000.0))) => {}
         }
         let seed = random.next();
-        match writer
-            .transaction(move |tx| step(tx, seed, time::now()))
-            .await
-        {
+        match writer.transaction(move |tx| step(tx, seed, time::now())).await {
             Ok(()) => {}
             Err(error) if writer.is_closed() => return Err(error),
             Err(error) => tracing::warn!(%error, "a moment of the demo's town was lost"),

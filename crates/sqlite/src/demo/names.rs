@@ -241,26 +241,9 @@ pub(super) const NOTES: &[&str] = &[
 
 /// What is said for one star, two stars and so on.
 pub(super) const REVIEWS: [&[&str]; 5] = [
-    &[
-        "Cold, and half of it was missing.",
-        "Never again.",
-        "Not what I ordered.",
-    ],
-    &[
-        "Took very long.",
-        "Rather bland this time.",
-        "The soup had leaked.",
-    ],
+    &["Cold, and half of it was missing.", "Never again.", "Not what I ordered."],
+    &["Took very long.", "Rather bland this time.", "The soup had leaked."],
     &["All right.", "Decent for the price.", "Good, but small."],
-    &[
-        "Very tasty, came warm.",
-        "Friendly courier, good food.",
-        "Will order again.",
-    ],
-    &[
-        "Best in town!",
-        "Hot, quick and delicious.",
-        "Everybody loved it.",
-        "Perfect.",
-    ],
+    &["Very tasty, came warm.", "Friendly courier, good food.", "Will order again."],
+    &["Best in town!", "Hot, quick and delicious.", "Everybody loved it.", "Perfect."],
 ];

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Result, params};
 
 use super::names::{CUISINES, FIRST_NAMES, LAST_NAMES, RESTAURANTS, STREETS};
 use super::random::Random;
-use super::simulator::{GRID, order, review};
+use super::simulator::{GRID, book, order, review};
 use super::time::{date, timestamp};
 
 const COURIERS: usize = 48;
@@ -13,12 +13,7 @@ const CUSTOMERS: usize = 600;
 const PAST_ORDERS: i64 = 1200;
 const PAST: i64 = 2 * 86_400;
 /// Orders at work when the demo begins.
-const ACTIVE: &[(&str, i64)] = &[
-    ("open", 12),
-    ("cooking", 10),
-    ("ready", 5),
-    ("on_the_way", 9),
-];
+const ACTIVE: &[(&str, i64)] = &[("open", 12), ("cooking", 10), ("ready", 5), ("on_the_way", 9)];
 
 /// Makes the tables and fills them. The same seed and time make the same town.
 ///
@@ -111,10 +106,8 @@ fn past_orders(connection: &Connection, random: &mut Random, now: i64) -> Result
         }
         let courier = 1 + random.below(COURIERS);
         end.execute(params![id, "delivered", courier, ended, ended])?;
-        connection.execute(
-            "UPDATE couriers SET deliveries = deliveries + 1 WHERE id = ?1",
-            [courier],
-        )?;
+        connection
+            .execute("UPDATE couriers SET deliveries = deliveries + 1 WHERE id = ?1", [courier])?;
         if random.percent(35) {
             review(connection, random, id, placed + 3500)?;
         }
@@ -134,15 +127,14 @@ fn active_orders(connection: &Connection, random: &mut Random, now: i64) -> Resu
             let Some(id) = order(connection, random, at)? else {
                 continue;
             };
-            let courier = if status == "on_the_way" {
-                free.pop()
-            } else {
-                None
-            };
+            let courier = if status == "on_the_way" { free.pop() } else { None };
             connection.execute(
                 "UPDATE orders SET status = ?2, courier_id = ?3 WHERE id = ?1",
                 params![id, status, courier],
             )?;
+            if status == "open" && random.percent(60) {
+                book(connection, random, at)?;
+            }
         }
     }
     Ok(())

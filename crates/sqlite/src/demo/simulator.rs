@@ -26,6 +26,9 @@ const COOKING: usize = 25;
 pub fn step(connection: &Connection, seed: u64, now: i64) -> Result<()> {
     let random = &mut Random::new(seed);
     move_couriers(connection, random, now)?;
+    if random.percent(60) {
+        book(connection, random, now)?;
+    }
     for _ in 0..random.between(1, 2) {
         act(connection, random, now)?;
     }
@@ -35,16 +38,8 @@ pub fn step(connection: &Connection, seed: u64, now: i64) -> Result<()> {
 fn act(connection: &Connection, random: &mut Random, now: i64) -> Result<()> {
     let [open, cooking, ready] = active(connection)?;
     let weights = [
-        if open < OPEN.end {
-            30 + 4 * OPEN.start.saturating_sub(open)
-        } else {
-            0
-        },
-        if open > OPEN.start && cooking < COOKING {
-            3 * (open - OPEN.start)
-        } else {
-            0
-        },
+        if open < OPEN.end { 30 + 4 * OPEN.start.saturating_sub(open) } else { 0 },
+        if open > OPEN.start && cooking < COOKING { 3 * (open - OPEN.start) } else { 0 },
         2 * cooking,
         4 * ready,
         if open > OPEN.start { 2 } else { 0 },
@@ -72,27 +67,19 @@ fn active(connection: &Connection) -> Result<[usize; 3]> {
 /// One of the rows that a query of ids finds.
 fn any(connection: &Connection, random: &mut Random, query: &str) -> Result<Option<i64>> {
     let count = format!("SELECT count(*) FROM ({query})");
-    let count: usize = connection
-        .prepare_cached(&count)?
-        .query_row([], |row| row.get(0))?;
+    let count: usize = connection.prepare_cached(&count)?.query_row([], |row| row.get(0))?;
     if count == 0 {
         return Ok(None);
     }
     let pick = format!("{query} LIMIT 1 OFFSET ?1");
-    connection
-        .prepare_cached(&pick)?
-        .query_row([random.below(count)], |row| row.get(0))
-        .optional()
+    connection.prepare_cached(&pick)?.query_row([random.below(count)], |row| row.get(0)).optional()
 }
 
 /// Somebody orders something.
 pub(super) fn order(connection: &Connection, random: &mut Random, now: i64) -> Result<Option<i64>> {
     let customer = any(connection, random, "SELECT id FROM customers ORDER BY id")?;
-    let restaurant = any(
-        connection,
-        random,
-        "SELECT id FROM restaurants WHERE is_open ORDER BY id",
-    )?;
+    let restaurant =
+        any(connection, random, "SELECT id FROM restaurants WHERE is_open ORDER BY id")?;
     let (Some(customer), Some(restaurant)) = (customer, restaurant) else {
         return Ok(None);
     };
@@ -115,11 +102,7 @@ pub(super) fn order(connection: &Connection, random: &mut Random, now: i64) -> R
             break;
         }
         let dish = dishes.swap_remove(random.below(dishes.len()));
-        let quantity = if random.percent(75) {
-            1
-        } else {
-            random.between(2, 3)
-        };
+        let quantity = if random.percent(75) { 1 } else { random.between(2, 3) };
         connection
             .prepare_cached(
                 "INSERT INTO order_items (order_id, dish_id, quantity, price) \
@@ -154,22 +137,45 @@ fn advance(
         .map(drop)
 }
 
-/// A courier without an order takes the one that has been ready longest, at the restaurant.
-fn send_out(connection: &Connection, random: &mut Random, now: i64) -> Result<()> {
-    let order: Option<(i64, i64, i64)> = connection
+/// A courier signs up for one of the newest orders that nobody has signed up for yet.
+pub(super) fn book(connection: &Connection, random: &mut Random, now: i64) -> Result<()> {
+    let Some(courier) =
+        any(connection, random, "SELECT id FROM couriers WHERE on_duty ORDER BY id")?
+    else {
+        return Ok(());
+    };
+    let place = random.below(4);
+    connection
         .prepare_cached(
-            "SELECT o.id, r.x, r.y FROM orders AS o JOIN restaurants AS r ON r.id = o.restaurant_id \
+            "UPDATE orders SET courier_id = ?1, updated_at = ?2 WHERE id = (SELECT id FROM orders \
+             WHERE status = 'open' AND courier_id IS NULL ORDER BY placed_at DESC, id DESC \
+             LIMIT 1 OFFSET ?3)",
+        )?
+        .execute(params![courier, timestamp(now), place])
+        .map(drop)
+}
+
+/// The order that has been ready longest is taken, at the restaurant, by the courier who signed up
+/// for it if there is one and free, else by any that is.
+fn send_out(connection: &Connection, random: &mut Random, now: i64) -> Result<()> {
+    let order: Option<(i64, i64, i64, Option<i64>)> = connection
+        .prepare_cached(
+            "SELECT o.id, r.x, r.y, (SELECT id FROM couriers AS k WHERE k.id = o.courier_id AND \
+             on_duty AND NOT EXISTS (SELECT 1 FROM orders WHERE courier_id = k.id AND \
+             status = 'on_the_way')) FROM orders AS o \
+             JOIN restaurants AS r ON r.id = o.restaurant_id \
              WHERE o.status = 'ready' ORDER BY o.placed_at, o.id LIMIT 1",
         )?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
-    let courier = any(
+    let booked = order.and_then(|(.., courier)| courier);
+    let free = any(
         connection,
         random,
         "SELECT id FROM couriers AS k WHERE on_duty AND NOT EXISTS \
          (SELECT 1 FROM orders WHERE courier_id = k.id AND status = 'on_the_way') ORDER BY id",
     )?;
-    let (Some((order, x, y)), Some(courier)) = (order, courier) else {
+    let (Some((order, x, y, _)), Some(courier)) = (order, booked.or(free)) else {
         return Ok(());
     };
     let now = timestamp(now);
@@ -222,9 +228,7 @@ fn move_couriers(connection: &Connection, random: &mut Random, now: i64) -> Resu
             let (dx, dy) = *random.pick(&[(1, 0), (-1, 0), (0, 1), (0, -1)]);
             let here = connection
                 .prepare_cached("SELECT x, y FROM positions WHERE courier_id = ?1")?
-                .query_row([courier], |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-                })?;
+                .query_row([courier], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
             place(
                 connection,
                 courier,
@@ -322,11 +326,7 @@ fn odds_and_ends(connection: &Connection, random: &mut Random) -> Result<()> {
             "UPDATE couriers SET on_duty = NOT on_duty WHERE id = ?1",
         ),
     ]);
-    let query = if random.percent(share) {
-        turn_back
-    } else {
-        off
-    };
+    let query = if random.percent(share) { turn_back } else { off };
     match any(connection, random, query)? {
         Some(id) => connection.prepare_cached(on)?.execute([id]).map(drop),
         None => Ok(()),

@@ -59,10 +59,7 @@ const SCHEMA: &str = r#"
 
 async fn catalog() -> Catalog {
     let (_directory, sqlite) = database(SCHEMA).await;
-    sqlite
-        .catalog(&[], &[QualifiedName::new("main", "texts")])
-        .await
-        .unwrap()
+    sqlite.catalog(&[], &[QualifiedName::new("main", "texts")]).await.unwrap()
 }
 
 fn table<'a>(catalog: &'a Catalog, name: &str) -> &'a Table {
@@ -70,10 +67,7 @@ fn table<'a>(catalog: &'a Catalog, name: &str) -> &'a Table {
 }
 
 fn key(name: &str, columns: &[&str]) -> Key {
-    Key {
-        name: name.into(),
-        columns: columns.iter().map(|c| (*c).to_owned()).collect(),
-    }
+    Key { name: name.into(), columns: columns.iter().map(|c| (*c).to_owned()).collect() }
 }
 
 #[tokio::test]
@@ -112,17 +106,9 @@ async fn columns_have_types_defaults_and_nullability() {
         .columns
         .iter()
         .map(|c| {
-            let marks = [
-                (c.nullable, "null"),
-                (c.has_default, "default"),
-                (c.generated, "generated"),
-            ];
-            let marks = marks
-                .iter()
-                .filter(|m| m.0)
-                .map(|m| m.1)
-                .collect::<Vec<_>>()
-                .join(" ");
+            let marks =
+                [(c.nullable, "null"), (c.has_default, "default"), (c.generated, "generated")];
+            let marks = marks.iter().filter(|m| m.0).map(|m| m.1).collect::<Vec<_>>().join(" ");
             format!("{}: {} {marks}", c.name, c.ty.name)
         })
         .collect();
@@ -148,11 +134,7 @@ async fn columns_have_types_defaults_and_nullability() {
         ]
     );
     let nullable = |name: &str| -> Vec<bool> {
-        table(&catalog, name)
-            .columns
-            .iter()
-            .map(|c| c.nullable)
-            .collect()
+        table(&catalog, name).columns.iter().map(|c| c.nullable).collect()
     };
     assert_eq!(nullable("pairs"), [false, false, false]);
     assert_eq!(nullable("strict_ones"), [false, true]);
@@ -171,15 +153,9 @@ async fn keys_are_found() {
     assert_eq!(primary("adults"), None);
     assert_eq!(
         table(&catalog, "people").unique_keys,
-        [
-            key("people_email_key", &["email"]),
-            key("people_name_born", &["name", "born"])
-        ]
+        [key("people_email_key", &["email"]), key("people_name_born", &["name", "born"])]
     );
-    assert_eq!(
-        table(&catalog, "pairs").unique_keys,
-        [key("pairs_n_a_key", &["n", "a"])]
-    );
+    assert_eq!(table(&catalog, "pairs").unique_keys, [key("pairs_n_a_key", &["n", "a"])]);
 }
 
 #[tokio::test]
@@ -188,12 +164,7 @@ async fn foreign_keys_are_found() {
     let keys = |name: &str| -> Vec<String> {
         let keys = &table(&catalog, name).foreign_keys;
         keys.iter()
-            .map(|k| {
-                format!(
-                    "{} {:?} -> {} {:?}",
-                    k.name, k.columns, k.target, k.target_columns
-                )
-            })
+            .map(|k| format!("{} {:?} -> {} {:?}", k.name, k.columns, k.target, k.target_columns))
             .collect()
     };
     assert_eq!(
@@ -204,10 +175,7 @@ async fn foreign_keys_are_found() {
             r#"links_a_fkey ["a"] -> main.people ["email"]"#,
         ]
     );
-    assert_eq!(
-        keys("people"),
-        [r#"people_boss_id_fkey ["boss_id"] -> main.people ["id"]"#]
-    );
+    assert_eq!(keys("people"), [r#"people_boss_id_fkey ["boss_id"] -> main.people ["id"]"#]);
 }
 
 #[tokio::test]
@@ -220,10 +188,7 @@ async fn views_know_what_they_read() {
         (reads.join(" "), view.volatile)
     };
     assert_eq!(view("adults"), ("people".to_owned(), false));
-    assert_eq!(
-        view("adults_with_pairs"),
-        ("pairs people".to_owned(), false)
-    );
+    assert_eq!(view("adults_with_pairs"), ("pairs people".to_owned(), false));
     assert_eq!(view("lottery"), ("people".to_owned(), true));
     assert_eq!(view("recent"), ("people".to_owned(), true));
     assert_eq!(view("stamped"), (String::new(), true));
@@ -234,10 +199,7 @@ async fn views_know_what_they_read() {
         columns.iter().map(|c| c.ty.name.as_str()).collect()
     };
     assert_eq!(types("adults"), ["int4", "text", "numeric", "numeric"]);
-    assert_eq!(
-        types("casts"),
-        ["int4", "float8", "text", "numeric", "bytea", "numeric"]
-    );
+    assert_eq!(types("casts"), ["int4", "float8", "text", "numeric", "bytea", "numeric"]);
     assert!(table(&catalog, "people").reads.is_empty());
     assert!(!table(&catalog, "people").volatile);
 }
@@ -250,20 +212,14 @@ async fn virtual_tables_have_their_own_columns_only() {
     assert_eq!(columns, ["title", "body"]);
     assert_eq!((notes.kind, notes.volatile), (TableKind::Table, false));
     let outer = table(&catalog, "notes_of_people");
-    assert_eq!(
-        (outer.kind, outer.volatile),
-        (TableKind::ForeignTable, true)
-    );
+    assert_eq!((outer.kind, outer.volatile), (TableKind::ForeignTable, true));
 }
 
 #[tokio::test]
 async fn enum_tables_have_values() {
     let catalog = catalog().await;
     let values = table(&catalog, "texts").enum_values.as_ref().unwrap();
-    let values: Vec<_> = values
-        .iter()
-        .map(|v| (v.value.as_str(), v.comment.as_deref()))
-        .collect();
+    let values: Vec<_> = values.iter().map(|v| (v.value.as_str(), v.comment.as_deref())).collect();
     assert_eq!(values, [("a", None), ("b", Some("second"))]);
     assert!(table(&catalog, "people").enum_values.is_none());
 }
@@ -280,9 +236,6 @@ async fn tables_of_unknown_modules_are_left_out() {
     .await;
     let catalog = sqlite.catalog(&["main".to_owned()], &[]).await.unwrap();
     assert_eq!(catalog.tables.len(), 1);
-    let other = sqlite
-        .catalog(&["public".to_owned()], &[])
-        .await
-        .unwrap_err();
+    let other = sqlite.catalog(&["public".to_owned()], &[]).await.unwrap_err();
     assert!(matches!(other, BackendError::Unsupported(_)), "{other}");
 }

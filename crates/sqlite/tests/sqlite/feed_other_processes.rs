@@ -30,10 +30,7 @@ const FILE: &str = "ARTESIAN_SQLITE_TEST_FILE";
 #[test]
 fn as_another_process() {
     if let Some(file) = std::env::var_os(FILE) {
-        Connection::open(file)
-            .unwrap()
-            .execute("INSERT INTO t VALUES (7)", [])
-            .unwrap();
+        Connection::open(file).unwrap().execute("INSERT INTO t VALUES (7)", []).unwrap();
     }
 }
 
@@ -48,10 +45,7 @@ async fn a_real_other_process_is_heard() {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(heard_tables(&mut feed).await, ["everything"]);
-    assert_eq!(
-        ask(&sqlite, "SELECT json_array(id) FROM t").await.unwrap(),
-        "[7]"
-    );
+    assert_eq!(ask(&sqlite, "SELECT json_array(id) FROM t").await.unwrap(), "[7]");
 }
 
 #[tokio::test]
@@ -61,9 +55,7 @@ async fn what_others_wrote_before_anybody_listened_is_no_news() {
     other.execute("INSERT INTO t VALUES (1)", []).unwrap();
     drop(sqlite.changes().await.unwrap());
     let mut feed = sqlite.changes().await.unwrap();
-    write(&sqlite, "INSERT INTO marks DEFAULT VALUES")
-        .await
-        .unwrap();
+    write(&sqlite, "INSERT INTO marks DEFAULT VALUES").await.unwrap();
     assert_eq!(heard_tables(&mut feed).await, ["main.marks"]);
 }
 
@@ -75,20 +67,14 @@ async fn a_schema_changed_by_others_is_noticed() {
     let other = Connection::open(directory.file()).unwrap();
     // The feed is not asked between these two: the writer must find out by itself that `pairs` is
     // a table that no hook covers.
-    other
-        .execute_batch("CREATE TABLE pairs (a TEXT PRIMARY KEY) WITHOUT ROWID")
-        .unwrap();
+    other.execute_batch("CREATE TABLE pairs (a TEXT PRIMARY KEY) WITHOUT ROWID").unwrap();
     for n in 0..3 {
         let insert = transaction(&sqlite, move |tx| {
-            tx.prepare_cached("INSERT INTO pairs VALUES (?1)")?
-                .execute([n.to_string()])
+            tx.prepare_cached("INSERT INTO pairs VALUES (?1)")?.execute([n.to_string()])
         });
         insert.await.unwrap();
         let heard = heard_tables(&mut feed).await;
-        assert!(
-            heard == ["everything"] || heard == ["main.pairs"],
-            "{heard:?}"
-        );
+        assert!(heard == ["everything"] || heard == ["main.pairs"], "{heard:?}");
     }
     version.changed().await.unwrap();
     let catalog = sqlite.catalog(&[], &[]).await.unwrap();
@@ -103,16 +89,12 @@ async fn own_commits_and_those_of_others_are_told_apart() {
     let other = Connection::open(directory.file()).unwrap();
     for _ in 0..20 {
         for _ in 0..5 {
-            write(&sqlite, "INSERT INTO t DEFAULT VALUES")
-                .await
-                .unwrap();
+            write(&sqlite, "INSERT INTO t DEFAULT VALUES").await.unwrap();
             drop(sqlite.changes().await.unwrap());
             assert_eq!(heard_tables(&mut feed).await, ["main.t"]);
         }
         other.execute("INSERT INTO t DEFAULT VALUES", []).unwrap();
-        write(&sqlite, "INSERT INTO marks DEFAULT VALUES")
-            .await
-            .unwrap();
+        write(&sqlite, "INSERT INTO marks DEFAULT VALUES").await.unwrap();
         drop(sqlite.changes().await.unwrap());
         assert_eq!(heard_tables(&mut feed).await, ["everything"]);
     }

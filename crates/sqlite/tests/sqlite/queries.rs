@@ -20,19 +20,13 @@ const NUMBERS: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, n, name TEXT);
 async fn an_answer_is_wrapped() {
     let (_directory, sqlite) = database(NUMBERS).await;
     let sql = "SELECT json_object('t', json_group_array(name ORDER BY id)) FROM t WHERE n = ?1";
-    let answer = sqlite
-        .fetch(&statement(sql, &["INTEGER"]), &values(&["4"]))
-        .await
-        .unwrap();
+    let answer = sqlite.fetch(&statement(sql, &["INTEGER"]), &values(&["4"])).await.unwrap();
     assert_eq!(answer, "{\"data\":{\"t\":[\"Zoë\",\"Ärmel\"]}}");
     assert_eq!(ask(&sqlite, "SELECT NULL").await.unwrap(), "null");
     for wrong in ["SELECT 'x' WHERE 0", "SELECT 1"] {
         assert!(ask(&sqlite, wrong).await.is_err(), "{wrong}");
     }
-    let explained = sqlite
-        .explain(&statement(sql, &["INTEGER"]), &values(&["4"]))
-        .await
-        .unwrap();
+    let explained = sqlite.explain(&statement(sql, &["INTEGER"]), &values(&["4"])).await.unwrap();
     assert!(explained.contains("SCAN t"), "{explained}");
     sqlite.ping().await.unwrap();
 }
@@ -54,22 +48,12 @@ async fn parameters_have_types() {
         let answer = sqlite.fetch(&typed, &values(&[text])).await.unwrap();
         assert_eq!(answer, format!("{{\"data\":{sql_type}}}"), "{ty} {text}");
     }
-    let null = sqlite
-        .fetch(
-            &statement("SELECT typeof(?1)", &["TEXT"]),
-            &Arc::from([None]),
-        )
-        .await;
+    let null = sqlite.fetch(&statement("SELECT typeof(?1)", &["TEXT"]), &Arc::from([None])).await;
     assert_eq!(null.unwrap(), "{\"data\":null}");
 
     let two = statement("SELECT json_array(?1, ?2)", &["TEXT", "INTEGER"]);
-    let error = sqlite
-        .fetch(&two, &values(&["x", "abc"]))
-        .await
-        .unwrap_err();
-    let BackendError::Rejected { code, message, .. } = error else {
-        panic!("{error}")
-    };
+    let error = sqlite.fetch(&two, &values(&["x", "abc"])).await.unwrap_err();
+    let BackendError::Rejected { code, message, .. } = error else { panic!("{error}") };
     assert_eq!(code, "datatype_mismatch");
     assert_eq!(message, "parameter 2: \"abc\" is not an integer");
     assert!(sqlite.fetch(&two, &values(&["x"])).await.is_err());
@@ -81,14 +65,7 @@ async fn a_batch_answers_in_order() {
     let sql = statement("SELECT json_array(name) FROM t WHERE id = ?1", &["INTEGER"]);
     let batch: Vec<_> = ["3", "1", "1"].iter().map(|v| values(&[v])).collect();
     let answers = sqlite.fetch_batch(&sql, &batch).await.unwrap();
-    assert_eq!(
-        answers,
-        [
-            "{\"data\":[\"Ärmel\"]}",
-            "{\"data\":[\"Ada\"]}",
-            "{\"data\":[\"Ada\"]}"
-        ]
-    );
+    assert_eq!(answers, ["{\"data\":[\"Ärmel\"]}", "{\"data\":[\"Ada\"]}", "{\"data\":[\"Ada\"]}"]);
     assert!(sqlite.fetch_batch(&sql, &[]).await.unwrap().is_empty());
     // One bad value fails the batch and leaves the reader as it was.
     let bad = [values(&["1"]), values(&["x"])];
@@ -108,9 +85,7 @@ async fn a_batch_is_one_snapshot() {
         let (sqlite, stop) = (sqlite.clone(), stop.clone());
         async move {
             while !stop.load(Ordering::Relaxed) {
-                write(&sqlite, "UPDATE t SET n = n + 1 WHERE id = 1")
-                    .await
-                    .unwrap();
+                write(&sqlite, "UPDATE t SET n = n + 1 WHERE id = 1").await.unwrap();
             }
         }
     });
@@ -137,10 +112,7 @@ async fn functions_that_sqlite_lacks() {
         ("regexp('1', 21)", "1"),
         ("regexp('x', NULL)", "null"),
         ("regexp(NULL, 'x')", "null"),
-        (
-            "(SELECT count(*) FROM t WHERE regexp(substr(name, 1, 1), name))",
-            "3",
-        ),
+        ("(SELECT count(*) FROM t WHERE regexp(substr(name, 1, 1), name))", "3"),
         ("(SELECT round(stddev(n), 6) FROM t)", "1.154701"),
         ("(SELECT round(stddev_samp(n), 6) FROM t)", "1.154701"),
         ("(SELECT round(stddev_pop(n), 6) FROM t)", "0.942809"),
@@ -154,50 +126,28 @@ async fn functions_that_sqlite_lacks() {
         // The textbook formula loses all digits here.
         ("(SELECT var_samp(1e9 + id) FROM t WHERE id < 4)", "1.0"),
     ] {
-        let answered = ask(&sqlite, &format!("SELECT json_array({expression})"))
-            .await
-            .unwrap();
+        let answered = ask(&sqlite, &format!("SELECT json_array({expression})")).await.unwrap();
         assert_eq!(answered, format!("[{answer}]"), "{expression}");
     }
-    let wrong = ask(&sqlite, "SELECT json(regexp('(', 'x'))")
-        .await
-        .unwrap_err();
-    assert!(
-        wrong.to_string().contains("invalid regular expression"),
-        "{wrong}"
-    );
-    let huge = ask(&sqlite, "SELECT json(regexp('((a{99}){99}){99}', 'x'))")
-        .await
-        .unwrap_err();
+    let wrong = ask(&sqlite, "SELECT json(regexp('(', 'x'))").await.unwrap_err();
+    assert!(wrong.to_string().contains("invalid regular expression"), "{wrong}");
+    let huge = ask(&sqlite, "SELECT json(regexp('((a{99}){99}){99}', 'x'))").await.unwrap_err();
     assert!(huge.to_string().contains("size limit"), "{huge}");
-    assert!(
-        ask(&sqlite, "SELECT json_array(var_pop(name)) FROM t")
-            .await
-            .is_err()
-    );
+    assert!(ask(&sqlite, "SELECT json_array(var_pop(name)) FROM t").await.is_err());
     // The writer has them as well: triggers and generated columns may call them.
-    let count = transaction(&sqlite, |tx| {
-        tx.execute("DELETE FROM t WHERE iregexp('^ada$', name)", [])
-    });
+    let count =
+        transaction(&sqlite, |tx| tx.execute("DELETE FROM t WHERE iregexp('^ada$', name)", []));
     assert_eq!(count.await.unwrap(), 1);
 }
 
 #[tokio::test]
 async fn readers_cannot_write() {
     let (_directory, sqlite) = database(NUMBERS).await;
-    for sql in [
-        "DELETE FROM t RETURNING name",
-        "INSERT INTO t VALUES (9, 9, 'x') RETURNING name",
-    ] {
+    for sql in ["DELETE FROM t RETURNING name", "INSERT INTO t VALUES (9, 9, 'x') RETURNING name"] {
         let error = ask(&sqlite, sql).await.unwrap_err();
         assert!(error.to_string().contains("readonly"), "{error}");
     }
-    assert_eq!(
-        ask(&sqlite, "SELECT json_array(count(*)) FROM t")
-            .await
-            .unwrap(),
-        "[4]"
-    );
+    assert_eq!(ask(&sqlite, "SELECT json_array(count(*)) FROM t").await.unwrap(), "[4]");
 }
 
 #[tokio::test]
@@ -244,21 +194,11 @@ async fn a_lock_of_another_process_is_waited_for_no_longer_than_said() {
     settings.busy_timeout = Duration::from_millis(20);
     let sqlite = Sqlite::open(settings).await.unwrap();
     let other = artesian_sqlite::rusqlite::Connection::open(directory.file()).unwrap();
-    other
-        .execute_batch("BEGIN IMMEDIATE; UPDATE t SET n = 0")
-        .unwrap();
+    other.execute_batch("BEGIN IMMEDIATE; UPDATE t SET n = 0").unwrap();
     let error = write(&sqlite, "UPDATE t SET n = 1").await.unwrap_err();
-    assert!(
-        matches!(&error, BackendError::Unavailable(m) if m.contains("locked")),
-        "{error}"
-    );
+    assert!(matches!(&error, BackendError::Unavailable(m) if m.contains("locked")), "{error}");
     // Reading goes on.
-    assert_eq!(
-        ask(&sqlite, "SELECT json_array(n) FROM t WHERE id = 1")
-            .await
-            .unwrap(),
-        "[2]"
-    );
+    assert_eq!(ask(&sqlite, "SELECT json_array(n) FROM t WHERE id = 1").await.unwrap(), "[2]");
     other.execute_batch("COMMIT").unwrap();
     write(&sqlite, "UPDATE t SET n = 1").await.unwrap();
 }

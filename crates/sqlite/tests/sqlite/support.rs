@@ -18,10 +18,8 @@ impl Directory {
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!(
-            "artesian-sqlite-test-{}-{number}",
-            std::process::id()
-        ));
+        let path = std::env::temp_dir()
+            .join(format!("artesian-sqlite-test-{}-{number}", std::process::id()));
         std::fs::create_dir(&path).unwrap();
         Self(path)
     }
@@ -31,11 +29,7 @@ impl Directory {
     }
 
     pub fn settings(&self) -> Settings {
-        Settings {
-            readers: 2,
-            create: true,
-            ..Settings::new(self.file())
-        }
+        Settings { readers: 2, create: true, ..Settings::new(self.file()) }
     }
 }
 
@@ -48,20 +42,14 @@ impl Drop for Directory {
 /// A new database with a schema.
 pub async fn database(schema: &str) -> (Directory, Sqlite) {
     let directory = Directory::new();
-    Connection::open(directory.file())
-        .unwrap()
-        .execute_batch(schema)
-        .unwrap();
+    Connection::open(directory.file()).unwrap().execute_batch(schema).unwrap();
     let sqlite = Sqlite::open(directory.settings()).await.unwrap();
     (directory, sqlite)
 }
 
 /// A statement with parameters of these types.
 pub fn statement(sql: &str, types: &[&str]) -> Statement {
-    let ty = |name: &&str| ParamType {
-        name: (*name).to_owned(),
-        batch_element: String::new(),
-    };
+    let ty = |name: &&str| ParamType { name: (*name).to_owned(), batch_element: String::new() };
     Statement {
         dialect: Dialect::Sqlite,
         sql: sql.into(),
@@ -80,21 +68,13 @@ pub fn values(values: &[&str]) -> Values {
 pub async fn ask(sqlite: &Sqlite, sql: &str) -> Result<String, BackendError> {
     let bytes = sqlite.fetch(&statement(sql, &[]), &values(&[])).await?;
     let text = String::from_utf8(bytes.to_vec()).unwrap();
-    Ok(text
-        .strip_prefix("{\"data\":")
-        .unwrap()
-        .strip_suffix('}')
-        .unwrap()
-        .to_owned())
+    Ok(text.strip_prefix("{\"data\":").unwrap().strip_suffix('}').unwrap().to_owned())
 }
 
 /// Runs SQL in one transaction of the writer.
 pub async fn write(sqlite: &Sqlite, sql: &str) -> Result<(), BackendError> {
     let sql = sql.to_owned();
-    sqlite
-        .writer()
-        .transaction(move |tx| tx.execute_batch(&sql))
-        .await
+    sqlite.writer().transaction(move |tx| tx.execute_batch(&sql)).await
 }
 
 /// The next change, or a failed test.

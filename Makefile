@@ -1,0 +1,63 @@
+# make demo    a food-delivery town in SQLite that keeps changing, with the console
+# make test    everything, on a bare machine
+# make lint    formatting, clippy, licences
+# make bench   figures, with ratios of the same run
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+CONSOLE := console/dist/index.html
+
+.PHONY: all build console demo test lint fmt deny bench hasura-cases clean-services
+
+all: build
+
+# The console's files are embedded in the binary; without Node it is built without them.
+console: $(CONSOLE)
+
+$(CONSOLE): console/package-lock.json console/package.json console/tsconfig.json $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
+	@scripts/install.sh build
+	cd console && npm ci --no-audit --no-fund && npm run build
+
+build: $(CONSOLE)
+	@scripts/install.sh build
+	cargo build --release --locked -p artesian-cli
+
+demo: build
+	target/release/artesian demo
+
+test:
+	scripts/test.sh
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+fmt:
+	cargo fmt --all
+
+# Licences, banned and duplicate crates, sources. The advisory database is not on a package registry, so
+# `cargo deny check advisories` is for machines with a wider network.
+deny:
+	@scripts/install.sh deny
+	target/tools/bin/cargo-deny --locked check licenses bans sources
+
+bench: build
+	@scripts/install.sh postgres
+	cargo build --release --locked -p artesian-bench
+	url=$$(scripts/postgres.sh start target/bench-postgres); trap 'scripts/postgres.sh stop target/bench-postgres' EXIT; \
+	  target/release/artesian-bench start-up target/release/artesian $$url; \
+	  target/release/artesian-bench by-pk target/release/artesian $$url
+
+# Replays a public test suite that is not part of this repository, if it is beside it.
+hasura-cases:
+	@if [ -f ../shared/hasura-cases/replay.py ]; then \
+	  cargo build --locked -p artesian-cli; \
+	  for transport in http graphql-ws graphql-transport-ws live; do \
+	    ARTESIAN_BIN=$$PWD/target/debug/artesian python3 ../shared/hasura-cases/replay.py --tier select --transport $$transport --min 95 -q; \
+	  done; \
+	else echo "hasura-cases: ../shared/hasura-cases is not here; nothing to replay"; fi
+
+# Stops what an interrupted `make test` or `make bench` may have left running.
+clean-services:
+	-scripts/postgres.sh stop target/test-postgres
+	-scripts/postgres.sh stop target/bench-postgres
