@@ -5,6 +5,7 @@ databases are listed in ARTESIAN_E2E_DATABASES (default: sqlite,postgres).
 """
 
 import asyncio
+import logging
 import os
 import secrets
 import socket
@@ -28,6 +29,9 @@ HERE = Path(__file__).resolve().parent
 BIN = os.environ.get("ARTESIAN_BIN", str(HERE.parents[1] / "target/debug/artesian"))
 FIXTURE = (HERE / "fixtures/shop.sql").read_text(encoding="utf-8")
 LIMIT = 20
+
+# The library leaves tasks behind when a connection is lost; what matters is what the session does.
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 QUERY = ("query ($id: Int!) { customer_by_pk(id: $id) { name purchases(order_by: {id: asc}) { item } } }")
 LIVE = gql("subscription { customer(order_by: {id: asc}) { id name } }")

@@ -77,7 +77,7 @@ impl<B: Backend> Backend for Polled<B> {
 #[async_trait]
 pub trait AnyDatabase: Source {
     /// What is served of it.
-    fn model(&self) -> &Arc<Model>;
+    fn model(&self) -> Arc<Model>;
 
     /// How much is live.
     fn live_stats(&self) -> LiveStats;
@@ -98,7 +98,7 @@ pub trait AnyDatabase: Source {
 
 #[async_trait]
 impl<B: Backend> AnyDatabase for Database<B> {
-    fn model(&self) -> &Arc<Model> {
+    fn model(&self) -> Arc<Model> {
         Database::model(self)
     }
 

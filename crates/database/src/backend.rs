@@ -46,6 +46,12 @@ pub trait Backend: Send + Sync + 'static {
     /// A feed of committed changes.
     async fn changes(&self) -> Result<Box<dyn ChangeFeed>, BackendError>;
 
+    /// Returns when the schema has changed since the last call, so that the catalog should be read
+    /// again. A backend that cannot notice never returns.
+    async fn schema_changed(&self) {
+        std::future::pending().await
+    }
+
     /// Answers whether the database can be reached now.
     async fn ping(&self) -> Result<(), BackendError>;
 

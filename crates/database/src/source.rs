@@ -2,9 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Weak},
+    sync::{Arc, OnceLock, Weak},
 };
 
+use arc_swap::ArcSwap;
 use artesian_engine::{
     Explanation, GraphQLError, Identity, Payload, Plan, ResultStream, Source, Variables,
 };
@@ -20,7 +21,7 @@ use artesian_sql::{
 };
 use async_trait::async_trait;
 use parking_lot::RwLock;
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, task::AbortHandle};
 
 use crate::{
     Backend, BackendError,
@@ -32,10 +33,45 @@ use crate::{
 pub struct Database<B: Backend> {
     name: String,
     backend: Arc<B>,
+    metadata: Option<Metadata>,
+    options: Options,
+    served: ArcSwap<Served>,
+    live: LiveEngine<Refresher<B>>,
+    /// The task that reads the catalog again; it ends with the database.
+    follower: OnceLock<AbortHandle>,
+    this: Weak<Self>,
+}
+
+impl<B: Backend> Drop for Database<B> {
+    fn drop(&mut self) {
+        if let Some(follower) = self.follower.get() {
+            follower.abort();
+        }
+    }
+}
+
+/// A model and the schemas made of it, swapped as one.
+struct Served {
     model: Arc<Model>,
     roles: RwLock<HashMap<String, Arc<RoleSchema>>>,
-    live: LiveEngine<Refresher<B>>,
-    this: Weak<Self>,
+}
+
+impl Served {
+    fn new(model: Model) -> Arc<Self> {
+        Arc::new(Self { model: Arc::new(model), roles: RwLock::new(HashMap::new()) })
+    }
+
+    fn role(&self, role: &str) -> Arc<RoleSchema> {
+        let role =
+            if role == ADMIN_ROLE || self.model.roles.contains(role) { role } else { NOBODY };
+        if let Some(schema) = self.roles.read().get(role) {
+            return Arc::clone(schema);
+        }
+        // Two may build it at once; the first one in stays, so that plans keep their schema.
+        let built = Arc::new(RoleSchema::build(&self.model, role));
+        let mut roles = self.roles.write();
+        Arc::clone(roles.entry(role.to_owned()).or_insert(built))
+    }
 }
 
 /// What to make of a database.
@@ -62,31 +98,54 @@ impl<B: Backend> Database<B> {
         config: DatabaseConfig,
         observer: Arc<dyn Observer>,
     ) -> Result<Arc<Self>, BackendError> {
-        let source = match &config.metadata {
-            Some(metadata) => Some(metadata.source(&config.name).ok_or_else(|| {
+        let metadata = config.metadata;
+        let model =
+            Self::read_model(&*backend, &config.name, metadata.as_ref(), &config.options).await?;
+        let refresher = Arc::new(Refresher::new(Arc::clone(&backend)));
+        let live = LiveEngine::new(refresher, config.live, observer);
+        let feed = backend.changes().await?;
+        live.attach(BoxedFeed(feed));
+        let database = Arc::new_cyclic(|this| Self {
+            name: config.name,
+            backend,
+            metadata,
+            options: config.options,
+            served: ArcSwap::new(Served::new(model)),
+            live,
+            follower: OnceLock::new(),
+            this: this.clone(),
+        });
+        let follower = tokio::spawn(follow_schema(Arc::downgrade(&database)));
+        let _ = database.follower.set(follower.abort_handle());
+        Ok(database)
+    }
+
+    /// Reads the catalog again. New requests see the new schema at once; operations that run keep
+    /// their statements until they end.
+    pub async fn reload(&self) -> Result<(), BackendError> {
+        let metadata = self.metadata.as_ref();
+        let model = Self::read_model(&*self.backend, &self.name, metadata, &self.options).await?;
+        self.served.store(Served::new(model));
+        Ok(())
+    }
+
+    async fn read_model(
+        backend: &B,
+        name: &str,
+        metadata: Option<&Metadata>,
+        options: &Options,
+    ) -> Result<Model, BackendError> {
+        let source = match metadata {
+            Some(metadata) => Some(metadata.source(name).ok_or_else(|| {
                 BackendError::Unsupported(format!(
-                    "the metadata has no source named \"{}\"; it has: {}",
-                    config.name,
+                    "the metadata has no source named \"{name}\"; it has: {}",
                     metadata.sources.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")
                 ))
             })?),
             None => None,
         };
-        let catalog = Self::read_catalog(&*backend, source).await?;
-        let metadata = config.metadata.as_ref().zip(source);
-        let model = Model::build(backend.dialect(), catalog, metadata, config.options);
-        let refresher = Arc::new(Refresher::new(Arc::clone(&backend)));
-        let live = LiveEngine::new(refresher, config.live, observer);
-        let feed = backend.changes().await?;
-        live.attach(BoxedFeed(feed));
-        Ok(Arc::new_cyclic(|this| Self {
-            name: config.name,
-            backend,
-            model: Arc::new(model),
-            roles: RwLock::new(HashMap::new()),
-            live,
-            this: this.clone(),
-        }))
+        let catalog = Self::read_catalog(backend, source).await?;
+        Ok(Model::build(backend.dialect(), catalog, metadata.zip(source), options.clone()))
     }
 
     async fn read_catalog(
@@ -111,8 +170,8 @@ impl<B: Backend> Database<B> {
     }
 
     /// The model: what is served, and warnings about what is not.
-    pub fn model(&self) -> &Arc<Model> {
-        &self.model
+    pub fn model(&self) -> Arc<Model> {
+        Arc::clone(&self.served.load().model)
     }
 
     /// The live-query engine, for its figures.
@@ -126,15 +185,25 @@ impl<B: Backend> Database<B> {
     }
 
     fn role(&self, role: &str) -> Arc<RoleSchema> {
-        let role =
-            if role == ADMIN_ROLE || self.model.roles.contains(role) { role } else { NOBODY };
-        if let Some(schema) = self.roles.read().get(role) {
-            return Arc::clone(schema);
+        self.served.load().role(role)
+    }
+}
+
+/// Reads the catalog again whenever the backend notices that the schema changed.
+async fn follow_schema<B: Backend>(database: Weak<Database<B>>) {
+    loop {
+        let Some(backend) = database.upgrade().map(|d| Arc::clone(&d.backend)) else { return };
+        backend.schema_changed().await;
+        let Some(database) = database.upgrade() else { return };
+        match database.reload().await {
+            Ok(()) => tracing::info!(
+                tables = database.model().tables.len(),
+                "the schema changed and was read again"
+            ),
+            Err(error) => {
+                tracing::error!(%error, "the schema changed and cannot be read; the old one stays");
+            }
         }
-        // Two may build it at once; the first one in stays, so that plans keep their schema.
-        let built = Arc::new(RoleSchema::build(&self.model, role));
-        let mut roles = self.roles.write();
-        Arc::clone(roles.entry(role.to_owned()).or_insert(built))
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Sqlite {
     schema: watch::Receiver<i64>,
     read_only: bool,
     closed: oneshot::Receiver<()>,
+    /// The schema that [`Backend::schema_changed`] told of last.
+    seen_schema: tokio::sync::Mutex<watch::Receiver<i64>>,
 }
 
 impl std::fmt::Debug for Sqlite {
@@ -79,7 +81,18 @@ impl Sqlite {
         let schema = state.schema();
         let (done, closed) = oneshot::channel();
         let writer = state.start(threads, done).map_err(no_thread)?;
-        Ok(Self { readers, inspections, inspector, writer, feeds, schema, read_only, closed })
+        let seen_schema = tokio::sync::Mutex::new(schema.clone());
+        Ok(Self {
+            readers,
+            inspections,
+            inspector,
+            writer,
+            feeds,
+            schema,
+            read_only,
+            closed,
+            seen_schema,
+        })
     }
 
     /// A handle for writing. As long as one exists, the file stays open.
@@ -185,6 +198,14 @@ impl Backend for Sqlite {
         let feed = self.feeds.listen();
         self.writer.look().await?;
         Ok(Box::new(feed))
+    }
+
+    async fn schema_changed(&self) {
+        let mut seen = self.seen_schema.lock().await;
+        if seen.changed().await.is_err() {
+            // The writer is gone: nothing changes any more.
+            std::future::pending().await
+        }
     }
 
     async fn ping(&self) -> Result<(), BackendError> {

@@ -210,22 +210,25 @@ fn equal(a: &Value, b: &Value) -> Option<bool> {
     (*a != Value::Null && *b != Value::Null).then(|| a == b)
 }
 
+/// False if any is, else unknown if any is.
+fn conjunction(all: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let mut result = Some(true);
+    for part in all {
+        match part {
+            Some(true) => {}
+            Some(false) => return Some(false),
+            None => result = None,
+        }
+    }
+    result
+}
+
 /// Three-valued: `None` is unknown.
 fn holds(world: &World, t: usize, row: &Row, filter: &Filter) -> Option<bool> {
     match filter {
-        Filter::And(all) => {
-            all.iter().fold(Some(true), |acc, f| match (acc, holds(world, t, row, f)) {
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                (Some(true), Some(true)) => Some(true),
-                _ => None,
-            })
-        }
+        Filter::And(all) => conjunction(all.iter().map(|f| holds(world, t, row, f))),
         Filter::Or(any) => {
-            any.iter().fold(Some(false), |acc, f| match (acc, holds(world, t, row, f)) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), Some(false)) => Some(false),
-                _ => None,
-            })
+            conjunction(any.iter().map(|f| holds(world, t, row, f).map(|b| !b))).map(|b| !b)
         }
         Filter::Not(inner) => holds(world, t, row, inner).map(|b| !b),
         Filter::Compare(c, op, value) => compare(*op, &row[*c], value),

@@ -47,7 +47,7 @@ impl Scene {
         };
         let database =
             Database::open(Arc::new(backend), config, Arc::new(NoObserver)).await.unwrap();
-        learn_relationships(&mut world, database.model());
+        learn_relationships(&mut world, &database.model());
         let source = Arc::clone(&database) as Arc<dyn Source>;
         Self {
             engine: Engine::new(source, EngineConfig::default()),
@@ -247,5 +247,33 @@ async fn postgres_subscribers_have_the_latest_result() {
         scene.leave(&what).await;
         drop(scene);
         server.remove().await;
+    }
+}
+
+/// A table that is created, altered and dropped while the server runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_schema_is_read_again() {
+    let mut random = Random::new(3);
+    let world = World::random(&mut random);
+    let server = SqliteWorld::create(&world);
+    let backend = server.backend().await;
+    let writer = backend.writer();
+    let scene = Scene::open(backend, world, Duration::from_millis(50)).await;
+    let served = |field: &str| {
+        let request = Request { query: format!("{{ {field} }}").into(), ..Request::default() };
+        scene.engine.prepare(request, &Identity::admin(), Allow::POST).is_ok()
+    };
+    for (sql, field, expected) in [
+        ("CREATE TABLE later (id INTEGER PRIMARY KEY)", "later { id }", true),
+        ("ALTER TABLE later ADD COLUMN note TEXT", "later { note }", true),
+        ("DROP TABLE later", "later { id }", false),
+    ] {
+        writer.transaction(move |t| t.execute_batch(sql)).await.unwrap();
+        let noticed = async {
+            while served(field) != expected {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(20), noticed).await.is_ok(), "{sql}");
     }
 }

@@ -45,7 +45,7 @@ async fn check<B: Backend>(backend: B, mut world: World, random: &mut Random, wh
     )
     .await
     .unwrap();
-    learn_relationships(&mut world, database.model());
+    learn_relationships(&mut world, &database.model());
     let engine = Engine::new(Arc::clone(&database) as Arc<dyn Source>, EngineConfig::default());
     for n in 0..40 {
         let query = Query::random(&world, random, false);

@@ -147,6 +147,12 @@ impl Socket {
         }
     }
 
+    /// Waits for any message or the end.
+    pub async fn next_or_close(&mut self) {
+        let _ = timeout(LIMIT, self.stream.next()).await.unwrap();
+    }
+
+    /// Closes from this side.
     pub async fn close(mut self) {
         let _ = self.stream.close(None).await;
     }
