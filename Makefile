@@ -6,6 +6,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 CONSOLE := console/dist/index.html
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: all build console demo test lint fmt deny bench hasura-cases clean-services
 
@@ -23,7 +24,7 @@ build: $(CONSOLE)
 	cargo build --release --locked -p artesian-cli
 
 demo: build
-	target/release/artesian demo
+	$(TARGET)/release/artesian demo
 
 test:
 	scripts/test.sh
@@ -39,25 +40,26 @@ fmt:
 # `cargo deny check advisories` is for machines with a wider network.
 deny:
 	@scripts/install.sh deny
-	target/tools/bin/cargo-deny --locked check licenses bans sources
+	PATH="$$PATH:$(abspath $(TARGET))/tools/bin" cargo-deny --locked check licenses bans sources
 
 bench: build
 	@scripts/install.sh postgres
 	cargo build --release --locked -p artesian-bench
-	url=$$(scripts/postgres.sh start target/bench-postgres); trap 'scripts/postgres.sh stop target/bench-postgres' EXIT; \
-	  target/release/artesian-bench start-up target/release/artesian $$url; \
-	  target/release/artesian-bench by-pk target/release/artesian $$url
+	url=$$(scripts/postgres.sh start $(TARGET)/bench-postgres); trap 'scripts/postgres.sh stop $(TARGET)/bench-postgres' EXIT; \
+	  $(TARGET)/release/artesian-bench start-up $(TARGET)/release/artesian $$url; \
+	  $(TARGET)/release/artesian-bench by-pk $(TARGET)/release/artesian $$url
 
 # Replays a public test suite that is not part of this repository, if it is beside it.
 hasura-cases:
 	@if [ -f ../shared/hasura-cases/replay.py ]; then \
 	  cargo build --locked -p artesian-cli; \
+	  export ARTESIAN_BIN=$(abspath $(TARGET))/debug/artesian; \
 	  for transport in http graphql-ws graphql-transport-ws live; do \
-	    ARTESIAN_BIN=$$PWD/target/debug/artesian python3 ../shared/hasura-cases/replay.py --tier select --transport $$transport --min 95 -q; \
+	    python3 ../shared/hasura-cases/replay.py --tier select --transport $$transport --min 95 -q; \
 	  done; \
 	else echo "hasura-cases: ../shared/hasura-cases is not here; nothing to replay"; fi
 
 # Stops what an interrupted `make test` or `make bench` may have left running.
 clean-services:
-	-scripts/postgres.sh stop target/test-postgres
-	-scripts/postgres.sh stop target/bench-postgres
+	-scripts/postgres.sh stop $(TARGET)/test-postgres
+	-scripts/postgres.sh stop $(TARGET)/bench-postgres

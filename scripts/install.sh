@@ -2,37 +2,50 @@
 # Installs what a job needs and what is missing: build, postgres, browser, python, deny.
 # Debian packages need root; elsewhere it says what to install.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
-packages=()
-want() { # command-or-file package
-    command -v "$1" >/dev/null 2>&1 || [ -e "$1" ] || packages+=("$2")
+fail() {
+    echo "install.sh: $*" >&2
+    exit 1
 }
+
+target=${CARGO_TARGET_DIR:-target}
+packages=()
 
 for job in "$@"; do
     case $job in
     build)
-        want cc build-essential
-        command -v cargo >/dev/null || { echo "install.sh: Rust is missing: install rustup's stable toolchain" >&2; exit 1; }
-        command -v npm >/dev/null || { echo "install.sh: Node 20 or newer is missing" >&2; exit 1; }
+        command -v cc >/dev/null || packages+=(build-essential)
+        command -v cargo >/dev/null || fail "Rust is missing: install rustup's stable toolchain"
+        command -v npm >/dev/null || fail "Node 20 or newer is missing"
         ;;
     postgres)
-        compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql postgresql-contrib)
-        want psql postgresql-client
+        [ -n "${PG_BIN:-}" ] || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ||
+            packages+=(postgresql postgresql-contrib)
+        command -v psql >/dev/null || packages+=(postgresql-client)
         ;;
-    browser) want /usr/bin/chromium chromium ;;
-    python) want python3 python3-venv ;;
+    browser) [ -n "${CHROMIUM:-}" ] || [ -e /usr/bin/chromium ] || packages+=(chromium) ;;
+    # Debian's Python comes without what makes virtual environments.
+    python) python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv) ;;
     deny) ;;
-    *) echo "install.sh: no such job: $job" >&2; exit 2 ;;
+    *)
+        echo "install.sh: no such job: $job" >&2
+        exit 2
+        ;;
     esac
 done
 
 if [ ${#packages[@]} -gt 0 ]; then
-    if [ "$(id -u)" != 0 ]; then
-        echo "install.sh: missing: ${packages[*]}. As root: apt-get install ${packages[*]}" >&2
-        exit 1
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        fail "missing: ${packages[*]}. As root on Debian: apt-get install ${packages[*]}"
     fi
     echo "installing ${packages[*]}"
     export DEBIAN_FRONTEND=noninteractive
+    # Debian would otherwise create and start a cluster of its own.
+    if [[ " ${packages[*]} " == *" postgresql "* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+        mkdir -p /etc/postgresql-common
+        echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    fi
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 fi
@@ -40,12 +53,16 @@ fi
 for job in "$@"; do
     case $job in
     deny)
-        [ -x target/tools/bin/cargo-deny ] || cargo install cargo-deny --locked --quiet --root target/tools
+        # It takes minutes to compile, so it is kept.
+        command -v cargo-deny >/dev/null || [ -x "$target/tools/bin/cargo-deny" ] ||
+            cargo install cargo-deny --locked --quiet --root "$target/tools"
         ;;
     python)
-        if [ ! -x target/venv/bin/python ]; then
-            python3 -m venv target/venv
-            target/venv/bin/pip install --quiet 'gql[aiohttp,websockets]==4.4.0'
+        wanted=tests/e2e/requirements.txt
+        if ! cmp -s "$wanted" "$target/venv/installed"; then
+            python3 -m venv --clear "$target/venv"
+            "$target/venv/bin/pip" install --quiet --requirement "$wanted"
+            cp "$wanted" "$target/venv/installed"
         fi
         ;;
     esac

@@ -1,50 +1,128 @@
 #!/usr/bin/env bash
 # Everything that is tested, on a bare machine: installs what is missing, starts its own PostgreSQL,
-# and stops what it started.
+# and stops what it started. Goes on after a failure, and tells at the end what passed.
+#
+#   scripts/test.sh              everything
+#   scripts/test.sh npm pypi     only these steps; the names are those of the summary
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-step() { printf '\n=== %s (%ss)\n' "$*" "$SECONDS"; }
+target=$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)
+postgres=$target/test-postgres
+export ARTESIAN_BIN=$target/debug/artesian
 
-step "install what is missing"
+# --- steps ----------------------------------------------------------------------------------------
+
+# Packages as the lock file has them, unless they are there already.
+packages() {
+    (
+        cd "$1"
+        cmp -s package-lock.json node_modules/.installed-lock && return
+        npm ci --no-audit --no-fund
+        cp package-lock.json node_modules/.installed-lock
+    )
+}
+
+step_console() { # types and unit tests of the console
+    make --no-print-directory console
+    packages console
+    cd console
+    npm run check
+    npm test
+}
+
+step_cargo() { # unit tests, protocol scripts, both databases, oracles
+    cargo test --workspace --locked --no-fail-fast
+}
+
+step_npm() { # the binary, through the client libraries that people use
+    packages tests/e2e
+    cd tests/e2e
+    npm test
+}
+
+step_pypi() { # the same for Python's gql
+    "$target/venv/bin/python" -m unittest discover -s tests/e2e -p 'test_*.py'
+}
+
+step_browser() { # the console in Chromium, against a stand-in that it can provoke
+    packages tests/console
+    cd tests/console
+    npm test
+}
+
+step_demo() { # the console in Chromium, against the demo
+    packages tests/console
+    local port
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    "$ARTESIAN_BIN" demo --port "$port" --speed 3 >"$target/demo.log" 2>&1 &
+    local demo=$!
+    trap 'kill $demo 2>/dev/null || true; wait $demo || true' EXIT
+    until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+        kill -0 $demo 2>/dev/null || { cat "$target/demo.log"; return 1; }
+        [ "$SECONDS" -lt "$deadline" ] || { cat "$target/demo.log"; return 1; }
+        sleep 0.1
+    done
+    (cd tests/console && ARTESIAN_URL="http://127.0.0.1:$port" npm test)
+}
+
+step_cases() { # public cases, if they are beside the repository
+    make --no-print-directory hasura-cases
+}
+
+# --- running them ---------------------------------------------------------------------------------
+
+all=(console cargo npm pypi browser demo cases)
+if [ $# -gt 0 ]; then steps=("$@"); else steps=("${all[@]}"); fi
+for step in "${steps[@]}"; do
+    [[ " ${all[*]} " == *" $step "* ]] || {
+        echo "test.sh: no such step: $step (there are: ${all[*]})" >&2
+        exit 2
+    }
+done
+
+summary=()
+failed=0
+
+# Runs a step in a shell of its own; a failure is remembered.
+run() {
+    local name=$1 begin=$SECONDS status=0
+    printf '\n=== %s\n' "$name"
+    # Not `if` or `||`: within them a failing command would not end the step.
+    set +e
+    (
+        set -e
+        deadline=$((SECONDS + 60))
+        "step_$name"
+    )
+    status=$?
+    set -e
+    if [ $status -eq 0 ]; then
+        summary+=("$(printf 'passed  %-8s %4s s' "$name" $((SECONDS - begin)))")
+    else
+        summary+=("$(printf 'FAILED  %-8s %4s s  (exit status %s)' "$name" $((SECONDS - begin)) $status)")
+        failed=$((failed + 1))
+    fi
+}
+
+trap 'scripts/postgres.sh stop "$postgres" >/dev/null || true' EXIT
+trap 'exit 130' INT TERM
+
+echo "=== what is missing is installed"
 scripts/install.sh build postgres browser python
-
-step "console: build and unit tests"
-make --no-print-directory console
-(cd console && npm run check && npm test)
-
-step "PostgreSQL"
-postgres=target/test-postgres
-trap 'status=$?; kill ${demo:-} 2>/dev/null || true; scripts/postgres.sh stop "$postgres" || true; exit $status' EXIT
+echo "=== PostgreSQL, the console's files, the binary"
 eval "$(scripts/postgres.sh env "$postgres")"
 echo "$ARTESIAN_TEST_POSTGRES_URL"
-
-step "cargo test"
-cargo test --workspace --locked
-
-step "the binary"
+make --no-print-directory console
+# Before the tests, so that a fault of the tests does not keep the binary from being tested.
 cargo build --locked -p artesian-cli
-export ARTESIAN_BIN=$PWD/target/debug/artesian
 
-step "real clients (npm)"
-(cd tests/e2e && npm ci --no-audit --no-fund && npm test)
+for step in "${steps[@]}"; do run "$step"; done
 
-step "real clients (PyPI)"
-target/venv/bin/python -m unittest discover -s tests/e2e -p 'test_*.py' -v
-
-step "console in a browser, against a stand-in and against the demo"
-(cd tests/console && npm ci --no-audit --no-fund && npm test)
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-"$ARTESIAN_BIN" demo --port "$port" --speed 3 >target/demo.log 2>&1 &
-demo=$!
-for _ in $(seq 300); do
-    if curl -sf "http://127.0.0.1:$port/healthz" >/dev/null; then break; fi
-    kill -0 "$demo" || { cat target/demo.log; exit 1; }
-    sleep 0.1
-done
-(cd tests/console && ARTESIAN_URL="http://127.0.0.1:$port" npm test)
-
-step "public cases beside the repository"
-make --no-print-directory hasura-cases
-
-step "all passed"
+printf '\n=== summary (%s s)\n' "$SECONDS"
+printf '%s\n' "${summary[@]}"
+if [ $failed -gt 0 ]; then
+    echo "$failed of ${#steps[@]} steps failed"
+    exit 1
+fi
+echo "all ${#steps[@]} steps passed"

@@ -60,6 +60,10 @@ impl<B: Backend> Backend for Polled<B> {
         Ok(Box::new(PollFeed::new(self.interval)))
     }
 
+    async fn schema_changed(&self) {
+        self.inner.schema_changed().await;
+    }
+
     async fn ping(&self) -> Result<(), BackendError> {
         self.inner.ping().await
     }

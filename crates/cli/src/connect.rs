@@ -6,6 +6,7 @@ use artesian_database::{Backend, BackendError, Database, DatabaseConfig};
 use artesian_engine::{Engine, Source};
 use artesian_live::Observer;
 use artesian_postgres::Postgres;
+use artesian_server::Metrics;
 use artesian_sql::{metadata::Metadata, model::Options};
 use artesian_sqlite::Sqlite;
 use serde_json::Value as Json;
@@ -32,6 +33,16 @@ pub struct Opened {
     pub url: DatabaseUrl,
     /// How changes are noticed, and why so.
     pub changes: &'static str,
+}
+
+impl Opened {
+    /// Shows the figures of its live queries among the metrics.
+    pub fn watch(&self, metrics: &Metrics) {
+        let database = Arc::downgrade(&self.database);
+        metrics
+            .live()
+            .watch(move || database.upgrade().map(|d| d.live_stats()).unwrap_or_default());
+    }
 }
 
 /// What is needed to open a database.

@@ -7,7 +7,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use artesian_engine::{
-    Explanation, GraphQLError, Identity, Payload, Plan, ResultStream, Source, Variables,
+    Explanation, GraphQLError, Identity, Inputs, Payload, Plan, ResultStream, Source, Variables,
 };
 use artesian_graphql::{bind::BoundOperation, schema::Schema};
 use artesian_live::{LiveEngine, Observer, Subscription, Update};
@@ -232,25 +232,14 @@ struct DatabasePlan<B: Backend> {
     database: Arc<Database<B>>,
 }
 
-impl<B: Backend> DatabasePlan<B> {
-    fn values(
-        &self,
-        variables: &Variables,
-        identity: &Identity,
-    ) -> Result<crate::Values, GraphQLError> {
-        self.compiled.values(variables, &identity.session).map_err(compile_error)
-    }
-}
-
 #[async_trait]
 impl<B: Backend> Plan for DatabasePlan<B> {
-    async fn execute(
-        &self,
-        variables: &Variables,
-        identity: &Identity,
-    ) -> Result<Payload, GraphQLError> {
-        let values = self.values(variables, identity)?;
-        match self.database.backend.fetch(&self.compiled.statement, &values).await {
+    fn bind(&self, variables: &Variables, identity: &Identity) -> Result<Inputs, GraphQLError> {
+        self.compiled.values(variables, &identity.session).map_err(compile_error)
+    }
+
+    async fn execute(&self, inputs: &Inputs) -> Result<Payload, GraphQLError> {
+        match self.database.backend.fetch(&self.compiled.statement, inputs).await {
             Ok(bytes) => Ok(Payload::data(bytes)),
             Err(error) => {
                 tracing::debug!(sql = %self.compiled.statement.sql, %error, "statement failed");
@@ -259,12 +248,7 @@ impl<B: Backend> Plan for DatabasePlan<B> {
         }
     }
 
-    async fn subscribe(
-        &self,
-        variables: &Variables,
-        identity: &Identity,
-    ) -> Result<Box<dyn ResultStream>, GraphQLError> {
-        let values = self.values(variables, identity)?;
+    async fn subscribe(&self, inputs: &Inputs) -> Result<Box<dyn ResultStream>, GraphQLError> {
         let plan = self
             .live
             .get_or_try_init(|| {
@@ -272,19 +256,18 @@ impl<B: Backend> Plan for DatabasePlan<B> {
             })
             .await
             .map_err(|e| backend_error(&e))?;
-        let mut subscription = self.database.live.subscribe(Arc::clone(plan), values);
+        let mut subscription = self.database.live.subscribe(Arc::clone(plan), Arc::clone(inputs));
         // A statement that the database refuses from the start never starts, as a query would
         // fail; a database that is away comes back, so that is an error within the stream.
         let first = subscription.next().await;
         if let Some(Update::Error(error @ BackendError::Rejected { .. })) = &first {
             return Err(backend_error(error));
         }
-        Ok(Box::new(Stream { subscription, first }))
+        Ok(Box::new(Stream { subscription, first, told: None }))
     }
 
-    fn explain(&self, variables: &Variables, identity: &Identity) -> Explanation {
+    fn explain(&self, inputs: &Inputs) -> Explanation {
         let statement = &self.compiled.statement;
-        let values = self.values(variables, identity).unwrap_or_default();
         Explanation {
             source: self.database.name.clone(),
             sql: statement.sql.to_string(),
@@ -294,7 +277,7 @@ impl<B: Backend> Plan for DatabasePlan<B> {
                 .iter()
                 .enumerate()
                 .map(|(i, t)| {
-                    (t.name.clone(), values.get(i).and_then(|v| v.as_deref().map(str::to_owned)))
+                    (t.name.clone(), inputs.get(i).and_then(|v| v.as_deref().map(str::to_owned)))
                 })
                 .collect(),
             reads: statement.reads.iter().map(ToString::to_string).collect(),
@@ -307,19 +290,35 @@ impl<B: Backend> Plan for DatabasePlan<B> {
 struct Stream {
     subscription: Subscription<BackendError>,
     first: Option<Update<BackendError>>,
+    /// The error that was told last, until a result is told.
+    told: Option<GraphQLError>,
 }
 
 #[async_trait]
 impl ResultStream for Stream {
     async fn next(&mut self) -> Option<Result<Payload, GraphQLError>> {
-        let update = match self.first.take() {
-            Some(first) => first,
-            None => self.subscription.next().await?,
-        };
-        Some(match update {
-            Update::Data(snapshot) => Ok(Payload::data(snapshot.bytes)),
-            Update::Error(error) => Err(backend_error(&error)),
-        })
+        loop {
+            let update = match self.first.take() {
+                Some(first) => first,
+                None => self.subscription.next().await?,
+            };
+            let error = match update {
+                Update::Data(snapshot) => {
+                    self.told = None;
+                    return Some(Ok(Payload::data(snapshot.bytes)));
+                }
+                Update::Error(error) => backend_error(&error),
+            };
+            // Two errors of a database that differ in what only an administrator sees (how an
+            // attempt to connect failed, say) are one to a client.
+            let known = self.told.as_ref().is_some_and(|told| {
+                told.message == error.message && told.extensions.code == error.extensions.code
+            });
+            if !known {
+                self.told = Some(error.clone());
+                return Some(Err(error));
+            }
+        }
     }
 }
 

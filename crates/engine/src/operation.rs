@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    Allow, ErrorCode, Explanation, GraphQLError, Identity, OperationKind, Payload, Request,
+    Allow, ErrorCode, Explanation, GraphQLError, Identity, Inputs, OperationKind, Payload, Request,
     ResultStream, Source,
     cache::{Answer, PlanCache, Prepared},
     source::Plan,
@@ -75,7 +75,8 @@ pub struct Engine {
 pub struct Operation {
     prepared: Arc<Prepared>,
     variables: Variables,
-    identity: Identity,
+    inputs: Inputs,
+    is_admin: bool,
     timeout: Duration,
     /// Errors of execution come with `"data":null`: on sockets, where a result is a result.
     null_data: bool,
@@ -130,10 +131,15 @@ impl Engine {
                 entry.insert(&variables, self.plan(&identity.role, &schema, bound)?)
             }
         };
+        let inputs = match &prepared.answer {
+            Answer::Plan(plan) => plan.bind(&variables, identity)?,
+            Answer::Introspection(_) => Inputs::default(),
+        };
         let operation = Operation {
             prepared,
             variables,
-            identity: identity.clone(),
+            inputs,
+            is_admin: identity.is_admin(),
             timeout: self.config.execution_timeout,
             null_data: allow == Allow::ALL,
         };
@@ -231,7 +237,7 @@ impl Operation {
     /// Runs it once. Never fails: an error is a payload with `errors`.
     pub async fn execute(&self) -> Payload {
         let Some(plan) = self.plan() else { return self.introspect() };
-        let run = plan.execute(&self.variables, &self.identity);
+        let run = plan.execute(&self.inputs);
         let error = match tokio::time::timeout(self.timeout, run).await {
             Ok(Ok(payload)) => return payload,
             Ok(Err(error)) => error,
@@ -255,7 +261,7 @@ impl Operation {
 
     /// Details are for the administrator, and never on a socket.
     fn visible(&self, mut error: GraphQLError) -> GraphQLError {
-        if self.null_data || !self.identity.is_admin() {
+        if self.null_data || !self.is_admin {
             error.extensions.internal = None;
         }
         error
@@ -264,8 +270,7 @@ impl Operation {
     /// Runs it live. An error here is a request error: the operation did not start.
     pub async fn subscribe(&self) -> Result<Box<dyn ResultStream>, Vec<GraphQLError>> {
         match self.plan() {
-            Some(plan) => plan
-                .subscribe(&self.variables, &self.identity)
+            Some(plan) => plan.subscribe(&self.inputs)
                 .await
                 .map_err(|e| vec![self.visible(e)]),
             None => Ok(Box::new(Once(Some(self.introspect())))),
@@ -274,7 +279,7 @@ impl Operation {
 
     /// How it is answered; `None` for pure introspection.
     pub fn explain(&self) -> Option<Explanation> {
-        self.plan().map(|p| p.explain(&self.variables, &self.identity))
+        self.plan().map(|p| p.explain(&self.inputs))
     }
 
     /// The answer from the schema alone.

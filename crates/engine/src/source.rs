@@ -23,25 +23,25 @@ pub trait Source: Send + Sync + 'static {
 /// Values of an operation's variables.
 pub type Variables = serde_json::Map<String, serde_json::Value>;
 
+/// What a plan needs of a request: values in the source's own form, part of the identity of a live
+/// query.
+pub type Inputs = Arc<[Option<Arc<str>>]>;
+
 /// A compiled operation, good for every value of the variables that are not part of its shape.
 #[async_trait]
 pub trait Plan: Send + Sync + 'static {
+    /// Takes what it needs from a request. An error is a request error: a variable that does not
+    /// fit, a session variable that is missing.
+    fn bind(&self, variables: &Variables, identity: &Identity) -> Result<Inputs, GraphQLError>;
+
     /// Runs it once.
-    async fn execute(
-        &self,
-        variables: &Variables,
-        identity: &Identity,
-    ) -> Result<Payload, GraphQLError>;
+    async fn execute(&self, inputs: &Inputs) -> Result<Payload, GraphQLError>;
 
     /// Runs it live.
-    async fn subscribe(
-        &self,
-        variables: &Variables,
-        identity: &Identity,
-    ) -> Result<Box<dyn ResultStream>, GraphQLError>;
+    async fn subscribe(&self, inputs: &Inputs) -> Result<Box<dyn ResultStream>, GraphQLError>;
 
     /// What it does, for `artesian explain`.
-    fn explain(&self, variables: &Variables, identity: &Identity) -> Explanation;
+    fn explain(&self, inputs: &Inputs) -> Explanation;
 }
 
 /// The results of a live operation. Dropping it ends the operation everywhere.

@@ -16,6 +16,8 @@ pub enum ScalarKind {
     NonNegativeBigInt,
     /// A 64-bit integer, as a number or a string.
     BigInt,
+    /// A 64-bit integer, as a number only.
+    Long,
     /// A number.
     Float,
     /// A number, or a string that the database takes for one.
@@ -60,7 +62,7 @@ impl ScalarKind {
                 whole(n).is_some_and(|i| i >= 0 && fits_i64(i))
             }
             (Self::NonNegativeBigInt, Json::String(s)) => s.parse::<i64>().is_ok_and(|i| i >= 0),
-            (Self::BigInt, Json::Number(n)) => whole(n).is_some_and(fits_i64),
+            (Self::BigInt | Self::Long, Json::Number(n)) => whole(n).is_some_and(fits_i64),
             (Self::Id, Json::Number(n)) => whole(n).is_some(),
             _ => false,
         }
@@ -72,7 +74,7 @@ impl ScalarKind {
             Self::Int => "a 32-bit integer",
             Self::NonNegativeInt => "a non-negative 32-bit integer",
             Self::NonNegativeBigInt => "a non-negative 64-bit integer",
-            Self::BigInt => "a 64-bit integer",
+            Self::BigInt | Self::Long => "a 64-bit integer",
             Self::Float => "a float",
             Self::Numeric => "a number",
             Self::String | Self::Text => "a string",

@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub metrics: Arc<Metrics>,
     /// Cancelled when the server is to stop.
     pub draining: CancellationToken,
+    /// The same as a flag, to be looked at often.
+    stopping: AtomicBool,
     /// Every task of a connection.
     pub tasks: TaskTracker,
     /// Numbers that spread what happens at once.
@@ -53,13 +55,42 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// When, after the signal to stop, one more connection is closed: spread over the window.
+    /// When, after the signal to stop, one more connection is closed.
     pub fn shutdown_delay(&self) -> Duration {
-        // The golden ratio's multiples fill the unit interval evenly, however many there are.
-        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let part = (serial.wrapping_mul(GOLDEN) >> 32) as f64 / f64::from(u32::MAX);
-        self.config.shutdown_window.mul_f64(part)
+        spread(self.serial.fetch_add(1, Ordering::Relaxed), self.config.shutdown_window)
+    }
+
+    /// Whether the server is to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.draining.cancel();
+    }
+
+    /// How long after the signal to stop a connection may exist.
+    fn longest_end(&self) -> Duration {
+        let config = &self.config;
+        config.shutdown_window + config.shutdown_grace.max(config.websocket.close_timeout)
+    }
+}
+
+/// A part of the window for each number: the multiples of the golden ratio fill it evenly, however
+/// many there are.
+fn spread(serial: u64, window: Duration) -> Duration {
+    const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+    let part = (serial.wrapping_mul(GOLDEN) >> 32) as f64 / f64::from(u32::MAX);
+    window.mul_f64(part)
+}
+
+/// Stops the connections when the server's future is dropped.
+struct StopGuard(Arc<State>);
+
+impl Drop for StopGuard {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 
@@ -87,6 +118,7 @@ impl Server {
             config,
             metrics,
             draining: CancellationToken::new(),
+            stopping: AtomicBool::new(false),
             tasks: TaskTracker::new(),
             serial: AtomicU64::new(0),
         };
@@ -94,28 +126,20 @@ impl Server {
     }
 
     /// Serves until `shutdown` is done, then lets open requests finish and closes sockets over the
-    /// configured window, and returns when all is over. Dropping the future stops everything at once
-    /// that is still open, but for what the tasks of connections are just doing.
+    /// configured window, and returns when all is over. If the future is dropped, the same happens
+    /// without anybody waiting for it.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let state = self.state;
-        let _guard = state.draining.clone().drop_guard();
+        let guard = StopGuard(state.clone());
         accept(&state, listener, shutdown).await;
         tracing::info!(connections = state.tasks.len(), "shutting down");
-        state.draining.cancel();
+        drop(guard);
         state.tasks.close();
         // Connections end by themselves before that; this is for one that does not.
         let limit = state.longest_end() + Duration::from_secs(1);
         if tokio::time::timeout(limit, state.tasks.wait()).await.is_err() {
             tracing::warn!(connections = state.tasks.len(), "connections were still open");
         }
-    }
-}
-
-impl State {
-    /// How long after the signal to stop a connection may exist.
-    fn longest_end(&self) -> Duration {
-        let config = &self.config;
-        config.shutdown_window + config.shutdown_grace.max(config.websocket.close_timeout)
     }
 }
 
@@ -196,6 +220,7 @@ fn builder(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(config.read_timeout)
+        .preserve_header_case(true)
         .max_buf_size(config.max_head_bytes.max(8192))
         .http2()
         .timer(TokioTimer::new())
@@ -204,4 +229,22 @@ fn builder(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
         .max_concurrent_streams(250)
         .max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX));
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closings_are_spread_evenly_over_the_window() {
+        let window = Duration::from_secs(10);
+        let mut tenths = [0; 10];
+        for serial in 0..1000 {
+            let delay = spread(serial, window);
+            assert!(delay <= window);
+            tenths[(delay.as_millis() / 1000).min(9) as usize] += 1;
+        }
+        assert!(tenths.iter().all(|count| (95..=105).contains(count)), "{tenths:?}");
+        assert_eq!(spread(7, Duration::ZERO), Duration::ZERO);
+    }
 }

@@ -18,6 +18,11 @@ pub trait Service: Send + Sync + 'static {
 
     /// Whether the sources can answer; the error says why not.
     async fn ready(&self) -> Result<(), String>;
+
+    /// Whether start-up is over: before it, `/healthz` says no.
+    fn is_up(&self) -> bool {
+        true
+    }
 }
 
 /// A prepared operation of one client.

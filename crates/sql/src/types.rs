@@ -125,7 +125,7 @@ impl ScalarType {
     /// A check of input that differs from the scalar's own: an integer of SQLite has 64 bits,
     /// whatever its column is declared as.
     pub fn own_check(&self, dialect: Dialect) -> Option<ScalarKind> {
-        (dialect == Dialect::Sqlite && self.kind == ScalarKind::Int).then_some(ScalarKind::BigInt)
+        (dialect == Dialect::Sqlite && self.kind == ScalarKind::Int).then_some(ScalarKind::Long)
     }
 
     /// The name of the input object that compares it.

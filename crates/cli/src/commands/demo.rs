@@ -39,8 +39,9 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
     let writer = backend.writer();
     let metrics = Arc::new(Metrics::new(VERSION));
     let opened = opened(backend, &town, &settings, &metrics).await?;
+    opened.watch(&metrics);
     let running = start(matches, &mut settings, &opened, metrics).await?;
-    output::line(&welcome(&running.url, &town, speed))?;
+    output::line(&welcome(&running.address().url, &town, speed))?;
     let life = async {
         if speed > 0.0 {
             demo::simulate(writer, SEED, speed, shutdown.wanted()).await
@@ -125,16 +126,16 @@ async fn start(
 ) -> Result<Running, CliError> {
     if let Some(port) = matches.get_one::<u16>("port") {
         settings.listen = format!("127.0.0.1:{port}");
-        return Running::start(settings, opened, metrics)
+        return Running::start(settings, opened.engine.clone(), metrics)
             .await
             .map_err(|error| CliError::Failed(error.to_string().replace("--listen", "--port")));
     }
     settings.listen = format!("127.0.0.1:{PORT}");
-    match Running::start(settings, opened, metrics.clone()).await {
+    match Running::start(settings, opened.engine.clone(), metrics.clone()).await {
         Ok(running) => Ok(running),
         Err(_) => {
             settings.listen = "127.0.0.1:0".to_owned();
-            Running::start(settings, opened, metrics).await
+            Running::start(settings, opened.engine.clone(), metrics).await
         }
     }
 }

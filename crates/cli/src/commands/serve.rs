@@ -1,8 +1,13 @@
 //! `artesian serve`.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
-use artesian_server::{Metrics, Server};
+use artesian_engine::{Allow, Engine, ErrorCode, GraphQLError, Identity, Request};
+use artesian_server::{Metrics, Prepared, Server, Service};
+use async_trait::async_trait;
 use clap::ArgMatches;
 use tokio::net::TcpListener;
 
@@ -46,22 +51,76 @@ async fn serve(
     }
     let shutdown = Shutdown::listen()?;
     let metrics = Arc::new(Metrics::new(VERSION));
+    // The listener is there first: while the database cannot be reached, requests get an error
+    // that says so rather than a refused connection.
+    let late = Arc::new(LateEngine::default());
+    let server = Running::start(settings, late.clone(), metrics.clone()).await?;
+    let address = server.address();
+    let serving = server.run(shutdown);
+    tokio::pin!(serving);
     let opened = tokio::select! {
         opened = plan.open_patiently(settings, metrics.live()) => opened?,
-        () = shutdown.wanted() => return Ok(()),
+        () = &mut serving => return Ok(()),
     };
-    let server = Running::start(settings, &opened, metrics).await?;
-    server.announce(settings, &opened, started);
-    server.run(shutdown).await;
+    opened.watch(&metrics);
+    late.arrive(opened.engine.clone());
+    address.announce(settings, &opened, started);
+    serving.await;
     // Ends live queries, so that the database is closed before the process ends.
     opened.database.close();
     Ok(())
+}
+
+/// The engine, once its database has been reached.
+#[derive(Default)]
+struct LateEngine(OnceLock<Arc<Engine>>);
+
+impl LateEngine {
+    fn arrive(&self, engine: Arc<Engine>) {
+        // It arrives once.
+        let _ = self.0.set(engine);
+    }
+}
+
+#[async_trait]
+impl Service for LateEngine {
+    fn prepare(
+        &self,
+        request: Request,
+        identity: &Identity,
+        allow: Allow,
+    ) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
+        match self.0.get() {
+            Some(engine) => Service::prepare(&**engine, request, identity, allow),
+            None => Err(vec![GraphQLError::new(
+                ErrorCode::Unexpected,
+                "the database cannot be reached yet",
+            )]),
+        }
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        match self.0.get() {
+            Some(engine) => engine.ready().await,
+            None => Err("the database has not been reached yet".to_owned()),
+        }
+    }
+
+    fn is_up(&self) -> bool {
+        self.0.get().is_some()
+    }
 }
 
 /// A server with its listener.
 pub struct Running {
     server: Server,
     listener: TcpListener,
+    address: Address,
+}
+
+/// Where a server is.
+#[derive(Clone)]
+pub struct Address {
     /// Where it can be reached from this machine.
     pub url: String,
     /// Whether others than this machine can reach it.
@@ -72,12 +131,10 @@ impl Running {
     /// Binds the listener.
     pub async fn start(
         settings: &Settings,
-        opened: &Opened,
+        service: Arc<dyn Service>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, CliError> {
-        let watched = Arc::downgrade(&opened.database);
-        metrics.live().watch(move || watched.upgrade().map(|d| d.live_stats()).unwrap_or_default());
-        let server = Server::new(opened.engine.clone(), settings.server.clone(), metrics)
+        let server = Server::new(service, settings.server.clone(), metrics)
             .map_err(|error| CliError::Usage(error.to_string()))?;
         let listen = &settings.listen;
         let listener = TcpListener::bind(listen).await.map_err(|error| {
@@ -99,9 +156,22 @@ impl Running {
             ip => ip.to_string(),
         };
         let url = format!("http://{host}:{}", address.port());
-        Ok(Self { server, listener, url, is_public: !address.ip().is_loopback() })
+        let address = Address { url, is_public: !address.ip().is_loopback() };
+        Ok(Self { server, listener, address })
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> Address {
+        self.address.clone()
+    }
+
+    /// Serves until the signal.
+    pub async fn run(self, shutdown: Shutdown) {
+        self.server.serve(self.listener, async move { shutdown.wanted().await }).await;
+    }
+}
+
+impl Address {
     fn announce(&self, settings: &Settings, opened: &Opened, started: Instant) {
         let model = opened.database.model();
         for warning in &model.warnings {
@@ -135,10 +205,5 @@ impl Running {
             "listening on {}/graphql",
             self.url
         );
-    }
-
-    /// Serves until the signal.
-    pub async fn run(self, shutdown: Shutdown) {
-        self.server.serve(self.listener, async move { shutdown.wanted().await }).await;
     }
 }

@@ -12,7 +12,8 @@ pub(crate) fn response(
     code: ErrorCode,
     message: impl Into<String>,
 ) -> Response<Body> {
-    json(status, JsonMedia::ApplicationJson, refusal(&[GraphQLError::new(code, message)]))
+    let media = JsonMedia::ApplicationJson.content_type();
+    json(status, media, refusal(&[GraphQLError::new(code, message)]))
 }
 
 /// The body of a request error.
@@ -21,11 +22,11 @@ pub(crate) fn refusal(errors: &[GraphQLError]) -> Payload {
 }
 
 /// A response with a payload, whose bytes are passed on as they are.
-pub(crate) fn json(status: StatusCode, media: JsonMedia, payload: Payload) -> Response<Body> {
+pub(crate) fn json(status: StatusCode, media: &'static str, payload: Payload) -> Response<Body> {
     let mut response = Response::new(Body::from(payload.bytes));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -57,4 +58,12 @@ pub(crate) fn malformed(error: &HttpError) -> GraphQLError {
         HttpError::PossibleForgery => ErrorCode::AccessDenied,
     };
     GraphQLError::new(code, error.to_string())
+}
+
+/// 503 while nothing can be answered: not yet, or no longer. Clients come back by themselves.
+pub(crate) fn unavailable(message: &'static str) -> Response<Body> {
+    let mut response =
+        self::response(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unexpected, message);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }

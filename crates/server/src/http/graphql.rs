@@ -65,7 +65,13 @@ struct Reply<'a> {
 type Answer = Result<Response<Body>, Response<Body>>;
 
 async fn answer(state: &Arc<State>, parts: &Parts, body: Incoming) -> Answer {
-    let reply = Reply::new(state, &parts.headers)?;
+    let Some(reply) = Reply::new(state, &parts.headers) else {
+        let error = errors::malformed(&HttpError::NotAcceptable);
+        let status = StatusCode::NOT_ACCEPTABLE;
+        let media =
+            state.config.status_profile.content_type(JsonMedia::ApplicationJson, status.as_u16());
+        return Err(errors::json(status, media, errors::refusal(&[error])));
+    };
     let identity = state
         .auth
         .identify(Credentials::from_headers(&parts.headers))
@@ -174,7 +180,8 @@ async fn execute(
 }
 
 impl<'a> Reply<'a> {
-    fn new(state: &'a Arc<State>, headers: &HeaderMap) -> Result<Self, Response<Body>> {
+    /// `None` if nothing that the client accepts can be produced.
+    fn new(state: &'a Arc<State>, headers: &HeaderMap) -> Option<Self> {
         let values = || headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok());
         let accepts = Accepts::parse(values());
         // A wildcard accepts a stream, but does not ask for one.
@@ -186,14 +193,9 @@ impl<'a> Reply<'a> {
         let json = match accepts.for_single_result() {
             Some(Media::Json(json)) => Some(json),
             Some(Media::Stream(StreamMedia::EventStream)) if events => None,
-            _ => {
-                let error = errors::malformed(&HttpError::NotAcceptable);
-                let media = accepts.for_errors();
-                let body = errors::refusal(&[error]);
-                return Err(errors::json(StatusCode::NOT_ACCEPTABLE, media, body));
-            }
+            _ => return None,
         };
-        Ok(Self { state, json, events, profile: state.config.status_profile })
+        Some(Self { state, json, events, profile: state.config.status_profile })
     }
 
     fn transport(&self) -> Transport {
@@ -209,7 +211,7 @@ impl<'a> Reply<'a> {
             Payload { bytes, .. } if bytes.starts_with(b"{\"errors\":") => Outcome::RequestError,
             _ => Outcome::Data { errors: true },
         };
-        errors::json(self.status(media, outcome), media, payload)
+        self.json(self.profile.status(media, outcome), media, payload)
     }
 
     /// A request that is GraphQL but did not run.
@@ -229,7 +231,7 @@ impl<'a> Reply<'a> {
         };
         match self.json {
             Some(media) => {
-                errors::json(self.status(media, outcome), media, errors::refusal(&errors))
+                self.json(self.profile.status(media, outcome), media, errors::refusal(&errors))
             }
             None => sse::refusal(self.state, errors),
         }
@@ -238,37 +240,36 @@ impl<'a> Reply<'a> {
     /// Credentials that are missing or wrong.
     fn denied(&self, error: GraphQLError) -> Response<Body> {
         tracing::info!("request refused: credentials are missing or wrong");
-        let media = self.json.unwrap_or(JsonMedia::ApplicationJson);
-        if self.profile == StatusProfile::Spec {
-            let mut response =
-                errors::json(StatusCode::UNAUTHORIZED, media, errors::refusal(&[error]));
+        let is_spec = self.profile == StatusProfile::Spec;
+        let media = match self.json {
+            Some(media) => media,
+            None if is_spec => JsonMedia::ApplicationJson,
+            None => return sse::refusal(self.state, vec![error]),
+        };
+        let status = if is_spec { 401 } else { self.profile.status(media, Outcome::Denied) };
+        let mut response = self.json(status, media, errors::refusal(&[error]));
+        if is_spec {
+            // A 401 must name a way to authenticate (RFC 9110, section 15.5.2).
             let challenge = HeaderValue::from_static("x-hasura-admin-secret");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-            return response;
         }
-        match self.json {
-            Some(_) => errors::json(StatusCode::OK, media, errors::refusal(&[error])),
-            None => sse::refusal(self.state, vec![error]),
-        }
+        response
     }
 
     /// A request that is not well-formed. It has no place in an event stream: nothing was asked.
     fn malformed(&self, error: &HttpError) -> Response<Body> {
         let media = self.json.unwrap_or(JsonMedia::ApplicationJson);
-        let status = status(self.profile.error_status(error));
         let body = errors::refusal(&[errors::malformed(error)]);
-        let mut response = errors::json(status, media, body);
+        let mut response = self.json(self.profile.error_status(error), media, body);
         for (name, value) in error.headers() {
             response.headers_mut().insert(*name, HeaderValue::from_static(value));
         }
         response
     }
 
-    fn status(&self, media: JsonMedia, outcome: Outcome) -> StatusCode {
-        status(self.profile.status(media, outcome))
+    fn json(&self, status: u16, media: JsonMedia, payload: Payload) -> Response<Body> {
+        let label = self.profile.content_type(media, status);
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        errors::json(status, label, payload)
     }
-}
-
-fn status(code: u16) -> StatusCode {
-    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -19,6 +19,9 @@ use crate::{console, server::State};
 pub(crate) async fn handle(state: Arc<State>, request: Request<Incoming>) -> Response<Body> {
     let is_head = request.method() == Method::HEAD;
     let mut response = match request.uri().path() {
+        "/graphql" | "/v1/graphql" if !state.service.is_up() => {
+            errors::unavailable("the server is starting: the database has not been reached yet")
+        }
         "/graphql" | "/v1/graphql" => graphql::handle(&state, request).await,
         path => match *request.method() {
             Method::GET | Method::HEAD => get(&state, path, &request).await,
@@ -34,7 +37,8 @@ pub(crate) async fn handle(state: Arc<State>, request: Request<Incoming>) -> Res
 
 async fn get(state: &Arc<State>, path: &str, request: &Request<Incoming>) -> Response<Body> {
     match path {
-        "/healthz" => plain(StatusCode::OK, "OK"),
+        "/healthz" if state.service.is_up() => plain(StatusCode::OK, "OK"),
+        "/healthz" => plain(StatusCode::SERVICE_UNAVAILABLE, "starting"),
         "/readyz" => ready(state).await,
         "/metrics" => {
             let mut response = Response::new(Body::from(state.metrics.encode()));
@@ -61,7 +65,7 @@ async fn refuse_method(
 }
 
 async fn ready(state: &Arc<State>) -> Response<Body> {
-    if state.draining.is_cancelled() {
+    if state.is_stopping() {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
     }
     let limit = Duration::from_secs(5);

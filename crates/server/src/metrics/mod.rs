@@ -27,7 +27,7 @@ pub(crate) enum Transport {
     /// Server-sent events.
     Sse,
     /// WebSocket with `graphql-transport-ws`.
-    TransportWs,
+    ModernWs,
     /// WebSocket with the legacy `graphql-ws`.
     LegacyWs,
     /// WebSocket without a subprotocol that we speak.
@@ -40,7 +40,7 @@ impl Transport {
         match self {
             Self::Http => "http",
             Self::Sse => "sse",
-            Self::TransportWs => "graphql-transport-ws",
+            Self::ModernWs => "graphql-transport-ws",
             Self::LegacyWs => "graphql-ws",
             Self::OtherWs => "websocket",
         }

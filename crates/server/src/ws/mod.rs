@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use artesian_engine::ErrorCode;
 use artesian_protocol::ws::handshake::{self, Negotiated};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
 
@@ -30,18 +30,14 @@ pub(crate) fn is_upgrade<B>(request: &Request<B>) -> bool {
 }
 
 /// Answers an upgrade request; the connection goes on in a task of its own.
-pub(crate) fn upgrade(state: &Arc<State>, request: Request<Incoming>) -> Response<Body> {
+pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Response<Body> {
     let headers = request.headers();
     if !state.config.websocket.enabled {
         let message = "WebSocket connections are switched off";
         return errors::response(StatusCode::BAD_REQUEST, ErrorCode::NotSupported, message);
     }
-    if state.draining.is_cancelled() {
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        let message = "the server is shutting down";
-        let mut response = errors::response(status, ErrorCode::Unexpected, message);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        return response;
+    if state.is_stopping() {
+        return errors::unavailable("the server is shutting down");
     }
     if !state.cors.admits_upgrade(headers) {
         let message = "pages of this origin may not connect";
@@ -70,7 +66,10 @@ pub(crate) fn upgrade(state: &Arc<State>, request: Request<Incoming>) -> Respons
         }
     }
     let credentials = Credentials::from_headers(headers);
-    let on_upgrade = hyper::upgrade::on(request);
+    let on_upgrade = hyper::upgrade::on(&mut request);
+    // With these hyper writes header names in the client's own case. PyPI `gql` looks up
+    // "Sec-WebSocket-Protocol" with regard to case, and takes the legacy protocol if it finds none.
+    *response.extensions_mut() = std::mem::take(request.extensions_mut());
     state.tasks.spawn(run(state.clone(), on_upgrade, upgrade.protocol, credentials));
     response
 }

@@ -96,7 +96,8 @@ async fn a_socket_that_takes_nothing_is_dropped() {
     let server = server(WebSocketConfig { write_timeout, ..config() }).await;
     let (socket, _) = clog(&server).await;
     server.fake.happened("drop a").await;
-    let closed = format!("artesian_connections_closed_total{{transport=\"{MODERN}\",code=\"1006\"}}");
+    let closed =
+        format!("artesian_connections_closed_total{{transport=\"{MODERN}\",code=\"1006\"}}");
     server.sample_becomes(&closed, 1.0).await;
     assert_eq!(server.sample(QUEUE), 0.0);
     drop(socket);
@@ -118,7 +119,11 @@ async fn who_sends_without_reading_is_not_read_any_more() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(LIMIT, async { tokio::select! { () = flood => {}, () = watch => {} } }).await.unwrap();
+    timeout(LIMIT, async {
+        tokio::select! { () = flood => {}, () = watch => {} }
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

@@ -9,7 +9,10 @@ async fn the_console_is_there_under_a_strict_policy() {
     let server = start().await;
     {
         let reply = server.get("/").await;
-        assert_eq!((reply.status.as_u16(), reply.header("content-type")), (200, "text/html; charset=utf-8"));
+        assert_eq!(
+            (reply.status.as_u16(), reply.header("content-type")),
+            (200, "text/html; charset=utf-8")
+        );
         assert_eq!(reply.header("cache-control"), "no-cache");
         assert_eq!(reply.header("x-content-type-options"), "nosniff");
         let policy = reply.header("content-security-policy");
@@ -42,7 +45,8 @@ async fn the_console_stays_in_its_folder() {
     for path in ["/assets/nothing.js", "/assets/../../Cargo.toml", "/assets/%2e%2e/Cargo.toml"] {
         assert_eq!(server.get(path).await.status, 404, "{path}");
     }
-    let traversal = b"GET /assets/../../../Cargo.toml HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let traversal =
+        b"GET /assets/../../../Cargo.toml HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     assert!(server.raw(traversal).await.starts_with("HTTP/1.1 404 "));
 }
 

@@ -1,6 +1,6 @@
 //! Pages of other origins.
 
-use artesian_server::{Cors, ServerConfig};
+use artesian_server::{Cors, CsrfRule, ServerConfig};
 use http::{Method, Request};
 use http_body_util::Full;
 
@@ -84,4 +84,24 @@ async fn disabled_says_nothing() {
     let reply = server.send(preflight(GOOD)).await;
     assert_eq!((reply.status.as_u16(), reply.header(ALLOW)), (204, ""));
     assert_eq!(server.send(post("identity", &[("origin", GOOD)])).await.header(ALLOW), "");
+}
+
+#[tokio::test]
+async fn the_strict_rule_wants_a_header_that_forces_a_preflight() {
+    let csrf = CsrfRule::Strict;
+    let server = start_with(ServerConfig { csrf, ..support::config() }).await;
+    let get =
+        |headers: &[(&str, &str)]| request(Method::GET, "/graphql?query=identity", headers, "");
+    let rows: [(&[(&str, &str)], u16); 4] = [
+        (&[], 403),
+        (&[("accept", "text/event-stream")], 403),
+        (&[("graphql-require-preflight", "1")], 200),
+        (&[("sec-fetch-site", "same-origin")], 200),
+    ];
+    for (headers, status) in rows {
+        let reply = server.send(get(headers)).await;
+        assert_eq!(reply.status, status, "{headers:?}");
+        assert!(status == 200 || reply.error_code() == "access-denied");
+    }
+    assert_eq!(server.send(post("identity", &[])).await.status, 200);
 }

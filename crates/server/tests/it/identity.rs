@@ -16,6 +16,8 @@ const WRONG: &str = "invalid \"x-hasura-admin-secret\"/\"x-hasura-access-key\"";
 const SECRET: &str = "x-hasura-admin-secret";
 const EVENTS: (&str, &str) = ("accept", "text/event-stream");
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 async fn guarded(status_profile: StatusProfile) -> TestServer {
     let admin_secrets = vec!["s3cret".into(), "next".into()];
     start_with(ServerConfig { admin_secrets, status_profile, ..support::config() }).await
@@ -25,7 +27,7 @@ async fn guarded(status_profile: StatusProfile) -> TestServer {
 async fn refusals_over_http_and_event_streams() {
     let hasura = guarded(StatusProfile::Hasura).await;
     let spec = guarded(StatusProfile::Spec).await;
-    let rows: [(&[(&str, &str)], &str); 4] = [
+    let rows: [(Headers<'_>, &str); 4] = [
         (&[], MISSING),
         (&[("x-hasura-role", "user")], MISSING),
         (&[(SECRET, "S3cret")], WRONG),
@@ -36,7 +38,10 @@ async fn refusals_over_http_and_event_streams() {
             let get = request(Method::GET, "/v1/graphql?query=identity", headers, "");
             for request in [post("identity", headers), get] {
                 let reply = server.send(request).await;
-                assert_eq!((reply.status.as_u16(), reply.error_code()), (status, "access-denied".into()));
+                assert_eq!(
+                    (reply.status.as_u16(), reply.error_code()),
+                    (status, "access-denied".into())
+                );
                 assert_eq!(reply.json()["errors"][0]["message"], message);
                 assert!(reply.json().get("data").is_none());
             }
@@ -83,7 +88,7 @@ async fn without_a_secret_the_role_can_be_chosen() {
 async fn refusals_over_sockets() {
     let server = guarded(StatusProfile::Hasura).await;
     // (headers of the upgrade, payload of connection_init, message)
-    let rows: [(&[(&str, &str)], Value, &str); 5] = [
+    let rows: [(Headers<'_>, Value, &str); 5] = [
         (&[], Value::Null, MISSING),
         (&[], json!({"headers": {}}), MISSING),
         (&[], json!({"headers": {"x-hasura-admin-secret": "no"}}), WRONG),
@@ -110,11 +115,16 @@ async fn refusals_over_sockets() {
 async fn identities_over_sockets() {
     let server = guarded(StatusProfile::Hasura).await;
     // (headers of the upgrade, payload of connection_init, role, user)
-    let rows: [(&[(&str, &str)], Value, &str, Value); 6] = [
+    let rows: [(Headers<'_>, Value, &str, Value); 6] = [
         (&[(SECRET, "s3cret")], Value::Null, "admin", Value::Null),
         (&[], json!({"headers": {"X-Hasura-Admin-Secret": "next"}}), "admin", Value::Null),
         (&[], json!({"x-hasura-admin-secret": "next", "X-HASURA-USER-ID": 5}), "admin", json!("5")),
-        (&[(SECRET, "no")], json!({"headers": {"x-artesian-ADMIN-secret": "x", SECRET: "next"}}), "admin", Value::Null),
+        (
+            &[(SECRET, "no")],
+            json!({"headers": {"x-artesian-ADMIN-secret": "x", SECRET: "next"}}),
+            "admin",
+            Value::Null,
+        ),
         (&[(SECRET, "s3cret"), ("x-hasura-role", "user")], json!({}), "user", Value::Null),
         (
             &[(SECRET, "s3cret"), ("x-hasura-role", "user"), ("x-hasura-user-id", "1")],

@@ -58,7 +58,8 @@ async fn operations_and_connections_are_counted() {
     socket.next().await;
     assert_eq!(operations(MODERN, "subscription", "rejected"), 1.0);
     socket.close().await;
-    let closed = format!("artesian_connections_closed_total{{transport=\"{MODERN}\",code=\"1005\"}}");
+    let closed =
+        format!("artesian_connections_closed_total{{transport=\"{MODERN}\",code=\"1005\"}}");
     server.sample_becomes(&closed, 1.0).await;
 }
 
@@ -120,8 +121,8 @@ impl io::Write for Log {
     }
 }
 
-// One thread runs everything, so that its subscriber sees everything.
-#[tokio::test(flavor = "current_thread")]
+/// The log is that of all tests that run in this process.
+#[tokio::test]
 async fn no_secret_is_ever_logged() {
     let log = Log::default();
     let writer = log.clone();
@@ -129,7 +130,7 @@ async fn no_secret_is_ever_logged() {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let admin_secrets = vec!["TopSecret".to_owned()];
     let server = start_with(ServerConfig { admin_secrets, ..support::config() }).await;
     for secret in ["TopSecret", "WrongSecret"] {

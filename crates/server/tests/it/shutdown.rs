@@ -36,10 +36,12 @@ async fn sockets_are_told_to_come_back() {
     }
     let mut idle = idle;
     assert_eq!(idle.closed().await.0, 1001);
+    drop(idle);
     server.fake.happened_times("drop a", 3).await;
     server.stopped().await;
     assert!(TcpStream::connect(server.address).await.is_err());
-    let going_away = format!("artesian_connections_closed_total{{transport=\"{MODERN}\",code=\"1001\"}}");
+    let going_away =
+        format!("artesian_connections_closed_total{{transport=\"{MODERN}\",code=\"1001\"}}");
     assert_eq!(server.sample(&going_away), 3.0);
 }
 
@@ -82,7 +84,8 @@ async fn requests_that_do_not_end_are_cut_off() {
 async fn server_request(address: std::net::SocketAddr) -> Result<(), ()> {
     let stream = TcpStream::connect(address).await.map_err(|_| ())?;
     let io = hyper_util::rt::TokioIo::new(stream);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.map_err(|_| ())?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(io).await.map_err(|_| ())?;
     tokio::spawn(connection);
     sender.send_request(post("hang a", &[])).await.map(|_| ()).map_err(|_| ())
 }
@@ -120,4 +123,15 @@ async fn idle_connections_end_at_once() {
     server.stop();
     server.stopped().await;
     drop(stream);
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_closes_its_sockets() {
+    let mut server = start().await;
+    let mut socket = server.socket(MODERN).await;
+    socket.subscribe("1", "live a").await;
+    socket.result("1").await;
+    server.abort().await;
+    assert_eq!(socket.closed().await.0, 1001);
+    server.fake.happened("drop a").await;
 }

@@ -118,7 +118,8 @@ async fn a_slow_operation_holds_up_nothing() {
         let drops = server.fake.count("drop slow");
         let mut socket = server.socket(protocol).await;
         socket.subscribe("slow", "hang slow").await;
-        socket.subscribe("other", "hang other").await;
+        let other = format!("other {protocol}");
+        socket.subscribe("other", &format!("hang {other}")).await;
         server.fake.happened_times("run slow", drops + 1).await;
         socket.subscribe("quick", "mutation").await;
         assert_eq!(socket.result("quick").await, json!({"data": true}));
@@ -134,8 +135,8 @@ async fn a_slow_operation_holds_up_nothing() {
             socket.completed("slow").await;
         }
         socket.nothing_more().await;
-        server.fake.release("other");
-        assert_eq!(socket.result("other").await, json!({"data": "other"}));
+        server.fake.release(&other);
+        assert_eq!(socket.result("other").await, json!({"data": other}));
         socket.completed("other").await;
     }
 }
@@ -219,7 +220,8 @@ async fn subprotocols() {
     let mut unknown = RawSocket::connect(server.address, "mqtt", b"").await;
     assert_eq!(unknown.closed().await, 4406);
     // The server's preference decides (Python's gql offers the old one first).
-    let mut both = RawSocket::connect(server.address, "graphql-ws, graphql-transport-ws", b"").await;
+    let mut both =
+        RawSocket::connect(server.address, "graphql-ws, graphql-transport-ws", b"").await;
     both.text(r#"{"type":"connection_init"}"#).await;
     assert_eq!(both.frame().await.1, br#"{"type":"connection_ack"}"#);
     both.text(r#"{"type":"ping"}"#).await;

@@ -45,7 +45,8 @@ async fn violations_close_with_their_code_and_cancel() {
     ];
     for (n, (bytes, code)) in rows.iter().enumerate() {
         let mut socket = raw(&server).await;
-        let subscribe = format!(r#"{{"id":"1","type":"subscribe","payload":{{"query":"live {n}"}}}}"#);
+        let subscribe =
+            format!(r#"{{"id":"1","type":"subscribe","payload":{{"query":"live {n}"}}}}"#);
         socket.text(&subscribe).await;
         socket.frame().await;
         // The rest of a message that is too long may meet a closed socket.

@@ -115,7 +115,8 @@ impl Service for Fake {
         allow: Allow,
     ) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
         let (command, argument) = request.query.split_once(' ').unwrap_or((&request.query, ""));
-        let refuse = |path: &str, code, message: &str| Err(vec![GraphQLError::at(path, code, message)]);
+        let refuse =
+            |path: &str, code, message: &str| Err(vec![GraphQLError::at(path, code, message)]);
         match command {
             "invalid" => {
                 return refuse("$.selectionSet.x", ErrorCode::ValidationFailed, "no field x");
@@ -224,7 +225,7 @@ impl Prepared for Scripted {
             })),
             "flaky" => {
                 let mut error = GraphQLError::new(ErrorCode::Unexpected, "database is gone");
-                error.extensions.internal = Some(serde_json::json!("host db.internal"));
+                error.extensions.internal = Some(Box::new(serde_json::json!("host db.internal")));
                 let good = |n: u32| Ok(Payload::data(format!("{{\"data\":{n}}}").into()));
                 Ok(Box::new(Script { items: vec![good(1), Err(error), good(2)], _guard: guard }))
             }

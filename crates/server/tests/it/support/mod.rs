@@ -56,6 +56,13 @@ impl TestServer {
         timeout(LIMIT, serving).await.unwrap().unwrap();
     }
 
+    /// Drops the server's future.
+    pub async fn abort(&mut self) {
+        let serving = self.serving.take().unwrap();
+        serving.abort();
+        assert!(serving.await.is_err());
+    }
+
     /// The value of one sample of `/metrics`, 0 if it is not there.
     pub fn sample(&self, name: &str) -> f64 {
         let text = self.metrics.encode();

@@ -3,6 +3,9 @@
 //! Everything is polled by hand, so that nothing but the state itself stays in memory between two
 //! events, and so that a slow operation or a slow reader holds up nothing else.
 
+mod session;
+mod timers;
+
 use std::{
     cell::RefCell,
     future::Future,
@@ -13,32 +16,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-use artesian_engine::{Allow, GraphQLError, Identity};
+use artesian_engine::Identity;
 use artesian_protocol::{
-    GraphQLRequest, OperationKey, Output, Session, Subprotocol,
+    OperationKey, Session, Subprotocol,
     session::CloseCode,
     ws::{CloseState, Decoder, DecoderConfig, Event, OutFrame, handshake::Negotiated},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::{net::TcpStream, time::Sleep};
-use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use self::timers::StopSignal;
 use super::{
     operations::Operations,
     outgoing::{Outgoing, Purpose},
 };
 use crate::{
     identity::Credentials,
-    metrics::{ConnectionMetrics, OperationMetrics, Transport},
-    run::{self, Item},
+    metrics::{ConnectionMetrics, Transport},
+    run::Item,
     server::State,
 };
 
 /// Turns that one poll of the task may take before others get theirs.
 const TURNS: usize = 64;
-
-/// Results that are taken before the next write.
-const RESULTS: usize = 32;
 
 thread_local! {
     /// Where bytes are read to before they are copied, exactly as many as came, to the connection.
@@ -63,7 +63,8 @@ pub(super) struct Connection {
     close: CloseState,
     /// When the closing handshake must be over.
     close_deadline: Option<Instant>,
-    draining: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// None once it was given.
+    stop: Option<StopSignal>,
     /// When this connection is closed, once the server stops.
     shutdown_at: Option<Instant>,
     timer: Pin<Box<Sleep>>,
@@ -89,7 +90,7 @@ impl Connection {
             Negotiated::NoneOffered | Negotiated::NoneAcceptable => None,
         };
         let transport = match subprotocol {
-            Some(Subprotocol::TransportWs) => Transport::TransportWs,
+            Some(Subprotocol::TransportWs) => Transport::ModernWs,
             Some(Subprotocol::Legacy) => Transport::LegacyWs,
             None => Transport::OtherWs,
         };
@@ -108,7 +109,7 @@ impl Connection {
             out: Outgoing::new(config.max_queue_bytes, state.metrics.queue_bytes()),
             close: CloseState::new(),
             close_deadline: None,
-            draining: Some(Box::pin(state.draining.clone().cancelled_owned())),
+            stop: Some(StopSignal::new(&state)),
             shutdown_at: None,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             metrics: ConnectionMetrics::open(state.metrics.clone(), transport),
@@ -220,91 +221,6 @@ impl Connection {
         }
     }
 
-    /// Does what the session asks for.
-    fn pump(&mut self, now: Instant, purpose: Purpose) {
-        while let Some(output) = self.session.as_mut().and_then(Session::poll_output) {
-            match output {
-                Output::Send(message) => {
-                    if self.close.may_send() {
-                        self.out.push(OutFrame::text(message), purpose);
-                    }
-                }
-                Output::WsPing => self.out.push(OutFrame::ping(Bytes::new()), purpose),
-                Output::Authenticate { payload } => {
-                    let mut credentials = self.credentials.as_deref().cloned().unwrap_or_default();
-                    credentials.merge_init(payload.as_deref());
-                    let result = self.state.auth.identify(credentials);
-                    let answer = match &result {
-                        Ok(_) => Ok(None),
-                        Err(error) => Err(error.to_string()),
-                    };
-                    self.identity = result.ok();
-                    if let Some(session) = &mut self.session {
-                        session.authenticated(now, answer);
-                    }
-                }
-                Output::Start { key, request } => self.start(key, *request),
-                Output::Stop { key } => self.operations.remove(key),
-                Output::Close { code, reason } => self.begin_close(now, code, &reason),
-            }
-        }
-    }
-
-    fn start(&mut self, key: OperationKey, request: GraphQLRequest) {
-        // The session starts nothing before it was authenticated.
-        let Some(identity) = &self.identity else { return };
-        let prepared = run::request(request)
-            .map_err(|error| vec![error])
-            .and_then(|request| self.state.service.prepare(request, identity, Allow::ALL));
-        match prepared {
-            Ok(operation) => {
-                let metrics = OperationMetrics::start(
-                    self.state.metrics.clone(),
-                    self.transport,
-                    operation.kind(),
-                    operation.is_stream(),
-                );
-                self.operations.insert(key, run::results(operation, metrics));
-            }
-            Err(errors) => {
-                run::log_refusal(&errors);
-                OperationMetrics::rejected(&self.state.metrics, self.transport);
-                if let Some(session) = &mut self.session {
-                    session.operation_failed(key, GraphQLError::array_json(&errors));
-                }
-            }
-        }
-    }
-
-    /// Takes results of operations while there is room for them. Those that find none wait at their
-    /// source, where a newer one takes their place.
-    fn take_results(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        for _ in 0..RESULTS {
-            if !self.out.has_room() {
-                return false;
-            }
-            let Poll::Ready((key, item)) = self.operations.poll(cx) else { return false };
-            let Some(session) = &mut self.session else { return false };
-            let purpose = match item {
-                Some(Item::Result(payload)) => {
-                    session.operation_next(key, payload.bytes);
-                    Purpose::Result
-                }
-                Some(Item::Refused(errors)) => {
-                    session.operation_failed(key, GraphQLError::array_json(&errors));
-                    self.operations.remove(key);
-                    Purpose::Answer
-                }
-                None => {
-                    session.operation_complete(key);
-                    Purpose::Answer
-                }
-            };
-            self.pump(now, purpose);
-        }
-        true
-    }
-
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Gone> {
         if self.out.is_empty() {
             return Ok(false);
@@ -324,84 +240,6 @@ impl Connection {
             }
         }
         Ok(held_back && self.out.has_room() && !self.out.is_flooded())
-    }
-
-    fn check_shutdown(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Some(draining) = &mut self.draining else { return false };
-        if draining.as_mut().poll(cx).is_pending() {
-            return false;
-        }
-        self.draining = None;
-        self.shutdown_at = Some(now + self.state.shutdown_delay());
-        true
-    }
-
-    fn check_timers(&mut self, now: Instant) -> Result<bool, Gone> {
-        let mut more = false;
-        if self.session.as_ref().and_then(Session::next_timeout).is_some_and(|at| at <= now) {
-            if let Some(session) = &mut self.session {
-                session.handle_timeout(now);
-            }
-            self.pump(now, Purpose::Answer);
-            more = true;
-        }
-        if self.shutdown_at.is_some_and(|at| at <= now) {
-            self.shutdown_at = None;
-            self.close_session(now, CloseCode::GOING_AWAY, "Going away");
-            more = true;
-        }
-        if self.write_deadline().is_some_and(|at| at <= now) {
-            return Err(self.lost(&io::ErrorKind::TimedOut.into()));
-        }
-        if self.close_deadline.is_some_and(|at| at <= now) {
-            return Err(Gone);
-        }
-        Ok(more)
-    }
-
-    fn write_deadline(&self) -> Option<Instant> {
-        self.out.stalled_since().map(|since| since + self.state.config.websocket.write_timeout)
-    }
-
-    /// Sees to it that the task is woken at the next deadline. Says whether that is now.
-    fn arm_timer(&mut self, cx: &mut Context<'_>) -> bool {
-        let session = self.session.as_ref().and_then(Session::next_timeout);
-        let deadlines = [session, self.shutdown_at, self.write_deadline(), self.close_deadline];
-        let Some(next) = deadlines.into_iter().flatten().min() else { return false };
-        let next = tokio::time::Instant::from_std(next);
-        // A timer that is early costs one turn; moving it for every message would cost more.
-        if self.timer.is_elapsed() || self.timer.deadline() > next {
-            self.timer.as_mut().reset(next);
-        }
-        self.timer.as_mut().poll(cx).is_ready()
-    }
-
-    /// Closes for a reason of ours.
-    fn close_session(&mut self, now: Instant, code: u16, reason: &str) {
-        if let Some(session) = &mut self.session {
-            session.close(code, reason);
-        }
-        self.pump(now, Purpose::Answer);
-        self.begin_close(now, Some(code), reason);
-    }
-
-    /// Starts the closing handshake; does nothing if it was started before. What waits is still
-    /// written, then the close frame.
-    fn begin_close(&mut self, now: Instant, code: Option<u16>, reason: &str) {
-        let Some(frame) = self.close.close(code, reason) else { return };
-        self.metrics.closing(code.unwrap_or(1005));
-        self.out.push(frame, Purpose::Answer);
-        self.close_deadline.get_or_insert(now + self.state.config.websocket.close_timeout);
-        self.operations.clear();
-    }
-
-    /// Nobody is left to hear of results.
-    fn end_session(&mut self) {
-        if let Some(session) = &mut self.session {
-            session.connection_lost();
-        }
-        self.session = None;
-        self.operations.clear();
     }
 
     fn lost(&mut self, error: &io::Error) -> Gone {

@@ -1,0 +1,134 @@
+//! Between the session, the operations and the queue.
+
+use std::{
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use artesian_engine::{Allow, GraphQLError};
+use artesian_protocol::{GraphQLRequest, OperationKey, Output, Session, ws::OutFrame};
+use bytes::Bytes;
+
+use super::{Connection, Purpose};
+use crate::{
+    metrics::OperationMetrics,
+    run::{self, Item},
+};
+
+/// Results that are taken before the next write.
+const RESULTS: usize = 32;
+
+impl Connection {
+    /// Does what the session asks for.
+    pub(super) fn pump(&mut self, now: Instant, purpose: Purpose) {
+        while let Some(output) = self.session.as_mut().and_then(Session::poll_output) {
+            match output {
+                Output::Send(message) => {
+                    if self.close.may_send() {
+                        self.out.push(OutFrame::text(message), purpose);
+                    }
+                }
+                Output::WsPing => self.out.push(OutFrame::ping(Bytes::new()), purpose),
+                Output::Authenticate { payload } => {
+                    let mut credentials = self.credentials.as_deref().cloned().unwrap_or_default();
+                    credentials.merge_init(payload.as_deref());
+                    let result = self.state.auth.identify(credentials);
+                    let answer = match &result {
+                        Ok(_) => Ok(None),
+                        Err(error) => Err(error.to_string()),
+                    };
+                    self.identity = result.ok();
+                    if let Some(session) = &mut self.session {
+                        session.authenticated(now, answer);
+                    }
+                }
+                Output::Start { key, request } => self.start(key, *request),
+                Output::Stop { key } => self.operations.remove(key),
+                Output::Close { code, reason } => self.begin_close(now, code, &reason),
+            }
+        }
+    }
+
+    fn start(&mut self, key: OperationKey, request: GraphQLRequest) {
+        // The session starts nothing before it was authenticated.
+        let Some(identity) = &self.identity else { return };
+        let prepared = run::request(request)
+            .map_err(|error| vec![error])
+            .and_then(|request| self.state.service.prepare(request, identity, Allow::ALL));
+        match prepared {
+            Ok(operation) => {
+                let metrics = OperationMetrics::start(
+                    self.state.metrics.clone(),
+                    self.transport,
+                    operation.kind(),
+                    operation.is_stream(),
+                );
+                self.operations.insert(key, run::results(operation, metrics));
+            }
+            Err(errors) => {
+                run::log_refusal(&errors);
+                OperationMetrics::rejected(&self.state.metrics, self.transport);
+                if let Some(session) = &mut self.session {
+                    session.operation_failed(key, GraphQLError::array_json(&errors));
+                }
+            }
+        }
+    }
+
+    /// Takes results of operations while there is room for them. Those that find none wait at their
+    /// source, where a newer one takes their place.
+    pub(super) fn take_results(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        for _ in 0..RESULTS {
+            if !self.out.has_room() {
+                return false;
+            }
+            let Poll::Ready((key, item)) = self.operations.poll(cx) else { return false };
+            let Some(session) = &mut self.session else { return false };
+            let purpose = match item {
+                Some(Item::Result(payload)) => {
+                    session.operation_next(key, payload.bytes);
+                    Purpose::Result
+                }
+                Some(Item::Refused(errors)) => {
+                    session.operation_failed(key, GraphQLError::array_json(&errors));
+                    self.operations.remove(key);
+                    Purpose::Answer
+                }
+                None => {
+                    session.operation_complete(key);
+                    Purpose::Answer
+                }
+            };
+            self.pump(now, purpose);
+        }
+        true
+    }
+
+    /// Closes for a reason of ours.
+    pub(super) fn close_session(&mut self, now: Instant, code: u16, reason: &str) {
+        if let Some(session) = &mut self.session {
+            session.close(code, reason);
+        }
+        self.pump(now, Purpose::Answer);
+        self.begin_close(now, Some(code), reason);
+    }
+
+    /// Starts the closing handshake; does nothing if it was started before. What waits is still
+    /// written, then the close frame.
+    pub(super) fn begin_close(&mut self, now: Instant, code: Option<u16>, reason: &str) {
+        let Some(frame) = self.close.close(code, reason) else { return };
+        self.metrics.closing(code.unwrap_or(1005));
+        self.out.push(frame, Purpose::Answer);
+        self.close_deadline.get_or_insert(now + self.state.config.websocket.close_timeout);
+        self.operations.clear();
+    }
+
+    /// Nobody is left to hear of results.
+    pub(super) fn end_session(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.connection_lost();
+        }
+        self.session = None;
+        self.operations.clear();
+    }
+}
