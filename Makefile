@@ -15,7 +15,7 @@ all: build
 # The console's files are embedded in the binary; without Node it is built without them.
 console: $(CONSOLE)
 
-$(CONSOLE): console/package-lock.json console/package.json console/tsconfig.json $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
+$(CONSOLE): console/package-lock.json console/package.json console/tsconfig.json $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/.cache/*')
 	@scripts/install.sh build
 	cd console && npm ci --no-audit --no-fund && npm run build
 

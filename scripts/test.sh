@@ -56,7 +56,8 @@ step_demo() { # the console in Chromium, against the demo
     local port
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     "$ARTESIAN_BIN" demo --port "$port" --speed 3 >"$target/demo.log" 2>&1 &
-    local demo=$!
+    # Not local: the trap runs after the function.
+    demo=$!
     trap 'kill $demo 2>/dev/null || true; wait $demo || true' EXIT
     until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
         kill -0 $demo 2>/dev/null || { cat "$target/demo.log"; return 1; }

@@ -16,12 +16,26 @@ use artesian_graphql::{
     schema::Schema,
 };
 use parking_lot::RwLock;
-use quick_cache::{Equivalent, sync::Cache};
+use quick_cache::{Equivalent, Weighter, sync::Cache};
 
 use crate::{GraphQLError, source::Plan};
 
 /// Most plans of one document; documents that take whole objects as variables can have many.
 const PLANS_PER_DOCUMENT: usize = 64;
+
+/// Plans for longer variables than this many bytes are made anew each time: what clients send must
+/// not fill the memory.
+const MAX_KEY_BYTES: usize = 4096;
+
+/// A document weighs one for each KiB of its text.
+#[derive(Clone)]
+struct PerKibibyte;
+
+impl Weighter<Key, Arc<Entry>> for PerKibibyte {
+    fn weight(&self, key: &Key, _: &Arc<Entry>) -> u64 {
+        1 + key.query.len() as u64 / 1024
+    }
+}
 
 /// An operation with what answers it.
 pub(crate) struct Prepared {
@@ -37,7 +51,7 @@ pub(crate) enum Answer {
 }
 
 pub(crate) struct PlanCache {
-    entries: Cache<Key, Arc<Entry>>,
+    entries: Cache<Key, Arc<Entry>, PerKibibyte>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -80,8 +94,10 @@ pub(crate) struct Entry {
 }
 
 impl PlanCache {
+    /// A cache of about so many documents of a KiB each.
     pub(crate) fn new(size: usize) -> Self {
-        Self { entries: Cache::new(size.max(1)) }
+        let size = size.max(1);
+        Self { entries: Cache::with_weighter(size, size as u64, PerKibibyte) }
     }
 
     /// The entry of a document, parsed if it is not there or was made for another schema.
@@ -128,6 +144,9 @@ impl Entry {
         let shape = prepared.bound.shape.clone();
         let key = shape.key(variables);
         let prepared = Arc::new(prepared);
+        if key.len() > MAX_KEY_BYTES {
+            return prepared;
+        }
         let mut plans = self.plans.write();
         if plans.iter().map(|(_, p)| p.len()).sum::<usize>() >= PLANS_PER_DOCUMENT {
             plans.clear();

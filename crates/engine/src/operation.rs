@@ -30,7 +30,7 @@ pub struct EngineConfig {
     pub max_aliases: usize,
     /// Most tokens in a document.
     pub max_tokens: usize,
-    /// Prepared documents that are kept.
+    /// Prepared documents that are kept, counted in KiB of text begun.
     pub plan_cache_size: usize,
     /// Longest execution of a query.
     pub execution_timeout: Duration,
@@ -270,9 +270,7 @@ impl Operation {
     /// Runs it live. An error here is a request error: the operation did not start.
     pub async fn subscribe(&self) -> Result<Box<dyn ResultStream>, Vec<GraphQLError>> {
         match self.plan() {
-            Some(plan) => plan.subscribe(&self.inputs)
-                .await
-                .map_err(|e| vec![self.visible(e)]),
+            Some(plan) => plan.subscribe(&self.inputs).await.map_err(|e| vec![self.visible(e)]),
             None => Ok(Box::new(Once(Some(self.introspect())))),
         }
     }

@@ -196,6 +196,19 @@ enum ShapeValue {
     Text(Box<str>),
 }
 
+impl ShapeKey {
+    /// Bytes of the values in it.
+    pub fn len(&self) -> usize {
+        let of = |v: &ShapeValue| if let ShapeValue::Text(t) = v { t.len() } else { 0 };
+        self.0.iter().map(of).sum()
+    }
+
+    /// Whether no value is in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl Shape {
     fn note(&mut self, name: &Name, how: Use) {
         let entry = self.uses.entry(name.clone()).or_insert(how);

@@ -70,7 +70,10 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
     // With these hyper writes header names in the client's own case. PyPI `gql` looks up
     // "Sec-WebSocket-Protocol" with regard to case, and takes the legacy protocol if it finds none.
     *response.extensions_mut() = std::mem::take(request.extensions_mut());
-    state.tasks.spawn(run(state.clone(), on_upgrade, upgrade.protocol, credentials));
+    let f = run(state.clone(), on_upgrade, upgrade.protocol, credentials);
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| println!("run future {}", std::mem::size_of_val(&f)));
+    state.tasks.spawn(f);
     response
 }
 
@@ -80,6 +83,7 @@ async fn run(
     protocol: Negotiated,
     credentials: Credentials,
 ) {
+    let state2 = state.clone();
     let upgraded = match on_upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -98,5 +102,5 @@ async fn run(
             return;
         }
     };
-    connection.await;
+    state2.tasks.spawn(connection);
 }
