@@ -70,10 +70,7 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
     // With these hyper writes header names in the client's own case. PyPI `gql` looks up
     // "Sec-WebSocket-Protocol" with regard to case, and takes the legacy protocol if it finds none.
     *response.extensions_mut() = std::mem::take(request.extensions_mut());
-    let f = run(state.clone(), on_upgrade, upgrade.protocol, credentials);
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| println!("run future {}", std::mem::size_of_val(&f)));
-    state.tasks.spawn(f);
+    state.tasks.spawn(run(state.clone(), on_upgrade, upgrade.protocol, credentials));
     response
 }
 
@@ -83,7 +80,6 @@ async fn run(
     protocol: Negotiated,
     credentials: Credentials,
 ) {
-    let state2 = state.clone();
     let upgraded = match on_upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -102,5 +98,5 @@ async fn run(
             return;
         }
     };
-    state2.tasks.spawn(connection);
+    connection.await;
 }

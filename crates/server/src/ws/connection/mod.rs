@@ -293,20 +293,3 @@ fn now() -> Instant {
 fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
-#[cfg(test)]
-#[test]
-fn sizes_tmp() {
-    use std::mem::size_of;
-    println!(
-        "conn {} session {} decoder {} out {} sleep {} stop {} metrics {} close {}",
-        size_of::<Connection>(),
-        size_of::<Session>(),
-        size_of::<Decoder>(),
-        size_of::<Outgoing>(),
-        size_of::<Sleep>(),
-        size_of::<tokio_util::sync::WaitForCancellationFutureOwned>(),
-        size_of::<ConnectionMetrics>(),
-        size_of::<CloseState>()
-    );
-    println!("opmetrics {} ", size_of::<crate::metrics::OperationMetrics>());
-}
