@@ -8,7 +8,7 @@ SHELL := bash
 CONSOLE := console/dist/index.html
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: all build console demo test lint fmt deny bench hasura-cases clean-services
+.PHONY: autobahn all build console demo test lint fmt deny bench hasura-cases clean-services
 
 all: build
 
@@ -48,6 +48,11 @@ bench: build
 	url=$$(scripts/postgres.sh start $(TARGET)/bench-postgres); trap 'scripts/postgres.sh stop $(TARGET)/bench-postgres' EXIT; \
 	  $(TARGET)/release/artesian-bench start-up $(TARGET)/release/artesian $$url; \
 	  $(TARGET)/release/artesian-bench by-pk $(TARGET)/release/artesian $$url
+
+# Autobahn's 301 cases for the WebSocket codec, without those for compression.
+autobahn:
+	@scripts/install.sh python
+	scripts/autobahn.sh
 
 # Replays a public test suite that is not part of this repository, if it is beside it.
 hasura-cases:

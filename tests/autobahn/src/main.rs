@@ -94,8 +94,8 @@ async fn upgrade(socket: &mut TcpStream, input: &mut BytesMut) -> io::Result<()>
         .filter_map(|l| l.split_once(':'))
         .map(|(n, v)| (n.trim(), v.trim().as_bytes()))
         .collect();
-    let upgrade =
-        handshake::check("GET", headers.iter().copied()).map_err(|e| io::Error::other(e.to_string()))?;
+    let upgrade = handshake::check("GET", headers.iter().copied())
+        .map_err(|e| io::Error::other(e.to_string()))?;
     let mut reply = String::from("HTTP/1.1 101 Switching Protocols\r\n");
     for (name, value) in upgrade.headers() {
         reply.push_str(&format!("{name}: {value}\r\n"));
