@@ -274,8 +274,8 @@ impl Model {
             by_pk: root("select_by_pk", "_by_pk"),
             aggregate: root("select_aggregate", "_aggregate"),
         };
+        // An empty comment in the metadata asks for none at all.
         let description = match config.comment.as_deref() {
-            Some("") => None,
             Some(text) => Some(text.to_owned()),
             None => table.comment.clone(),
         };
@@ -445,7 +445,10 @@ impl Model {
             table_argument,
             session_argument,
             returns,
-            description: field.comment.clone().filter(|c| !c.is_empty()),
+            description: match field.comment.as_deref() {
+                None | Some("") => function.comment.clone(),
+                Some(text) => Some(text.to_owned()),
+            },
         })
     }
 

@@ -115,10 +115,15 @@ impl<'a> Builder<'a> {
         let name = &access.table.name;
         let fields = self.row_fields(access);
         if !fields.is_empty() {
-            let text = access.table.description.clone().unwrap_or_else(|| {
-                format!("columns and relationships of \"{}\"", access.table.table.name.name)
-            });
-            let ty = self.schema.add(name, Some(&text), TypeKind::Object(fields));
+            let text = match access.table.description.as_deref() {
+                Some("") => None,
+                Some(text) => Some(text.to_owned()),
+                None => Some(format!(
+                    "columns and relationships of \"{}\"",
+                    access.table.table.name.name
+                )),
+            };
+            let ty = self.schema.add(name, text.as_deref(), TypeKind::Object(fields));
             self.objects.insert(ty, ObjectMeaning::Row(index));
         }
         self.bool_exp(access);
@@ -309,7 +314,7 @@ impl<'a> Builder<'a> {
                 Some("") => None,
                 Some(text) => Some(text.to_owned()),
                 None => Some(match (&table.description, kind) {
-                    (Some(text), RootKind::Select) => text.clone(),
+                    (Some(text), RootKind::Select) if !text.is_empty() => text.clone(),
                     _ => automatic,
                 }),
             };

@@ -4,9 +4,9 @@ use serde_json::Value as Literal;
 
 use super::{CompileError, Compiler, Result, and, and_first, conjunction};
 use crate::{
-    ir::{Alias, Expr, Relation},
+    ir::{Alias, Expr, From, Relation},
     metadata::NameRef,
-    model::TableIndex,
+    model::{ComputedResult, TableIndex},
     params::Source,
     types::ScalarType,
 };
@@ -115,10 +115,19 @@ impl Compiler<'_> {
         }
         if let Some(computed) = owner.computed.iter().find(|c| c.name == key) {
             let args = self.computed_call(computed, at.alias, None);
-            if let crate::model::ComputedResult::Scalar(ty) = &computed.returns {
-                let left = Expr::Call(computed.function.name.clone(), args);
-                return self.column_term(root, at, &left, ty, value);
-            }
+            let function = computed.function.name.clone();
+            return match &computed.returns {
+                ComputedResult::Scalar(ty) => {
+                    self.column_term(root, at, &Expr::Call(function, args), ty, value)
+                }
+                ComputedResult::Rows(target) => {
+                    let mut rows = self.plain_relation(*target);
+                    rows.from = From::Function(function, args);
+                    let inner = Scope { table: *target, alias: rows.alias };
+                    rows.filter = self.expression(root, inner, value)?;
+                    Ok(Expr::Exists(Box::new(rows)))
+                }
+            };
         }
         Err(format!("{} has no column or relationship \"{key}\"", owner.table.name))
     }
