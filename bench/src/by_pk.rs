@@ -12,6 +12,7 @@ use std::{
 use axum::{
     Router, body::Bytes, extract::State, http::header, response::IntoResponse, routing::post,
 };
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio_postgres::{Client, Statement};
 
 use crate::{
@@ -38,7 +39,7 @@ pub async fn run(artesian: &str, url: &str) {
         .unwrap();
     client.batch_execute("VACUUM ANALYZE bench_users").await.unwrap();
     let artesian = Server::start(artesian, url).await;
-    let peer = peer(url).await;
+    let (peer, _process) = start_peer(url).await;
     println!("T_by_pk over HTTP, {ROWS} rows, closed loop, {ROUNDS} rounds of 4 s in turns");
     for connections in [1, 16, 64] {
         let mut rates: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
@@ -86,7 +87,22 @@ struct Peer {
     next: AtomicUsize,
 }
 
-async fn peer(url: &str) -> String {
+/// Starts the hand-written server as a process of its own, as the other one is: within this process
+/// it would share threads with the load and save the switches between them.
+async fn start_peer(url: &str) -> (String, tokio::process::Child) {
+    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["hand-written", url])
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = lines.next_line().await.unwrap().expect("the peer prints its address");
+    (address, child)
+}
+
+/// Runs the hand-written server; prints its address.
+pub async fn serve_peer(url: &str) {
     let mut connections = Vec::new();
     for _ in 0..16 {
         let client = database(url).await;
@@ -102,9 +118,8 @@ async fn peer(url: &str) -> String {
     let state = Arc::new(Peer { connections, next: AtomicUsize::new(0) });
     let app = Router::new().route("/graphql", post(handler)).with_state(state);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    address
+    println!("{}", listener.local_addr().unwrap());
+    axum::serve(listener, app).await.unwrap();
 }
 
 async fn handler(State(peer): State<Arc<Peer>>, body: Bytes) -> impl IntoResponse {

@@ -19,6 +19,8 @@ async fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["by-pk", artesian, url] => by_pk::run(artesian, url).await,
+        // Started by `by-pk`.
+        ["hand-written", url] => by_pk::serve_peer(url).await,
         ["start-up", artesian, url] => start_up::run(artesian, url).await,
         _ => {
             println!("usage: artesian-bench by-pk|start-up PATH_OF_ARTESIAN DATABASE_URL");
