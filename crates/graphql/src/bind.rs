@@ -330,7 +330,7 @@ impl<'a> Binder<'a> {
         let mut collected = Collected::new();
         for set in sets {
             let path = format!("{}.selectionSet", set.path);
-            self.collect(&path, set.selections, set.stack.as_ref(), parent, &mut collected)?;
+            self.collect(&path, set.selections, set.stack.as_ref(), parent, 0, &mut collected)?;
         }
         collected
             .into_iter()
@@ -345,8 +345,10 @@ impl<'a> Binder<'a> {
         selections: &'a [ast::Selection],
         stack: Option<&Rc<Frame<'a>>>,
         parent: &Name,
+        nesting: usize,
         out: &mut Collected<'a>,
     ) -> Result<(), Error> {
+        self.check_nesting(nesting, path)?;
         for selection in selections {
             self.fields += 1;
             if self.fields > self.limits.max_fields {
@@ -382,8 +384,7 @@ impl<'a> Binder<'a> {
                     if let Some(condition) = &inline.type_condition {
                         self.check_condition("inline fragment", condition, parent, path)?;
                     }
-                    self.nested(stack, path)?;
-                    self.collect(path, &inline.selection_set, stack, parent, out)?;
+                    self.collect(path, &inline.selection_set, stack, parent, nesting + 1, out)?;
                 }
                 ast::Selection::FragmentSpread(spread) => {
                     if !self.included(&spread.directives, path)? {
@@ -401,20 +402,25 @@ impl<'a> Binder<'a> {
                     self.check_condition(&what, &fragment.type_condition, parent, path)?;
                     let inner =
                         Rc::new(Frame { fragment: fragment.name.as_str(), outer: stack.cloned() });
-                    self.nested(Some(&inner), path)?;
                     let path = format!("{path}.{name}.selectionSet");
-                    self.collect(&path, &fragment.selection_set, Some(&inner), parent, out)?;
+                    let selections = &fragment.selection_set;
+                    self.collect(&path, selections, Some(&inner), parent, nesting + 1, out)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Fragments in fragments without a field between them are bounded too: by the path's length,
-    /// which grows with each.
-    fn nested(&self, _stack: Option<&Rc<Frame<'a>>>, path: &str) -> Result<(), Error> {
-        if path.len() > 64 * 1024 {
-            return Err(Error::limit("$", "the operation is nested too deeply"));
+    /// Fragments in fragments without a field between them are a recursion too, and are bounded as
+    /// fields are: a chain of them must not use up the stack.
+    fn check_nesting(&self, nesting: usize, path: &str) -> Result<(), Error> {
+        if nesting > self.limits.max_depth {
+            // The path of what is nested too deeply is too long to be of use.
+            let short: String = path.chars().take(200).collect();
+            return Err(Error::limit(
+                short,
+                format!("fragments are nested deeper than {} levels", self.limits.max_depth),
+            ));
         }
         Ok(())
     }

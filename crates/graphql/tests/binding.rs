@@ -437,6 +437,16 @@ fn limits() {
     bomb.push_str("fragment f40 on author { id }");
     let error = run(&bomb, &json!({})).unwrap_err();
     assert!(error.message.contains("selects more than"), "{error}");
+    // A chain of fragments without a field between them does not use up the stack.
+    let mut chain = String::from("{ author { ...f0 } } ");
+    for i in 0..900 {
+        chain.push_str(&format!("fragment f{i} on author {{ ...f{} }} ", i + 1));
+    }
+    chain.push_str("fragment f900 on author { id }");
+    let small_stack = std::thread::Builder::new().stack_size(512 * 1024);
+    let thread = small_stack.spawn(move || run(&chain, &json!({})).unwrap_err()).unwrap();
+    let error = thread.join().unwrap();
+    assert!(error.message.contains("fragments are nested deeper than 50 levels"), "{error}");
     let directives = format!("{{ author {{ id {} }} }}", "@include(if: true) ".repeat(1000));
     assert!(run(&directives, &json!({})).unwrap_err().message.contains("directives"));
 }

@@ -16,7 +16,7 @@ use crate::{
     model::{Cardinality, ComputedField, ComputedResult, ModelColumn, TableIndex},
     params::{Binding, Codec, Compiled, Source},
     print,
-    schema::{NO_QUERIES, ObjectMeaning, RoleSchema},
+    schema::{NO_QUERIES, RoleSchema},
     statement::{ParamType, Statement},
     types::{ScalarType, TypeClass},
 };
@@ -508,11 +508,6 @@ impl<'a> Compiler<'a> {
             }
         };
         Ok(Expr::Param(self.scalar_param(source, &column.scalar)))
-    }
-
-    /// The meaning of an object type of this schema.
-    fn meaning(&self, ty: &str) -> Option<ObjectMeaning> {
-        self.schema.objects.get(ty).copied()
     }
 }
 

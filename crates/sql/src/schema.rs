@@ -32,19 +32,6 @@ pub struct RoleSchema {
     pub role: String,
     /// Meaning of root fields, by name.
     pub roots: HashMap<Name, (RootKind, TableIndex)>,
-    /// Meaning of object types, by name.
-    pub objects: HashMap<Name, ObjectMeaning>,
-}
-
-/// What an object type stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ObjectMeaning {
-    /// A row of a table.
-    Row(TableIndex),
-    /// `T_aggregate`
-    Aggregate(TableIndex),
-    /// `T_aggregate_fields`
-    AggregateFields(TableIndex),
 }
 
 /// The root field of roles that see nothing, since a schema cannot be empty.
@@ -53,18 +40,17 @@ pub const NO_QUERIES: &str = "no_queries_available";
 impl RoleSchema {
     /// The schema of a role.
     pub fn build(model: &Arc<Model>, role: &str) -> Self {
-        let mut builder =
-            Builder { model, role, schema: Schema::new("query_root"), objects: HashMap::new() };
+        let mut builder = Builder { model, role, schema: Schema::new("query_root") };
         let mut roots = HashMap::new();
         let mut query = IndexMap::new();
         let mut subscription = IndexMap::new();
         for index in 0..model.tables.len() {
             let Some(access) = Access::of(model, role, index) else { continue };
-            builder.table(index, access);
+            builder.table(access);
             builder.roots(index, access, &mut query, &mut subscription, &mut roots);
         }
         builder.enums();
-        let Builder { mut schema, objects, .. } = builder;
+        let Builder { mut schema, .. } = builder;
         if query.is_empty() {
             query.insert(
                 NO_QUERIES.into(),
@@ -83,13 +69,7 @@ impl RoleSchema {
             let name = schema.add("subscription_root", None, TypeKind::Object(subscription));
             schema.subscription = Some(name);
         }
-        Self {
-            schema: Arc::new(schema),
-            model: Arc::clone(model),
-            role: role.to_owned(),
-            roots,
-            objects,
-        }
+        Self { schema: Arc::new(schema), model: Arc::clone(model), role: role.to_owned(), roots }
     }
 
     /// How this role sees a table.
@@ -102,7 +82,6 @@ pub(crate) struct Builder<'a> {
     model: &'a Arc<Model>,
     role: &'a str,
     schema: Schema,
-    objects: HashMap<Name, ObjectMeaning>,
 }
 
 impl<'a> Builder<'a> {
@@ -111,7 +90,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Everything that is derived from one table.
-    fn table(&mut self, index: TableIndex, access: Access<'a>) {
+    fn table(&mut self, access: Access<'a>) {
         let name = &access.table.name;
         let fields = self.row_fields(access);
         if !fields.is_empty() {
@@ -123,14 +102,13 @@ impl<'a> Builder<'a> {
                     access.table.table.name.name
                 )),
             };
-            let ty = self.schema.add(name, text.as_deref(), TypeKind::Object(fields));
-            self.objects.insert(ty, ObjectMeaning::Row(index));
+            self.schema.add(name, text.as_deref(), TypeKind::Object(fields));
         }
         self.bool_exp(access);
         self.order_by(access);
         self.select_column(access);
         if access.aggregates() {
-            self.aggregate_types(index, access);
+            self.aggregate_types(access);
         }
     }
 

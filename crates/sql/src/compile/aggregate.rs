@@ -2,7 +2,7 @@
 
 use artesian_graphql::bind::{BoundField, Value};
 
-use super::{Compiler, ObjectMeaning, Result, order::aggregate_function};
+use super::{Compiler, Result, order::aggregate_function};
 use crate::{
     ir::{
         Aggregate, AggregateColumn, AggregateField, AggregatePart, Alias, Expr, Form, Json,
@@ -27,10 +27,6 @@ impl Compiler<'_> {
         if shows_rows || cuts_rows {
             self.make_order_total(&mut relation, table);
         }
-        debug_assert!(matches!(
-            self.meaning(field.ty.base()),
-            Some(ObjectMeaning::Aggregate(t)) if t == table
-        ));
         // A permission's limit is for rows that are shown; aggregates run over all that may be
         // seen.
         let max_rows = self.access(table, &field.path)?.limit();

@@ -7,10 +7,10 @@ use artesian_graphql::{
 };
 use indexmap::IndexMap;
 
-use super::{Builder, ObjectMeaning};
+use super::Builder;
 use crate::{
     access::Access,
-    model::{ModelColumn, TableIndex},
+    model::ModelColumn,
     types::{ScalarType, TypeClass},
 };
 
@@ -22,7 +22,7 @@ pub const NUMERIC_FUNCTIONS: [&str; 8] =
 pub const COMPARABLE_FUNCTIONS: [&str; 2] = ["max", "min"];
 
 impl<'a> Builder<'a> {
-    pub(super) fn aggregate_types(&mut self, index: TableIndex, access: Access<'a>) {
+    pub(super) fn aggregate_types(&mut self, access: Access<'a>) {
         let name = &access.table.name;
         let mut fields: IndexMap<Name, Field> = IndexMap::new();
         fields.insert(
@@ -33,9 +33,7 @@ impl<'a> Builder<'a> {
             fields.insert("nodes".into(), Field::new(TypeRef::named(name).rows()));
         }
         let text = format!("aggregated selection of \"{}\"", access.table.table.name.name);
-        let ty =
-            self.schema.add(&format!("{name}_aggregate"), Some(&text), TypeKind::Object(fields));
-        self.objects.insert(ty, ObjectMeaning::Aggregate(index));
+        self.schema.add(&format!("{name}_aggregate"), Some(&text), TypeKind::Object(fields));
 
         let mut fields: IndexMap<Name, Field> = IndexMap::new();
         let mut count = Field::new(TypeRef::named("Int").non_null());
@@ -82,12 +80,7 @@ impl<'a> Builder<'a> {
         fields.sort_keys();
         ordering.sort_keys();
         let text = format!("aggregate fields of \"{}\"", access.table.table.name.name);
-        let ty = self.schema.add(
-            &format!("{name}_aggregate_fields"),
-            Some(&text),
-            TypeKind::Object(fields),
-        );
-        self.objects.insert(ty, ObjectMeaning::AggregateFields(index));
+        self.schema.add(&format!("{name}_aggregate_fields"), Some(&text), TypeKind::Object(fields));
         let text =
             format!("order by aggregate values of table \"{}\"", access.table.table.name.name);
         self.schema.add(
