@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod cors;
 pub(crate) mod errors;
 mod graphql;
+mod linger;
 pub(crate) mod sse;
 
 use std::{sync::Arc, time::Duration};
