@@ -38,20 +38,23 @@ export async function exchange(server, bytes, limit = LIMIT) {
   }
 }
 
-/** The status that a handshake is answered with; the connection is left at once. */
-export async function handshake(server, headText) {
-  const socket = connect(server.port, '127.0.0.1').setEncoding('latin1');
+/** The status that a head (text, or pieces of it) is answered with; the connection is left then. */
+export async function statusOf(server, pieces) {
+  const socket = connect(server.port, '127.0.0.1').setEncoding('latin1').setNoDelay(true);
   let text = '';
   try {
-    socket.on('connect', () => socket.write(headText));
-    const line = new Promise((resolve, reject) => {
+    const answered = new Promise((resolve) => {
       socket.on('data', (piece) => {
         text += piece;
         if (text.includes('\r\n\r\n')) resolve();
       });
-      socket.on('error', reject).on('close', resolve);
+      socket.on('error', resolve).on('close', resolve);
     });
-    await within('the answer to a handshake', line);
+    await within('a connection', new Promise((resolve) => socket.once('connect', resolve)));
+    for (const piece of typeof pieces === 'string' ? [pieces] : pieces) {
+      await new Promise((resolve) => socket.write(piece, resolve));
+    }
+    await within('an answer', answered);
     return Number(text.slice(9, 12));
   } finally {
     socket.destroy();
@@ -115,6 +118,7 @@ export class RawSocket {
     const raw = new RawSocket();
     raw.socket = connect(server.port, '127.0.0.1').setNoDelay(true);
     raw.messages = [];
+    raw.pongs = 0;
     let opened;
     const head = new Promise((resolve) => (opened = resolve));
     raw.closed = new Promise((resolve) => {
@@ -129,6 +133,7 @@ export class RawSocket {
         }
         for (let one; (one = raw.#frame()); ) {
           if (one.opcode === OPCODES.text) raw.messages.push(JSON.parse(one.payload.toString()));
+          if (one.opcode === OPCODES.pong) raw.pongs += 1;
           if (one.opcode === OPCODES.close) resolve({ code: one.payload.readUInt16BE(0), reason: one.payload.toString('utf8', 2) });
         }
       });
