@@ -16,8 +16,9 @@ use crate::Message;
 /// The longest stored block (RFC 1951, section 3.2.4).
 const LONGEST_STORED: usize = 65535;
 
-/// How hard to try, from 1 to 9.
-const LEVEL: i32 = 3;
+/// How hard to try, from 1 to 9. With results of 4 KiB and more, 6 takes three to six times as long for
+/// a fifth fewer bytes.
+const LEVEL: i32 = 1;
 
 struct Compressor {
     state: Box<CompressorOxide>,

@@ -172,7 +172,9 @@ mod tests {
             &[0x06, 0x00],
             // LEN and NLEN do not fit.
             &[0x00, 0x05, 0x00, 0xfa, 0xfe, 0x48],
-            // Cut short: within the fixed codes, within a stored block, before the last empty block.
+            // Cut short: within the table of codes,
+            &[0x04],
+            // within the fixed codes, within a stored block, before the last empty block.
             &[0xf2, 0x48, 0xcd, 0xc9],
             &[0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65],
             &[0x00, 0x04, 0x00, 0xfb, 0xff],
