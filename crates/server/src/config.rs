@@ -39,6 +39,10 @@ pub struct WebSocketConfig {
     pub write_timeout: Duration,
     /// How long the closing handshake may take before the connection is dropped.
     pub close_timeout: Duration,
+    /// Whether `permessage-deflate` (RFC 7692) is agreed on with clients that offer it.
+    pub compression: bool,
+    /// Messages shorter than this many bytes are sent uncompressed.
+    pub compression_threshold: usize,
 }
 
 impl Default for WebSocketConfig {
@@ -53,6 +57,8 @@ impl Default for WebSocketConfig {
             max_queue_bytes: 4 << 20,
             write_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
+            compression: false,
+            compression_threshold: 1024,
         }
     }
 }

@@ -237,6 +237,12 @@ settings! {
             "A connection that takes nothing for this long while something waits for it is closed";
         "websocket-close-timeout", Kind::Seconds, "5s", "server.websockets.close_timeout", [],
             "How long the closing handshake may take";
+        "websocket-compression", Kind::Switch, "false", "server.websockets.compression",
+            ["HASURA_GRAPHQL_CONNECTION_COMPRESSION"],
+            "Whether messages are compressed (permessage-deflate) for clients that offer it";
+        "websocket-compression-threshold", Kind::Number, "1024",
+            "server.websockets.compression_threshold", [],
+            "Messages shorter than this many bytes are not compressed";
     }
     Log {
         "log-format", Kind::Choice(&["text", "json"]), "text", "log.format", [],

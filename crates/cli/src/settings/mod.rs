@@ -287,6 +287,8 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
             max_queue_bytes: from.positive("websocket-max-queue-bytes")?,
             write_timeout: from.positive_time("websocket-write-timeout")?,
             close_timeout: from.positive_time("websocket-close-timeout")?,
+            compression: from.switch("websocket-compression")?,
+            compression_threshold: from.number("websocket-compression-threshold")?,
         },
         console: from.switch("enable-console")?,
         shutdown_window: from.time("shutdown-window")?,
