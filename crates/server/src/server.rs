@@ -231,6 +231,9 @@ fn builder(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
         .keep_alive_timeout(Duration::from_secs(20))
         .max_concurrent_streams(250)
         .max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX));
+    if config.websocket.enabled && config.websocket.http2 {
+        builder.http2().enable_connect_protocol();
+    }
     builder
 }
 

@@ -243,6 +243,8 @@ settings! {
         "websocket-compression-threshold", Kind::Number, "1024",
             "server.websockets.compression_threshold", [],
             "Messages shorter than this many bytes are not compressed";
+        "websocket-http2", Kind::Switch, "false", "server.websockets.http2", [],
+            "Whether WebSocket connections are accepted over HTTP/2 too (RFC 8441)";
     }
     Log {
         "log-format", Kind::Choice(&["text", "json"]), "text", "log.format", [],

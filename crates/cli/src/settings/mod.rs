@@ -289,6 +289,7 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
             close_timeout: from.positive_time("websocket-close-timeout")?,
             compression: from.switch("websocket-compression")?,
             compression_threshold: from.number("websocket-compression-threshold")?,
+            http2: from.switch("websocket-http2")?,
         },
         console: from.switch("enable-console")?,
         shutdown_window: from.time("shutdown-window")?,

@@ -6,6 +6,7 @@ mod compression;
 mod console;
 mod cors;
 mod http;
+mod http2;
 mod identity;
 mod metrics;
 mod shutdown;
