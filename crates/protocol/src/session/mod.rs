@@ -1,4 +1,4 @@
-//! The two GraphQL subprotocols over WebSocket, in the server's role.
+//! The two GraphQL subprotocols over WebSocket, in the server's role; [`client`] has the other.
 //!
 //! A [`Session`] is one connection. The driver hands in text messages, the results of operations
 //! and the time; it takes out [`Output`]s until there are none, and calls
@@ -15,6 +15,7 @@
 //!   also when the session closes.
 //! * [`Output::Close`] is the last output.
 
+pub mod client;
 mod config;
 mod envelope;
 mod legacy;
