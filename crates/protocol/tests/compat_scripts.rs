@@ -244,6 +244,18 @@ const TRANSPORT_WS: &[(&str, &str)] = &[
         > {"type":"complete","id":"1","payload":null}"#,
     ),
     (
+        "tyk: complete is answered too, but not for an unknown id",
+        r#"
+        set compat tyk
+        init
+        > {"type":"subscribe","id":"1","payload":{"query":"{a}"}}
+        start A {a}
+        > {"type":"complete","id":"1"}
+        stop A
+        < {"id":"1","type":"complete"}
+        > {"type":"complete","id":"2"}"#,
+    ),
+    (
         "mercurius: what its gateway sends by mistake is ignored",
         r#"
         set compat mercurius
@@ -387,7 +399,18 @@ const LEGACY: &[(&str, &str)] = &[
         < {"type":"complete","id":"1","payload":null}"#,
     ),
     (
-        "mercurius, tyk: a refused operation is error with the list, and no complete",
+        "tyk: a refused operation is error with the list, and no complete",
+        r#"
+        set compat tyk
+        init
+        > {"type":"start","id":"1","payload":{"query":"{a}"}}
+        start A {a}
+        fail A [{"message":"x"},{"message":"y"}]
+        < {"type":"error","id":"1","payload":[{"message":"x"},{"message":"y"}]}
+        !done A"#,
+    ),
+    (
+        "mercurius: a refused operation is error with the list, and no complete",
         r#"
         set compat mercurius
         init
