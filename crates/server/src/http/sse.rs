@@ -98,7 +98,7 @@ impl EventBody {
             Poll::Ready(Some(Item::Result(payload) | Item::Single(payload))) => {
                 Poll::Ready(sse::next(payload.bytes))
             }
-            Poll::Ready(Some(Item::Refused(errors))) => {
+            Poll::Ready(Some(Item::Refused(errors) | Item::Ended(errors))) => {
                 Poll::Ready(sse::next_errors(GraphQLError::array_json(&errors)))
             }
             Poll::Ready(None) => {
