@@ -7,7 +7,10 @@ mod outgoing;
 use std::sync::Arc;
 
 use artesian_engine::ErrorCode;
-use artesian_protocol::ws::handshake::{self, Negotiated};
+use artesian_protocol::{
+    Subprotocol,
+    ws::handshake::{self, Negotiated},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
@@ -43,7 +46,7 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
         let message = "pages of this origin may not connect";
         return errors::response(StatusCode::FORBIDDEN, ErrorCode::AccessDenied, message);
     }
-    let upgrade = match handshake::check(request.method().as_str(), pairs(headers)) {
+    let mut upgrade = match handshake::check(request.method().as_str(), pairs(headers)) {
         Ok(upgrade) => upgrade,
         Err(error) => {
             let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
@@ -57,6 +60,11 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
             return response;
         }
     };
+    if state.session_config.compat.first_offered
+        && let Some(protocol) = first_offered(headers)
+    {
+        upgrade.protocol = Negotiated::Selected(protocol);
+    }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     for (name, value) in upgrade.headers() {
@@ -72,6 +80,16 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
     *response.extensions_mut() = std::mem::take(request.extensions_mut());
     state.tasks.spawn(run(state.clone(), on_upgrade, upgrade.protocol, credentials));
     response
+}
+
+/// The first subprotocol of the client's list that we speak.
+fn first_offered(headers: &HeaderMap) -> Option<Subprotocol> {
+    let values = headers.get_all("sec-websocket-protocol").into_iter();
+    let mut offers = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    offers.find_map(|offer| {
+        let name = offer.trim_ascii();
+        Subprotocol::PREFERENCE.into_iter().find(|known| known.as_str().as_bytes() == name)
+    })
 }
 
 async fn run(

@@ -87,7 +87,8 @@ impl Connection {
         let config = &state.config.websocket;
         let subprotocol = match protocol {
             Negotiated::Selected(subprotocol) => Some(subprotocol),
-            Negotiated::NoneOffered | Negotiated::NoneAcceptable => None,
+            Negotiated::NoneOffered => config.default_subprotocol,
+            Negotiated::NoneAcceptable => None,
         };
         let transport = match subprotocol {
             Some(Subprotocol::TransportWs) => Transport::ModernWs,
@@ -196,9 +197,9 @@ impl Connection {
                 }
                 self.pump(now, Purpose::Answer);
             }
-            Event::Binary(_) => {
+            Event::Binary(bytes) => {
                 if let Some(session) = &mut self.session {
-                    session.handle_binary(now);
+                    session.handle_binary(now, &bytes);
                 }
                 self.pump(now, Purpose::Answer);
             }
