@@ -48,6 +48,10 @@ pub struct WebSocketConfig {
     pub default_subprotocol: Option<Subprotocol>,
     /// Whose deviations from the protocols are imitated.
     pub compat: Vec<CompatProfile>,
+    /// Whether `permessage-deflate` (RFC 7692) is agreed on with clients that offer it.
+    pub compression: bool,
+    /// Messages shorter than this many bytes are sent uncompressed.
+    pub compression_threshold: usize,
 }
 
 impl Default for WebSocketConfig {
@@ -64,6 +68,8 @@ impl Default for WebSocketConfig {
             close_timeout: Duration::from_secs(5),
             default_subprotocol: None,
             compat: Vec::new(),
+            compression: false,
+            compression_threshold: 1024,
         }
     }
 }

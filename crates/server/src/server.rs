@@ -29,6 +29,7 @@ use crate::{
     identity::Authenticator,
     io::Guarded,
     metrics::{ConnectionMetrics, Transport},
+    ws::Compression,
 };
 
 /// Serves one listener.
@@ -43,6 +44,7 @@ pub(crate) struct State {
     pub session_config: Arc<SessionConfig>,
     pub auth: Authenticator,
     pub cors: CorsRules,
+    pub compression: Compression,
     pub metrics: Arc<Metrics>,
     /// Cancelled when the server is to stop.
     pub draining: CancellationToken,
@@ -114,6 +116,7 @@ impl Server {
         let state = State {
             auth: Authenticator::new(&config.admin_secrets)?,
             cors: CorsRules::new(&config.cors)?,
+            compression: Compression::new(ws.compression_threshold, metrics.compression()),
             session_config: Arc::new(session_config),
             service,
             config,

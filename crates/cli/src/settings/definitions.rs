@@ -245,6 +245,12 @@ settings! {
         "websocket-compat", Kind::Choices(&["hasura", "mercurius", "tyk"]), "",
             "server.websockets.compat", [],
             "Whose deviations from the WebSocket protocols are imitated, for clients that depend on them";
+        "websocket-compression", Kind::Switch, "false", "server.websockets.compression",
+            ["HASURA_GRAPHQL_CONNECTION_COMPRESSION"],
+            "Whether messages are compressed (permessage-deflate) for clients that offer it";
+        "websocket-compression-threshold", Kind::Number, "1024",
+            "server.websockets.compression_threshold", [],
+            "Messages shorter than this many bytes are not compressed";
     }
     Log {
         "log-format", Kind::Choice(&["text", "json"]), "text", "log.format", [],

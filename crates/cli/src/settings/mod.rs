@@ -293,6 +293,8 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
             close_timeout: from.positive_time("websocket-close-timeout")?,
             default_subprotocol: default_subprotocol(from, &compat)?,
             compat,
+            compression: from.switch("websocket-compression")?,
+            compression_threshold: from.number("websocket-compression-threshold")?,
         },
         console: from.switch("enable-console")?,
         shutdown_window: from.time("shutdown-window")?,

@@ -1,5 +1,6 @@
 //! GraphQL over WebSocket: the upgrade, and one task for each connection.
 
+mod compression;
 mod connection;
 mod operations;
 mod outgoing;
@@ -9,12 +10,16 @@ use std::sync::Arc;
 use artesian_engine::ErrorCode;
 use artesian_protocol::{
     Subprotocol,
-    ws::handshake::{self, Negotiated},
+    ws::{
+        Deflate,
+        handshake::{self, Negotiated},
+    },
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
 
+pub(crate) use self::compression::Compression;
 use self::connection::Connection;
 use crate::{
     http::{body::Body, errors},
@@ -22,6 +27,13 @@ use crate::{
     io::Guarded,
     server::State,
 };
+
+/// What both sides have agreed on.
+#[derive(Clone, Copy)]
+struct Agreed {
+    protocol: Negotiated,
+    deflate: Option<Deflate>,
+}
 
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
@@ -65,6 +77,10 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
     {
         upgrade.protocol = Negotiated::Selected(protocol);
     }
+    if !state.config.websocket.compression {
+        upgrade.deflate = None;
+    }
+    let agreed = Agreed { protocol: upgrade.protocol, deflate: upgrade.deflate };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     for (name, value) in upgrade.headers() {
@@ -78,7 +94,7 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
     // With these hyper writes header names in the client's own case. PyPI `gql` looks up
     // "Sec-WebSocket-Protocol" with regard to case, and takes the legacy protocol if it finds none.
     *response.extensions_mut() = std::mem::take(request.extensions_mut());
-    state.tasks.spawn(run(state.clone(), on_upgrade, upgrade.protocol, credentials));
+    state.tasks.spawn(run(state.clone(), on_upgrade, agreed, credentials));
     response
 }
 
@@ -92,12 +108,7 @@ fn first_offered(headers: &HeaderMap) -> Option<Subprotocol> {
     })
 }
 
-async fn run(
-    state: Arc<State>,
-    on_upgrade: OnUpgrade,
-    protocol: Negotiated,
-    credentials: Credentials,
-) {
+async fn run(state: Arc<State>, on_upgrade: OnUpgrade, agreed: Agreed, credentials: Credentials) {
     let upgraded = match on_upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -109,7 +120,7 @@ async fn run(
     let connection = match downcast::<TokioIo<Guarded>>(upgraded) {
         Ok(parts) => {
             let stream = parts.io.into_inner().into_inner();
-            Connection::new(state, stream, &parts.read_buf, protocol, credentials)
+            Connection::new(state, stream, &parts.read_buf, agreed, credentials)
         }
         Err(_) => {
             tracing::error!("an upgraded connection is of an unknown kind");

@@ -3,6 +3,7 @@
 
 mod backpressure;
 mod compat;
+mod compression;
 mod console;
 mod cors;
 mod http;

@@ -25,7 +25,11 @@ impl Connection {
             match output {
                 Output::Send(message) => {
                     if self.close.may_send() {
-                        self.out.push(OutFrame::text(message), purpose);
+                        let frame = match self.deflate {
+                            Some(agreed) => self.state.compression.frame(agreed, message),
+                            None => OutFrame::text(message),
+                        };
+                        self.out.push(frame, purpose);
                     }
                 }
                 Output::WsPing => self.out.push(OutFrame::ping(Bytes::new()), purpose),
