@@ -7,7 +7,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use artesian_engine::{
-    Explanation, GraphQLError, Identity, Inputs, Payload, Plan, ResultStream, Source, Variables,
+    Event, Explanation, GraphQLError, Identity, Inputs, Payload, Plan, ResultStream, Source,
+    Variables,
 };
 use artesian_graphql::{bind::BoundOperation, schema::Schema};
 use artesian_live::{LiveEngine, Observer, Subscription, Update};
@@ -296,7 +297,7 @@ struct Stream {
 
 #[async_trait]
 impl ResultStream for Stream {
-    async fn next(&mut self) -> Option<Result<Payload, GraphQLError>> {
+    async fn next(&mut self) -> Option<Event> {
         loop {
             let update = match self.first.take() {
                 Some(first) => first,
@@ -305,7 +306,7 @@ impl ResultStream for Stream {
             let error = match update {
                 Update::Data(snapshot) => {
                     self.told = None;
-                    return Some(Ok(Payload::data(snapshot.bytes)));
+                    return Some(Event::Result(Payload::data(snapshot.bytes)));
                 }
                 Update::Error(error) => backend_error(&error),
             };
@@ -316,7 +317,7 @@ impl ResultStream for Stream {
             });
             if !known {
                 self.told = Some(error.clone());
-                return Some(Err(error));
+                return Some(Event::Error(error));
             }
         }
     }

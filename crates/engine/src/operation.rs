@@ -13,8 +13,8 @@ use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    Allow, ErrorCode, Explanation, GraphQLError, Identity, Inputs, OperationKind, Payload, Request,
-    ResultStream, Source,
+    Allow, ErrorCode, Event, Explanation, GraphQLError, Identity, Inputs, OperationKind, Payload,
+    Request, ResultStream, Source,
     cache::{Answer, PlanCache, Prepared},
     source::Plan,
 };
@@ -303,7 +303,7 @@ struct Once(Option<Payload>);
 
 #[async_trait::async_trait]
 impl ResultStream for Once {
-    async fn next(&mut self) -> Option<Result<Payload, GraphQLError>> {
-        self.0.take().map(Ok)
+    async fn next(&mut self) -> Option<Event> {
+        self.0.take().map(Event::Result)
     }
 }

@@ -94,6 +94,11 @@ impl Connection {
                     self.operations.remove(key);
                     Purpose::Answer
                 }
+                Some(Item::Ended(errors)) => {
+                    session.operation_error(key, GraphQLError::array_json(&errors));
+                    self.operations.remove(key);
+                    Purpose::Answer
+                }
                 None => {
                     session.operation_complete(key);
                     Purpose::Answer
