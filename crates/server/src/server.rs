@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use artesian_protocol::SessionConfig;
+use artesian_protocol::{SessionConfig, session::Compat};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -110,6 +110,7 @@ impl Server {
             ping_interval: Some(ws.ping_interval),
             pong_deadline: ws.ping_timeout,
             keep_alive_interval: Some(ws.ping_interval),
+            compat: Compat::of(&ws.compat),
             ..SessionConfig::default()
         };
         let state = State {

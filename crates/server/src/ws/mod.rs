@@ -9,9 +9,12 @@ mod socket;
 use std::sync::Arc;
 
 use artesian_engine::ErrorCode;
-use artesian_protocol::ws::{
-    Deflate,
-    handshake::{self, Negotiated, UpgradeError},
+use artesian_protocol::{
+    Subprotocol,
+    ws::{
+        Deflate,
+        handshake::{self, Negotiated, UpgradeError},
+    },
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::{body::Incoming, ext::Protocol, upgrade::OnUpgrade};
@@ -72,6 +75,11 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
         Ok(upgrade) => upgrade,
         Err(error) => return refuse(error, is_connect),
     };
+    if state.session_config.compat.first_offered
+        && let Some(protocol) = first_offered(headers)
+    {
+        upgrade.protocol = Negotiated::Selected(protocol);
+    }
     if !state.config.websocket.compression {
         upgrade.deflate = None;
     }
@@ -113,6 +121,16 @@ fn refuse(error: UpgradeError, is_connect: bool) -> Response<Body> {
         response.headers_mut().insert(name, value);
     }
     response
+}
+
+/// The first subprotocol of the client's list that we speak.
+fn first_offered(headers: &HeaderMap) -> Option<Subprotocol> {
+    let values = headers.get_all("sec-websocket-protocol").into_iter();
+    let mut offers = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    offers.find_map(|offer| {
+        let name = offer.trim_ascii();
+        Subprotocol::PREFERENCE.into_iter().find(|known| known.as_str().as_bytes() == name)
+    })
 }
 
 /// A WebSocket that has a TCP connection of its own.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backpressure;
+mod compat;
 mod compression;
 mod console;
 mod cors;
@@ -9,6 +10,7 @@ mod http;
 mod http2;
 mod identity;
 mod metrics;
+mod multipart;
 mod shutdown;
 mod sse;
 mod support;

@@ -91,7 +91,8 @@ impl<S: Socket> Connection<S> {
         let config = &state.config.websocket;
         let subprotocol = match agreed.protocol {
             Negotiated::Selected(subprotocol) => Some(subprotocol),
-            Negotiated::NoneOffered | Negotiated::NoneAcceptable => None,
+            Negotiated::NoneOffered => config.default_subprotocol,
+            Negotiated::NoneAcceptable => None,
         };
         let transport = match subprotocol {
             Some(Subprotocol::TransportWs) => Transport::ModernWs,
@@ -199,9 +200,9 @@ impl<S: Socket> Connection<S> {
                 }
                 self.pump(now, Purpose::Answer);
             }
-            Event::Binary(_) => {
+            Event::Binary(bytes) => {
                 if let Some(session) = &mut self.session {
-                    session.handle_binary(now);
+                    session.handle_binary(now, &bytes);
                 }
                 self.pump(now, Purpose::Answer);
             }

@@ -93,8 +93,18 @@ impl<S: Socket> Connection<S> {
                     session.operation_next(key, payload.bytes);
                     Purpose::Result
                 }
+                Some(Item::Single(payload)) => {
+                    session.operation_result(key, payload.bytes, payload.is_error);
+                    self.operations.remove(key);
+                    Purpose::Result
+                }
                 Some(Item::Refused(errors)) => {
                     session.operation_failed(key, GraphQLError::array_json(&errors));
+                    self.operations.remove(key);
+                    Purpose::Answer
+                }
+                Some(Item::Ended(errors)) => {
+                    session.operation_error(key, GraphQLError::array_json(&errors));
                     self.operations.remove(key);
                     Purpose::Answer
                 }
