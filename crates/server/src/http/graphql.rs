@@ -90,7 +90,7 @@ fn get_request(rule: CsrfRule, parts: &Parts) -> Result<GraphQLRequest, HttpErro
     decode_get(parts.uri.query().unwrap_or_default())
 }
 
-/// The content type is checked before the body is read. Since it must be `application/json`, no page
+/// The content type and coding are checked before the body is read. Since it must be `application/json`, no page
 /// of another site can have sent the request without a preflight.
 async fn post_request(
     state: &Arc<State>,
@@ -104,6 +104,13 @@ async fn post_request(
     };
     if let Err(error @ HttpError::UnsupportedMediaType(_)) = decode_post(content_type, b"{}") {
         return Ok(Err(error));
+    }
+    // A body that grows when it is unpacked would have to be limited twice (CVE-2024-28101).
+    let is_packed =
+        |value: &HeaderValue| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    if parts.headers.get_all(header::CONTENT_ENCODING).iter().any(is_packed) {
+        let message = "unsupported content-encoding: send the body as it is";
+        return Ok(Err(HttpError::UnsupportedMediaType(message)));
     }
     let body = read(state, &parts.headers, body).await?;
     Ok(decode_post(content_type, &body))
