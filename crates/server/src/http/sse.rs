@@ -95,7 +95,9 @@ impl EventBody {
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Message> {
         match Pin::new(&mut self.items).poll_next(cx) {
-            Poll::Ready(Some(Item::Result(payload))) => Poll::Ready(sse::next(payload.bytes)),
+            Poll::Ready(Some(Item::Result(payload) | Item::Single(payload))) => {
+                Poll::Ready(sse::next(payload.bytes))
+            }
             Poll::Ready(Some(Item::Refused(errors) | Item::Ended(errors))) => {
                 Poll::Ready(sse::next_errors(GraphQLError::array_json(&errors)))
             }

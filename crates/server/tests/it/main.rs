@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backpressure;
+mod compat;
+mod compression;
 mod console;
 mod cors;
 mod http;
