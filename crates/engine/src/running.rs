@@ -16,8 +16,9 @@ use crate::{
     engine::{Core, Settled},
 };
 
-/// How long to wait before a source that could not take an operation over is asked again.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long to wait before a source that could not take an operation over is asked again: twice as
+/// long each time.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// The results of a live operation, whatever becomes of the schema meanwhile.
 ///
@@ -35,8 +36,8 @@ pub(crate) struct Running {
     /// The results were set up anew, and nothing has come of them yet.
     is_new: bool,
     told: Told,
-    /// When a source that refused for a passing reason is asked again.
-    retry: Option<Instant>,
+    /// When a source that could not take it over is asked again, and how long that pause was.
+    retry: Option<(Instant, Duration)>,
 }
 
 /// What the client heard last.
@@ -98,11 +99,13 @@ impl Running {
                 (self.is_stale, self.is_new, self.retry) = (false, true, None);
                 Ok(())
             }
-            Err(error) if is_passing(&error) => {
-                self.retry = Some(Instant::now() + PAUSE);
+            // The operation is valid, so this is a failure like any other while it runs: the database
+            // is away, or changes faster than its schema is read.
+            Err(error) => {
+                let pause = self.retry.map_or(PAUSES.0, |(_, last)| (last * 2).min(PAUSES.1));
+                self.retry = Some((Instant::now() + pause, pause));
                 Err(Event::Error(visible(error)))
             }
-            Err(error) => Err(ended(error)),
         }
     }
 
@@ -117,12 +120,11 @@ impl Running {
 
     /// Waits for the time of another attempt, or for other rules, which may make it succeed.
     async fn pause(&mut self) {
-        let Some(at) = self.retry else { return };
+        let Some((at, _)) = self.retry else { return };
         tokio::select! {
             () = sleep_until(at) => {}
-            _ = self.rules.changed() => {}
+            _ = self.rules.changed() => self.retry = None,
         }
-        self.retry = None;
     }
 }
 
@@ -135,11 +137,6 @@ fn ended(error: GraphQLError) -> Event {
 fn visible(mut error: GraphQLError) -> GraphQLError {
     error.extensions.internal = None;
     error
-}
-
-/// Whether the source may take the operation later: it was away, or too slow.
-fn is_passing(error: &GraphQLError) -> bool {
-    matches!(error.extensions.code, ErrorCode::Unexpected | ErrorCode::Timeout)
 }
 
 #[async_trait]

@@ -273,10 +273,17 @@ async fn a_source_that_is_away_while_the_rules_change_is_asked_again() {
     assert!(silence.is_err(), "{silence:?}");
     *board.fault.lock() = None;
     assert_eq!(stream.next().await, Some(result("a own", 1)));
-    // A refusal for good ends it.
-    *board.fault.lock() = Some(ErrorCode::PermissionError);
-    board.change(&["a"], "all");
-    assert_eq!(ended(stream.next().await).extensions.code, ErrorCode::PermissionError);
+    // Other rules are tried at once, however long the pause.
+    *board.fault.lock() = Some(ErrorCode::PostgresError);
+    board.change(&["a"], "own");
+    assert!(matches!(stream.next().await, Some(Event::Error(_))));
+    let silence = tokio::time::timeout(Duration::from_secs(3600), stream.next()).await;
+    assert!(silence.is_err(), "{silence:?}");
+    *board.fault.lock() = None;
+    let start = tokio::time::Instant::now();
+    let (told, ()) = tokio::join!(stream.next(), async { board.change(&["a"], "all") });
+    assert_eq!(told, Some(result("a all", 1)));
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test]
