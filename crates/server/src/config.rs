@@ -99,6 +99,8 @@ pub struct ServerConfig {
     pub write_timeout: Duration,
     /// How often an event stream without results sends a comment.
     pub sse_heartbeat: Duration,
+    /// How often a multipart response without results sends an empty part.
+    pub multipart_heartbeat: Duration,
     /// WebSocket connections.
     pub websocket: WebSocketConfig,
     /// Whether the console is served at `/`.
@@ -122,6 +124,7 @@ impl Default for ServerConfig {
             request_timeout: Duration::from_secs(90),
             write_timeout: Duration::from_secs(30),
             sse_heartbeat: Duration::from_secs(12),
+            multipart_heartbeat: Duration::from_secs(5),
             websocket: WebSocketConfig::default(),
             console: true,
             shutdown_window: Duration::from_secs(10),

@@ -281,6 +281,7 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
         request_timeout: from.positive_time("request-timeout")?,
         write_timeout: from.positive_time("write-timeout")?,
         sse_heartbeat: from.positive_time("sse-heartbeat")?,
+        multipart_heartbeat: from.positive_time("multipart-heartbeat")?,
         websocket: WebSocketConfig {
             enabled: from.switch("enable-websockets")?,
             init_timeout: from.positive_time("websocket-connection-init-timeout")?,

@@ -28,6 +28,8 @@ pub(crate) enum Transport {
     Http,
     /// Server-sent events.
     Sse,
+    /// Multipart subscriptions.
+    Multipart,
     /// WebSocket with `graphql-transport-ws`.
     ModernWs,
     /// WebSocket with the legacy `graphql-ws`.
@@ -42,6 +44,7 @@ impl Transport {
         match self {
             Self::Http => "http",
             Self::Sse => "sse",
+            Self::Multipart => "multipart",
             Self::ModernWs => "graphql-transport-ws",
             Self::LegacyWs => "graphql-ws",
             Self::OtherWs => "websocket",
@@ -223,7 +226,7 @@ impl ConnectionMetrics {
         metrics.connections.get_or_create(&label).inc();
         metrics.opened.get_or_create(&label).inc();
         let code = match transport {
-            Transport::Http | Transport::Sse => 0,
+            Transport::Http | Transport::Sse | Transport::Multipart => 0,
             _ => 1006,
         };
         Self { metrics, transport, code }

@@ -9,6 +9,7 @@ mod cors;
 mod http;
 mod identity;
 mod metrics;
+mod multipart;
 mod shutdown;
 mod sse;
 mod support;
