@@ -10,6 +10,7 @@ mod http;
 mod identity;
 mod metrics;
 mod multipart;
+mod reload;
 mod shutdown;
 mod sse;
 mod support;
