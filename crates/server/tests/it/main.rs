@@ -11,6 +11,7 @@ mod http2;
 mod identity;
 mod metrics;
 mod multipart;
+mod reload;
 mod shutdown;
 mod sse;
 mod support;
