@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod cors;
 pub(crate) mod errors;
 mod graphql;
+mod linger;
 mod multipart;
 mod sse;
 mod stream;
