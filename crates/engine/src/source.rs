@@ -5,7 +5,7 @@ use std::sync::Arc;
 use artesian_graphql::{bind::BoundOperation, schema::Schema};
 use async_trait::async_trait;
 
-use crate::{GraphQLError, Identity, Payload};
+use crate::{Generation, GraphQLError, Identity, Payload};
 
 /// A database, a GraphQL service: anything with a schema per role.
 #[async_trait]
@@ -15,6 +15,13 @@ pub trait Source: Send + Sync + 'static {
 
     /// Compiles a validated operation for a role. Cached by the engine.
     fn plan(&self, role: &str, operation: &BoundOperation) -> Result<Arc<dyn Plan>, GraphQLError>;
+
+    /// Counts the changes of its schemas and permissions. Asked for once; the source advances it
+    /// after each change, so that what runs live goes on by the new rules. The default is for a
+    /// source that never changes.
+    fn generation(&self) -> Generation {
+        Generation::default()
+    }
 
     /// Whether it can answer now; the error says why not.
     async fn ready(&self) -> Result<(), String>;
@@ -37,7 +44,8 @@ pub trait Plan: Send + Sync + 'static {
     /// Runs it once.
     async fn execute(&self, inputs: &Inputs) -> Result<Payload, GraphQLError>;
 
-    /// Runs it live.
+    /// Runs it live. The first result is the current one: an operation that goes on by a new schema
+    /// subscribes anew, and must not miss anything.
     async fn subscribe(&self, inputs: &Inputs) -> Result<Box<dyn ResultStream>, GraphQLError>;
 
     /// What it does, for `artesian explain`.
@@ -47,9 +55,27 @@ pub trait Plan: Send + Sync + 'static {
 /// The results of a live operation. Dropping it ends the operation everywhere.
 #[async_trait]
 pub trait ResultStream: Send + 'static {
-    /// The next result; `None` when the operation is over. Cancel-safe. A slow reader gets the
-    /// latest only.
-    async fn next(&mut self) -> Option<Result<Payload, GraphQLError>>;
+    /// What comes next; `None` when the operation has completed. Cancel-safe.
+    async fn next(&mut self) -> Option<Event>;
+
+    /// Whether a slow reader misses nothing that matters: each result replaces those before it, and
+    /// the stream gives only the latest. Otherwise every result counts, and a reader that falls too
+    /// far behind must be told that it did. Such a stream cannot be taken over when the schema
+    /// changes: it ends with an error then.
+    fn conflates(&self) -> bool {
+        true
+    }
+}
+
+/// What a live operation says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A result.
+    Result(Payload),
+    /// An error in place of a result; the operation goes on, and better results may follow.
+    Error(GraphQLError),
+    /// The operation was ended, and not by its own completion. The last event.
+    Ended(Vec<GraphQLError>),
 }
 
 /// How an operation is answered.

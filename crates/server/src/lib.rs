@@ -28,10 +28,14 @@ mod server;
 mod service;
 mod ws;
 
-pub use artesian_protocol::http::{CsrfRule, StatusProfile};
+pub use artesian_protocol::{
+    Subprotocol,
+    http::{CsrfRule, StatusProfile},
+    session::CompatProfile,
+};
 
 pub use config::{ConfigError, Cors, ServerConfig, WebSocketConfig};
 pub use identity::{AuthError, Authenticator, Credentials};
 pub use metrics::{LiveMetrics, LiveStats, Metrics};
-pub use server::Server;
+pub use server::{Change, Control, Server};
 pub use service::{Prepared, Service};

@@ -7,6 +7,7 @@
 // refusal is `{refusal}`, as `Socket.open` tells it.
 
 import { openEvents } from './events.js';
+import { openParts } from './parts.js';
 import { LEGACY, MODERN, Socket } from './sockets.js';
 
 const overSocket = (protocol) => async (server, body, options) => {
@@ -48,6 +49,15 @@ const overEvents = (method) => async (server, body, { headers } = {}) => {
   throw new Error(`${event}: ${JSON.stringify(data)}`);
 };
 
+const overParts = (method) => async (server, body, { headers } = {}) => {
+  const options = method === 'GET' ? { headers, parameters: parameters(body) } : { headers };
+  const parts = await openParts(server, body, options);
+  const { payload, errors } = await parts.inbox.take('the first part');
+  parts.close();
+  if (payload?.notParts !== undefined) return { ...JSON.parse(payload.notParts), status: parts.response.status };
+  return payload ?? { data: null, errors };
+};
+
 const way = (ask, traits) => Object.assign(ask, { streams: false, connects: false }, traits);
 
 /** `{data, errors}` of an operation, by transport. */
@@ -66,6 +76,8 @@ export const WAYS = {
   }),
   'event stream': way(overEvents('POST'), { streams: true }),
   'event stream, GET': way(overEvents('GET'), { streams: true }),
+  multipart: way(overParts('POST'), { streams: true }),
+  'multipart, GET': way(overParts('GET'), { streams: true }),
   [MODERN]: way(overSocket(MODERN), { streams: true, connects: true }),
   [LEGACY]: way(overSocket(LEGACY), { streams: true, connects: true }),
 };

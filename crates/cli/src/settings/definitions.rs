@@ -28,6 +28,8 @@ pub enum Kind {
     List,
     /// One of these.
     Choice(&'static [&'static str]),
+    /// Any of these, with commas between them.
+    Choices(&'static [&'static str]),
 }
 
 /// Which commands take a setting as a flag.
@@ -137,6 +139,8 @@ settings! {
         "connections", Kind::Number, "50", "sources[].database.connections",
             ["HASURA_GRAPHQL_PG_CONNECTIONS"],
             "PostgreSQL: the most connections that are open at a time";
+        "schema-interval", Kind::Seconds, "5s", "sources[].database.schema_interval", [],
+            "PostgreSQL: how often to look, by one small statement, whether the schema has changed; 0: never";
         "database-connect-timeout", Kind::Seconds, "60s", "sources[].database.connect_timeout", [],
             "How long to try to reach the database at start-up before giving up";
         "statement-timeout", Kind::Milliseconds, "0", "sources[].database.statement_timeout", [],
@@ -209,6 +213,12 @@ settings! {
             "A connection that takes nothing for this long while something waits for it is closed";
         "sse-heartbeat", Kind::Seconds, "12s", "server.sse_heartbeat", [],
             "How often an event stream without results sends a comment";
+        "multipart-heartbeat", Kind::Seconds, "5s", "server.multipart_heartbeat", [],
+            "How often a multipart response without results sends an empty part";
+        "reload", Kind::Choice(&["auto", "signal", "off"]), "auto", "server.reload", [],
+            "When configuration and metadata are read again without closing connections. auto: after SIGHUP, and when a file has changed; signal: after SIGHUP; off: never";
+        "reload-interval", Kind::Seconds, "1s", "server.reload_interval", [],
+            "How often to look whether a file has changed; it is read when it has been quiet for as long";
         "shutdown-window", Kind::Seconds, "10s", "server.shutdown_window", [],
             "Over how long sockets are closed after SIGTERM, so that clients do not come back all at once";
         "shutdown-grace", Kind::Seconds, "20s", "server.shutdown_grace",
@@ -237,6 +247,20 @@ settings! {
             "A connection that takes nothing for this long while something waits for it is closed";
         "websocket-close-timeout", Kind::Seconds, "5s", "server.websockets.close_timeout", [],
             "How long the closing handshake may take";
+        "websocket-default-subprotocol", Kind::Choice(&["none", "graphql-transport-ws", "graphql-ws"]),
+            "none", "server.websockets.default_subprotocol", [],
+            "What is spoken with clients that offer no subprotocol; none: they are closed with 4406. `websocket-compat` hasura makes it graphql-ws unless it is set";
+        "websocket-compat", Kind::Choices(&["hasura", "mercurius", "tyk"]), "",
+            "server.websockets.compat", [],
+            "Whose deviations from the WebSocket protocols are imitated, for clients that depend on them";
+        "websocket-compression", Kind::Switch, "false", "server.websockets.compression",
+            ["HASURA_GRAPHQL_CONNECTION_COMPRESSION"],
+            "Whether messages are compressed (permessage-deflate) for clients that offer it";
+        "websocket-compression-threshold", Kind::Number, "1024",
+            "server.websockets.compression_threshold", [],
+            "Messages shorter than this many bytes are not compressed";
+        "websocket-http2", Kind::Switch, "false", "server.websockets.http2", [],
+            "Whether WebSocket connections are accepted over HTTP/2 too (RFC 8441)";
     }
     Log {
         "log-format", Kind::Choice(&["text", "json"]), "text", "log.format", [],
@@ -245,6 +269,26 @@ settings! {
             "error, warn, info, debug or trace; also per part: info,artesian_live=debug";
     }
 }
+
+/// Settings that are read at the start only. All others change when they are read again.
+pub const NEEDS_RESTART: &[&str] = &[
+    "database-url",
+    "source-name",
+    "changes",
+    "connections",
+    "schema-interval",
+    "statement-timeout",
+    "live-queries-multiplexed-refetch-interval",
+    "live-queries-multiplexed-batch-size",
+    "live-queries-connections",
+    "plan-cache-size",
+    "listen",
+    "server-host",
+    "server-port",
+    "reload",
+    "reload-interval",
+    "log-format",
+];
 
 /// Environment variables of Hasura's that name something that is nothing here, or no loss.
 pub const QUIET: &[&str] = &[

@@ -14,9 +14,11 @@ use std::{
 };
 
 use artesian_engine::EngineConfig;
-use artesian_server::{Cors, CsrfRule, ServerConfig, StatusProfile, WebSocketConfig};
+use artesian_server::{
+    CompatProfile, Cors, CsrfRule, ServerConfig, StatusProfile, Subprotocol, WebSocketConfig,
+};
 
-pub use resolve::{Environment, Flags, Origin, Raw, Resolver, SettingsError};
+pub use resolve::{Environment, Flags, Origin, Raw, Resolver, SettingsError, Values};
 
 use crate::redact::{DatabaseUrl, Redactor};
 
@@ -48,12 +50,25 @@ pub struct SourceSettings {
     pub changes: Changes,
     /// PostgreSQL: the most connections.
     pub connections: usize,
+    /// PostgreSQL: how often to look whether the schema has changed.
+    pub schema_interval: Option<Duration>,
     /// How long to try to reach it at start-up.
     pub connect_timeout: Duration,
     /// How long a statement may run.
     pub statement_timeout: Option<Duration>,
     /// Numbers beyond JavaScript's as strings.
     pub stringify_numeric_types: bool,
+}
+
+/// When settings are read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReloadSettings {
+    /// After SIGHUP.
+    pub by_signal: bool,
+    /// When a file has changed.
+    pub by_change: bool,
+    /// How often to look for that.
+    pub interval: Duration,
 }
 
 /// How logs are written.
@@ -80,6 +95,10 @@ pub struct Settings {
     pub server: ServerConfig,
     /// Logs.
     pub log: LogSettings,
+    /// When all this is read again.
+    pub reload: ReloadSettings,
+    /// What all this is made of.
+    pub values: Values,
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
     /// What is doubtful, one line each.
@@ -124,6 +143,8 @@ impl Settings {
             listen: listen(from)?,
             server: server(from)?,
             log: LogSettings { json: from.word("log-format")? == "json", level: log_level(from)? },
+            reload: reload(from)?,
+            values: from.values(),
             config_file: None,
             warnings: from.environment_warnings(),
         };
@@ -181,9 +202,19 @@ fn source(from: &Resolver) -> Result<SourceSettings, SettingsError> {
             _ => Changes::Auto,
         },
         connections: from.positive("connections")?,
+        schema_interval: Some(from.time("schema-interval")?).filter(|time| !time.is_zero()),
         connect_timeout: from.time("database-connect-timeout")?,
         statement_timeout: (!timeout.is_zero()).then_some(timeout),
         stringify_numeric_types: from.switch("stringify-numeric-types")?,
+    })
+}
+
+fn reload(from: &Resolver) -> Result<ReloadSettings, SettingsError> {
+    let when = from.word("reload")?;
+    Ok(ReloadSettings {
+        by_signal: when != "off",
+        by_change: when == "auto",
+        interval: from.positive_time("reload-interval")?,
     })
 }
 
@@ -259,6 +290,8 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
     } else {
         Cors::List(origins)
     };
+    let compat = from.choices("websocket-compat")?;
+    let compat: Vec<_> = compat.iter().filter_map(|name| CompatProfile::from_name(name)).collect();
     Ok(ServerConfig {
         admin_secrets,
         status_profile: match from.word("status-profile")?.as_str() {
@@ -277,6 +310,7 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
         request_timeout: from.positive_time("request-timeout")?,
         write_timeout: from.positive_time("write-timeout")?,
         sse_heartbeat: from.positive_time("sse-heartbeat")?,
+        multipart_heartbeat: from.positive_time("multipart-heartbeat")?,
         websocket: WebSocketConfig {
             enabled: from.switch("enable-websockets")?,
             init_timeout: from.positive_time("websocket-connection-init-timeout")?,
@@ -287,11 +321,30 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
             max_queue_bytes: from.positive("websocket-max-queue-bytes")?,
             write_timeout: from.positive_time("websocket-write-timeout")?,
             close_timeout: from.positive_time("websocket-close-timeout")?,
+            default_subprotocol: default_subprotocol(from, &compat)?,
+            compat,
+            compression: from.switch("websocket-compression")?,
+            compression_threshold: from.number("websocket-compression-threshold")?,
+            http2: from.switch("websocket-http2")?,
         },
         console: from.switch("enable-console")?,
         shutdown_window: from.time("shutdown-window")?,
         shutdown_grace: from.time("shutdown-grace")?,
     })
+}
+
+/// Hasura speaks the legacy protocol with whoever offers none.
+fn default_subprotocol(
+    from: &Resolver,
+    compat: &[CompatProfile],
+) -> Result<Option<Subprotocol>, SettingsError> {
+    const NAME: &str = "websocket-default-subprotocol";
+    let is_default = from.raw(NAME).is_none_or(|raw| raw.origin == Origin::Default);
+    if is_default && compat.contains(&CompatProfile::Hasura) {
+        return Ok(Some(Subprotocol::Legacy));
+    }
+    let name = from.word(NAME)?;
+    Ok(Subprotocol::PREFERENCE.into_iter().find(|protocol| protocol.as_str() == name))
 }
 
 #[cfg(test)]

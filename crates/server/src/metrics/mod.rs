@@ -1,7 +1,9 @@
 //! What `/metrics` shows. Every name begins with `artesian_` and has a row in `docs/operations.md`.
 
+mod compression;
 mod live;
 mod operation;
+mod reload;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -16,8 +18,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub(crate) use compression::CompressionMetrics;
 pub use live::{LiveMetrics, LiveStats};
 pub(crate) use operation::{OperationMetrics, Outcome};
+use reload::ReloadMetrics;
 
 /// How a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +30,8 @@ pub(crate) enum Transport {
     Http,
     /// Server-sent events.
     Sse,
+    /// Multipart subscriptions.
+    Multipart,
     /// WebSocket with `graphql-transport-ws`.
     ModernWs,
     /// WebSocket with the legacy `graphql-ws`.
@@ -40,6 +46,7 @@ impl Transport {
         match self {
             Self::Http => "http",
             Self::Sse => "sse",
+            Self::Multipart => "multipart",
             Self::ModernWs => "graphql-transport-ws",
             Self::LegacyWs => "graphql-ws",
             Self::OtherWs => "websocket",
@@ -82,6 +89,8 @@ type Histograms = Family<OperationLabels, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     registry: Mutex<Registry>,
     live: Arc<LiveMetrics>,
+    compression: CompressionMetrics,
+    reload: ReloadMetrics,
     connections: Family<TransportLabel, Gauge>,
     opened: Family<TransportLabel, Counter>,
     closed: Family<CloseLabels, Counter>,
@@ -100,9 +109,13 @@ impl Metrics {
     pub fn new(version: &str) -> Self {
         let mut registry = Registry::with_prefix("artesian");
         let live = Arc::new(LiveMetrics::new(&mut registry));
+        let compression = CompressionMetrics::new(&mut registry);
+        let reload = ReloadMetrics::new(&mut registry);
         let seconds = || Histogram::new(SECONDS);
         let metrics = Self {
             live,
+            compression,
+            reload,
             connections: Family::default(),
             opened: Family::default(),
             closed: Family::default(),
@@ -176,6 +189,11 @@ impl Metrics {
         self.live.clone()
     }
 
+    /// Configuration and metadata were read again, and are in force or were refused.
+    pub fn reloaded(&self, is_good: bool) {
+        self.reload.done(is_good);
+    }
+
     /// Adds metrics of another part of the program. Their names get the prefix `artesian_`.
     pub fn register_collector(&self, collector: Box<dyn Collector>) {
         self.registry.lock().register_collector(collector);
@@ -189,6 +207,10 @@ impl Metrics {
             tracing::warn!("a collector of metrics failed");
         }
         out
+    }
+
+    pub(crate) fn compression(&self) -> CompressionMetrics {
+        self.compression.clone()
     }
 
     pub(crate) fn queue_bytes(&self) -> Gauge {
@@ -214,7 +236,7 @@ impl ConnectionMetrics {
         metrics.connections.get_or_create(&label).inc();
         metrics.opened.get_or_create(&label).inc();
         let code = match transport {
-            Transport::Http | Transport::Sse => 0,
+            Transport::Http | Transport::Sse | Transport::Multipart => 0,
             _ => 1006,
         };
         Self { metrics, transport, code }

@@ -140,7 +140,7 @@ async fn media_types_and_methods() {
         let reply = server.send(post("identity", &[("content-encoding", coding)])).await;
         assert_eq!(reply.status.as_u16(), status, "{coding}");
     }
-    for accept in ["image/png", "text/html", "multipart/mixed;subscriptionSpec=1.0"] {
+    for accept in ["image/png", "text/html", "multipart/mixed"] {
         let reply = server.send(post("identity", &[("accept", accept)])).await;
         assert_eq!((reply.status.as_u16(), reply.error_code()), (406, "invalid-headers".into()));
     }

@@ -2,11 +2,16 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backpressure;
+mod compat;
+mod compression;
 mod console;
 mod cors;
 mod http;
+mod http2;
 mod identity;
 mod metrics;
+mod multipart;
+mod reload;
 mod shutdown;
 mod sse;
 mod support;
