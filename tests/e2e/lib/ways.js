@@ -3,7 +3,7 @@
 // A transport is one function here: it takes a server, a request body, and `headers` (of the request,
 // or of the upgrade) or `init` (the payload of `connection_init`, where there is one), and resolves to
 // the first answer as `{data, errors}`. Its property `streams` tells whether subscriptions run over
-// it, `connects` whether credentials are checked when it connects, before there is a request: then a
+// it, `inUrl` that the request travels in the URL, `connects` whether credentials are checked when it connects, before there is a request: then a
 // refusal is `{refusal}`, as `Socket.open` tells it.
 
 import { openEvents } from './events.js';
@@ -35,7 +35,7 @@ const overSocket = (protocol) => async (server, body, options) => {
 export function parameters({ query, variables, operationName }) {
   const all = new URLSearchParams({ query });
   if (variables !== undefined) all.set('variables', JSON.stringify(variables));
-  if (operationName !== undefined) all.set('operationName', operationName);
+  if (operationName != null) all.set('operationName', operationName);
   return all;
 }
 
@@ -58,7 +58,7 @@ const overParts = (method) => async (server, body, { headers } = {}) => {
   return payload ?? { data: null, errors };
 };
 
-const way = (ask, traits) => Object.assign(ask, { streams: false, connects: false }, traits);
+const way = (ask, traits) => Object.assign(ask, { streams: false, inUrl: false, connects: false }, traits);
 
 /** `{data, errors}` of an operation, by transport. */
 export const WAYS = {
@@ -73,11 +73,11 @@ export const WAYS = {
   GET: way(async (server, body, { headers } = {}) => {
     const response = await fetch(`${server.http}?${parameters(body)}`, { headers });
     return { ...(await response.json()), status: response.status };
-  }),
+  }, { inUrl: true }),
   'event stream': way(overEvents('POST'), { streams: true }),
-  'event stream, GET': way(overEvents('GET'), { streams: true }),
+  'event stream, GET': way(overEvents('GET'), { streams: true, inUrl: true }),
   multipart: way(overParts('POST'), { streams: true }),
-  'multipart, GET': way(overParts('GET'), { streams: true }),
+  'multipart, GET': way(overParts('GET'), { streams: true, inUrl: true }),
   [MODERN]: way(overSocket(MODERN), { streams: true, connects: true }),
   [LEGACY]: way(overSocket(LEGACY), { streams: true, connects: true }),
 };
@@ -85,3 +85,6 @@ export const WAYS = {
 /** The names of all transports, or of those over which subscriptions run. */
 export const EVERY = Object.keys(WAYS);
 export const STREAMING = EVERY.filter((name) => WAYS[name].streams);
+
+/** Those that can carry a request of this length: a URL is a head, whose limit is 64 KiB. */
+export const carriers = (body) => EVERY.filter((name) => !WAYS[name].inUrl || String(parameters(body)).length < 60_000);
