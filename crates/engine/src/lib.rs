@@ -10,7 +10,7 @@ pub mod request;
 pub mod response;
 pub mod source;
 
-pub use identity::Identity;
+pub use identity::{Identity, SessionVariables};
 pub use operation::{Engine, EngineConfig, Operation};
 pub use request::{Allow, OperationKind, Request};
 pub use response::{ErrorCode, ErrorExtensions, GraphQLError, Payload};
