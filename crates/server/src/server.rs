@@ -25,7 +25,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     ConfigError, Metrics, ServerConfig, Service,
-    http::{self, cors::CorsRules},
+    http::{
+        self,
+        channel::{Channels, Limits},
+        cors::CorsRules,
+    },
     identity::Authenticator,
     io::Guarded,
     metrics::{ConnectionMetrics, Transport},
@@ -44,6 +48,8 @@ pub(crate) struct State {
     pub auth: Authenticator,
     pub cors: CorsRules,
     pub metrics: Arc<Metrics>,
+    /// Event streams in single connection mode.
+    pub channels: Channels,
     /// Cancelled when the server is to stop.
     pub draining: CancellationToken,
     /// The same as a flag, to be looked at often.
@@ -114,6 +120,11 @@ impl Server {
             auth: Authenticator::new(&config.admin_secrets)?,
             cors: CorsRules::new(&config.cors)?,
             session_config: Arc::new(session_config),
+            channels: Channels::new(Limits {
+                total: config.sse_max_reservations,
+                per_identity: config.sse_max_reservations_per_identity,
+                timeout: config.sse_reservation_timeout,
+            }),
             service,
             config,
             metrics,

@@ -1,7 +1,7 @@
 //! GraphQL over WebSocket: the upgrade, and one task for each connection.
 
 mod connection;
-mod operations;
+pub(crate) mod operations;
 mod outgoing;
 
 use std::sync::Arc;

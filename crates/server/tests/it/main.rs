@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backpressure;
+mod batch;
 mod console;
 mod cors;
 mod http;
@@ -10,6 +11,7 @@ mod metrics;
 mod multipart;
 mod shutdown;
 mod sse;
+mod sse_single;
 mod support;
 mod websocket;
 mod websocket_frames;
