@@ -264,7 +264,7 @@ impl<B: Backend> Plan for DatabasePlan<B> {
         if let Some(Update::Error(error @ BackendError::Rejected { .. })) = &first {
             return Err(backend_error(error));
         }
-        Ok(Box::new(Stream { subscription, first, told: None }))
+        Ok(Box::new(Stream { subscription, first: first.map(Box::new), told: None }))
     }
 
     fn explain(&self, inputs: &Inputs) -> Explanation {
@@ -287,12 +287,12 @@ impl<B: Backend> Plan for DatabasePlan<B> {
     }
 }
 
-/// A live query's results.
+/// A live query's results. There may be very many of these, so what is seldom there is boxed.
 struct Stream {
     subscription: Subscription<BackendError>,
-    first: Option<Update<BackendError>>,
+    first: Option<Box<Update<BackendError>>>,
     /// The error that was told last, until a result is told.
-    told: Option<GraphQLError>,
+    told: Option<Box<GraphQLError>>,
 }
 
 #[async_trait]
@@ -300,7 +300,7 @@ impl ResultStream for Stream {
     async fn next(&mut self) -> Option<Event> {
         loop {
             let update = match self.first.take() {
-                Some(first) => first,
+                Some(first) => *first,
                 None => self.subscription.next().await?,
             };
             let error = match update {
@@ -316,7 +316,7 @@ impl ResultStream for Stream {
                 told.message == error.message && told.extensions.code == error.extensions.code
             });
             if !known {
-                self.told = Some(error.clone());
+                self.told = Some(Box::new(error.clone()));
                 return Some(Event::Error(error));
             }
         }

@@ -29,7 +29,7 @@ impl Source for Parts {
             return Poll::Ready(None);
         }
         Poll::Ready(Some(match ready!(self.items.poll_next_unpin(cx)) {
-            Some(Item::Result(payload)) => self.encoder.next(payload.bytes),
+            Some(Item::Result(payload) | Item::Single(payload)) => self.encoder.next(payload.bytes),
             Some(Item::Refused(errors)) => {
                 self.encoder.next_errors(GraphQLError::array_json(&errors))
             }

@@ -40,7 +40,7 @@ impl Source for Events {
             Progress::Over => return Poll::Ready(None),
         }
         Poll::Ready(Some(match ready!(self.items.poll_next_unpin(cx)) {
-            Some(Item::Result(payload)) => sse::next(payload.bytes),
+            Some(Item::Result(payload) | Item::Single(payload)) => sse::next(payload.bytes),
             Some(Item::Refused(errors) | Item::Ended(errors)) => {
                 sse::next_errors(GraphQLError::array_json(&errors))
             }

@@ -1,5 +1,6 @@
 //! What `/metrics` shows. Every name begins with `artesian_` and has a row in `docs/operations.md`.
 
+mod compression;
 mod live;
 mod operation;
 
@@ -16,6 +17,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub(crate) use compression::CompressionMetrics;
 pub use live::{LiveMetrics, LiveStats};
 pub(crate) use operation::{OperationMetrics, Outcome};
 
@@ -103,6 +105,7 @@ type Histograms = Family<OperationLabels, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     registry: Mutex<Registry>,
     live: Arc<LiveMetrics>,
+    compression: CompressionMetrics,
     connections: Family<TransportLabel, Gauge>,
     opened: Family<TransportLabel, Counter>,
     closed: Family<CloseLabels, Counter>,
@@ -124,9 +127,11 @@ impl Metrics {
     pub fn new(version: &str) -> Self {
         let mut registry = Registry::with_prefix("artesian");
         let live = Arc::new(LiveMetrics::new(&mut registry));
+        let compression = CompressionMetrics::new(&mut registry);
         let seconds = || Histogram::new(SECONDS);
         let metrics = Self {
             live,
+            compression,
             connections: Family::default(),
             opened: Family::default(),
             closed: Family::default(),
@@ -231,6 +236,10 @@ impl Metrics {
             tracing::warn!("a collector of metrics failed");
         }
         out
+    }
+
+    pub(crate) fn compression(&self) -> CompressionMetrics {
+        self.compression.clone()
     }
 
     pub(crate) fn queue_bytes(&self) -> Gauge {

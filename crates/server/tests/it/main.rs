@@ -3,6 +3,8 @@
 
 mod backpressure;
 mod batch;
+mod compat;
+mod compression;
 mod console;
 mod cors;
 mod http;

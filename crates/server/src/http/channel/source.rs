@@ -32,7 +32,9 @@ impl Source for ChannelSource {
         }
         let (id, item) = ready!(self.channel.poll(cx));
         Poll::Ready(Some(match item {
-            Some(Item::Result(payload)) => sse::next_for(&id, payload.bytes),
+            Some(Item::Result(payload) | Item::Single(payload)) => {
+                sse::next_for(&id, payload.bytes)
+            }
             Some(Item::Refused(errors) | Item::Ended(errors)) => {
                 sse::next_for(&id, error_result(&errors))
             }
