@@ -3,6 +3,7 @@
 
 mod backpressure;
 mod batch;
+mod byte_rules;
 mod compat;
 mod compression;
 mod console;
