@@ -77,8 +77,7 @@ async fn types_and_statuses() {
 #[tokio::test]
 async fn queries_run_at_the_same_time_and_mutations_in_their_place() {
     let server = server(10).await;
-    // The stand-in's mutations do not hang, but they do not start before what stands before them.
-    let queries = ["hang a", "hang b", "mutation", "hang c"];
+    let queries = ["hang a", "hang b", "mutation m", "hang c"];
     let batch = post(&server, &queries, &[]);
     let watch = async {
         server.fake.happened("run a").await;
@@ -86,13 +85,18 @@ async fn queries_run_at_the_same_time_and_mutations_in_their_place() {
         // Out of order: the results are in order all the same.
         server.fake.release("b");
         server.fake.happened("drop b").await;
-        assert_eq!(server.fake.count("run c"), 0);
         server.fake.release("a");
+        server.fake.happened("run m").await;
+        assert_eq!(server.fake.log().last().map(String::as_str), Some("run m"));
+        // Another request goes its whole way while nothing else of the batch begins.
+        server.post("raw x").await;
+        assert_eq!(server.fake.count("run c"), 0);
+        server.fake.release("m");
         server.fake.happened("run c").await;
         server.fake.release("c");
     };
     let (reply, ()) = tokio::join!(batch, watch);
-    let expected = json!([{"data": "a"}, {"data": "b"}, {"data": true}, {"data": "c"}]);
+    let expected = json!([{"data": "a"}, {"data": "b"}, {"data": "m"}, {"data": "c"}]);
     assert_eq!(reply.json(), expected);
 }
 
