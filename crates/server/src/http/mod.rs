@@ -1,4 +1,4 @@
-//! HTTP: routes, and GraphQL over POST, GET and event streams.
+//! HTTP: routes, and GraphQL over POST, GET, event streams and multipart.
 
 mod batch;
 pub(crate) mod body;
