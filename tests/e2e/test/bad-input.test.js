@@ -8,7 +8,9 @@ import { raw } from '../lib/raw.js';
 import { LEGACY, MODERN, PROTOCOLS, Socket } from '../lib/sockets.js';
 import { overDatabases } from '../lib/suite.js';
 import { until } from '../lib/wait.js';
-import { WAYS } from '../lib/ways.js';
+import { WAYS as TRANSPORTS, batch } from '../lib/ways.js';
+
+const WAYS = { ...TRANSPORTS, batch };
 
 const nested = (levels) => {
   let inner = '{ id }';
@@ -121,7 +123,7 @@ const CASES = [
     'validation-failed',
     '$',
     /one top level field/,
-    ['event stream', 'multipart', MODERN, LEGACY],
+    ['event stream', 'single connection', 'multipart', MODERN, LEGACY],
   ],
   [
     'a subscription where nothing can stream',
@@ -129,7 +131,7 @@ const CASES = [
     'not-supported',
     '$',
     /WebSocket/,
-    ['POST', 'GET'],
+    ['POST', 'GET', 'batch'],
   ],
 ];
 
@@ -346,4 +348,4 @@ overDatabases('bad input', (world) => {
     const { __schema } = await world.server.data('{ __schema { types { name } } }');
     assert.ok(!__schema.types.some(({ name }) => name.startsWith('loyalty')));
   });
-});
+}, { args: ['--max-batch-size', '2'] });

@@ -2,7 +2,7 @@
 
 mod compression;
 mod connection;
-mod operations;
+pub(crate) mod operations;
 mod outgoing;
 mod socket;
 

@@ -7,6 +7,7 @@
 //! | `raw TOPIC` | gives the topic's bytes as they are |
 //! | `hang NAME` | waits for `release(NAME)` |
 //! | `mutation` | changes nothing |
+//! | `mutation NAME` | the same, but waits like `hang NAME` |
 //! | `invalid`, `syntax`, `forbidden` | is refused |
 //! | `failing` | runs and fails |
 //! | `live TOPIC` | follows a topic |
@@ -193,7 +194,7 @@ impl Prepared for Scripted {
                 "operationName": self.request.operation_name,
             })),
             "raw" => Payload::data(self.inner.topic(&self.argument).borrow().clone()),
-            "hang" => {
+            "hang" | "mutation" if !self.argument.is_empty() => {
                 let _guard = Guard(self.inner.clone(), self.argument.clone());
                 self.inner.note(format!("run {}", self.argument));
                 let mut released = self.inner.released.subscribe();
