@@ -7,7 +7,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use artesian_engine::{
-    Explanation, GraphQLError, Identity, Inputs, Payload, Plan, ResultStream, Source, Variables,
+    Event, Explanation, GraphQLError, Identity, Inputs, Payload, Plan, ResultStream, Source,
+    Variables,
 };
 use artesian_graphql::{bind::BoundOperation, schema::Schema};
 use artesian_live::{LiveEngine, Observer, Subscription, Update};
@@ -263,7 +264,7 @@ impl<B: Backend> Plan for DatabasePlan<B> {
         if let Some(Update::Error(error @ BackendError::Rejected { .. })) = &first {
             return Err(backend_error(error));
         }
-        Ok(Box::new(Stream { subscription, first, told: None }))
+        Ok(Box::new(Stream { subscription, first: first.map(Box::new), told: None }))
     }
 
     fn explain(&self, inputs: &Inputs) -> Explanation {
@@ -286,26 +287,26 @@ impl<B: Backend> Plan for DatabasePlan<B> {
     }
 }
 
-/// A live query's results.
+/// A live query's results. There may be very many of these, so what is seldom there is boxed.
 struct Stream {
     subscription: Subscription<BackendError>,
-    first: Option<Update<BackendError>>,
+    first: Option<Box<Update<BackendError>>>,
     /// The error that was told last, until a result is told.
-    told: Option<GraphQLError>,
+    told: Option<Box<GraphQLError>>,
 }
 
 #[async_trait]
 impl ResultStream for Stream {
-    async fn next(&mut self) -> Option<Result<Payload, GraphQLError>> {
+    async fn next(&mut self) -> Option<Event> {
         loop {
             let update = match self.first.take() {
-                Some(first) => first,
+                Some(first) => *first,
                 None => self.subscription.next().await?,
             };
             let error = match update {
                 Update::Data(snapshot) => {
                     self.told = None;
-                    return Some(Ok(Payload::data(snapshot.bytes)));
+                    return Some(Event::Result(Payload::data(snapshot.bytes)));
                 }
                 Update::Error(error) => backend_error(&error),
             };
@@ -315,8 +316,8 @@ impl ResultStream for Stream {
                 told.message == error.message && told.extensions.code == error.extensions.code
             });
             if !known {
-                self.told = Some(error.clone());
-                return Some(Err(error));
+                self.told = Some(Box::new(error.clone()));
+                return Some(Event::Error(error));
             }
         }
     }

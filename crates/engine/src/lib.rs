@@ -14,4 +14,4 @@ pub use identity::Identity;
 pub use operation::{Engine, EngineConfig, Operation};
 pub use request::{Allow, OperationKind, Request};
 pub use response::{ErrorCode, ErrorExtensions, GraphQLError, Payload};
-pub use source::{Explanation, Inputs, Plan, ResultStream, Source, Variables};
+pub use source::{Event, Explanation, Inputs, Plan, ResultStream, Source, Variables};

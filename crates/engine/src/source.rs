@@ -47,9 +47,26 @@ pub trait Plan: Send + Sync + 'static {
 /// The results of a live operation. Dropping it ends the operation everywhere.
 #[async_trait]
 pub trait ResultStream: Send + 'static {
-    /// The next result; `None` when the operation is over. Cancel-safe. A slow reader gets the
-    /// latest only.
-    async fn next(&mut self) -> Option<Result<Payload, GraphQLError>>;
+    /// What comes next; `None` when the operation has completed. Cancel-safe.
+    async fn next(&mut self) -> Option<Event>;
+
+    /// Whether a slow reader misses nothing that matters: each result replaces those before it, and
+    /// the stream gives only the latest. Otherwise every result counts, and a reader that falls too
+    /// far behind must be told that it did.
+    fn conflates(&self) -> bool {
+        true
+    }
+}
+
+/// What a live operation says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A result.
+    Result(Payload),
+    /// An error in place of a result; the operation goes on, and better results may follow.
+    Error(GraphQLError),
+    /// The operation was ended, and not by its own completion. The last event.
+    Ended(Vec<GraphQLError>),
 }
 
 /// How an operation is answered.

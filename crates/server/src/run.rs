@@ -1,6 +1,8 @@
 //! Running a prepared operation, the same way for every transport.
 
-use artesian_engine::{ErrorCode, GraphQLError, OperationKind, Payload, Request, ResultStream};
+use artesian_engine::{
+    ErrorCode, Event, GraphQLError, OperationKind, Payload, Request, ResultStream,
+};
 use artesian_protocol::GraphQLRequest;
 use futures_util::{
     StreamExt,
@@ -16,8 +18,12 @@ use crate::{
 pub(crate) enum Item {
     /// A result.
     Result(Payload),
+    /// The only result of an operation that is no stream.
+    Single(Payload),
     /// It could not start: these errors instead of a completion.
     Refused(Vec<GraphQLError>),
+    /// It ran and was ended: these errors instead of a completion.
+    Ended(Vec<GraphQLError>),
 }
 
 /// The engine's request.
@@ -59,7 +65,7 @@ pub(crate) fn results(
     metrics: OperationMetrics,
 ) -> BoxStream<'static, Item> {
     if !operation.is_stream() {
-        return stream::once(async move { Item::Result(once(&*operation, metrics).await) }).boxed();
+        return stream::once(async move { Item::Single(once(&*operation, metrics).await) }).boxed();
     }
     stream::unfold(Some((State::Start(operation), metrics, Outcome::Ok)), step).boxed()
 }
@@ -84,16 +90,26 @@ async fn step(progress: Progress) -> Option<(Item, Progress)> {
             metrics.end(last);
             return None;
         }
-        Some(Ok(payload)) => {
+        Some(Event::Result(payload)) => {
             let outcome = if payload.is_error { Outcome::Error } else { Outcome::Ok };
             (payload, outcome)
         }
         // An error of a live operation is a result like any other: better ones may follow.
-        Some(Err(mut error)) => {
+        Some(Event::Error(mut error)) => {
             log_failure(kind, &code_name(error.extensions.code));
             // Details are for answers over plain HTTP only, as with Hasura.
             error.extensions.internal = None;
             (Payload::execution_error(&[error]), Outcome::Error)
+        }
+        Some(Event::Ended(mut errors)) => {
+            for error in &mut errors {
+                error.extensions.internal = None;
+            }
+            if let Some(error) = errors.first() {
+                log_failure(kind, &code_name(error.extensions.code));
+            }
+            metrics.end(Outcome::Error);
+            return Some((Item::Ended(errors), None));
         }
     };
     metrics.pushed(payload.bytes.len());

@@ -9,7 +9,7 @@ use std::{
 };
 
 use artesian_database::{Backend, Database, DatabaseConfig};
-use artesian_engine::{Allow, Engine, EngineConfig, Identity, Operation, Request, Source};
+use artesian_engine::{Allow, Engine, EngineConfig, Event, Identity, Operation, Request, Source};
 use artesian_live::NoObserver;
 use artesian_oracle::{
     query::Query,
@@ -93,8 +93,9 @@ impl Scene {
         let last = Arc::new(Mutex::new(None));
         let (seen, news) = (Arc::clone(&last), Arc::clone(&self.news));
         let task = tokio::spawn(async move {
-            while let Some(result) = stream.next().await {
-                let bytes = result.unwrap().bytes.to_vec();
+            while let Some(event) = stream.next().await {
+                let Event::Result(payload) = event else { panic!("{event:?}") };
+                let bytes = payload.bytes.to_vec();
                 let before = seen.lock().unwrap().replace(bytes.clone());
                 assert_ne!(before.as_ref(), Some(&bytes), "told the same result twice");
                 news.notify_waiters();

@@ -1,6 +1,6 @@
 //! The results of an operation, whatever brings them.
 
-use artesian_engine::{GraphQLError, Payload, ResultStream};
+use artesian_engine::{Event, Payload, ResultStream};
 use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
@@ -28,12 +28,13 @@ impl Update {
     }
 }
 
-impl From<Result<Payload, GraphQLError>> for Update {
-    fn from(result: Result<Payload, GraphQLError>) -> Self {
-        match result {
-            Ok(payload) => Self::new(payload.bytes),
-            Err(error) => Self::new(Payload::request_error(&[error]).bytes),
-        }
+impl From<Event> for Update {
+    fn from(event: Event) -> Self {
+        Self::new(match event {
+            Event::Result(payload) => payload.bytes,
+            Event::Error(error) => Payload::request_error(&[error]).bytes,
+            Event::Ended(errors) => Payload::request_error(&errors).bytes,
+        })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Compat;
+
 /// Limits and intervals of a session. Share one among sessions with an `Arc`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionConfig {
@@ -22,6 +24,8 @@ pub struct SessionConfig {
     /// used: clients drop a connection without `ka` after 30 s once they have seen the first.
     /// `None`: never.
     pub keep_alive_interval: Option<Duration>,
+    /// Deviations from the protocols. Default: none.
+    pub compat: Compat,
 }
 
 impl Default for SessionConfig {
@@ -34,6 +38,7 @@ impl Default for SessionConfig {
             ping_interval: Some(Duration::from_secs(15)),
             pong_deadline: Duration::from_secs(30),
             keep_alive_interval: Some(Duration::from_secs(15)),
+            compat: Compat::default(),
         }
     }
 }

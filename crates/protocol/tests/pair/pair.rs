@@ -404,7 +404,9 @@ impl Pair {
         let errors = Bytes::from(format!(r#"[{{"message":"error of {tag}"}}]"#));
         let (done, end) = match answer {
             Answer::Next => (self.server.operation_next(key, result), None),
-            Answer::Result => (self.server.operation_result(key, result), Some(End::Complete)),
+            Answer::Result => {
+                (self.server.operation_result(key, result, false), Some(End::Complete))
+            }
             Answer::Complete => (self.server.operation_complete(key), Some(End::Complete)),
             Answer::Error => (self.server.operation_error(key, errors), Some(End::Error)),
             Answer::Failed => (self.server.operation_failed(key, errors), Some(End::Failed)),

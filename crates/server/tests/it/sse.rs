@@ -115,6 +115,13 @@ async fn errors_are_inside_the_stream() {
     assert!(error.starts_with("event: next\ndata: {\"data\":null,\"errors\":[{"), "{error}");
     assert!(!error.contains("internal"));
     events.expect(&["event: next\ndata: {\"data\":2}", COMPLETE]).await;
+    // One that is ended says why, and completes.
+    let mut events = Events::open(&server, post("evicted", &ACCEPT)).await;
+    events.expect(&["event: next\ndata: {\"data\":1}"]).await;
+    let error = events.next().await.unwrap();
+    assert!(error.starts_with("event: next\ndata: {\"errors\":[{\"message\":\"no such field\""));
+    assert!(!error.contains("internal"));
+    events.expect(&[COMPLETE]).await;
 }
 
 #[tokio::test]

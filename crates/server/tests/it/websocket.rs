@@ -107,6 +107,14 @@ async fn errors_end_operations_and_not_sockets() {
         assert_eq!(error["errors"][0]["extensions"], json!({"path": "$", "code": "unexpected"}));
         assert_eq!(socket.result("1").await, json!({"data": 2}));
         socket.completed("1").await;
+
+        socket.subscribe("2", "evicted").await;
+        assert_eq!(socket.result("2").await, json!({"data": 1}));
+        let error = socket.next().await;
+        let extensions = json!({"path": "$", "code": "validation-failed"});
+        let one = json!({"message": "no such field", "extensions": extensions});
+        let payload = if protocol == MODERN { json!([one]) } else { one };
+        assert_eq!(error, json!({"type": "error", "id": "2", "payload": payload}));
         socket.nothing_more().await;
     }
 }

@@ -25,7 +25,11 @@ impl Connection {
             match output {
                 Output::Send(message) => {
                     if self.close.may_send() {
-                        self.out.push(OutFrame::text(message), purpose);
+                        let frame = match self.deflate {
+                            Some(agreed) => self.state.compression.frame(agreed, message),
+                            None => OutFrame::text(message),
+                        };
+                        self.out.push(frame, purpose);
                     }
                 }
                 Output::WsPing => self.out.push(OutFrame::ping(Bytes::new()), purpose),
@@ -89,8 +93,18 @@ impl Connection {
                     session.operation_next(key, payload.bytes);
                     Purpose::Result
                 }
+                Some(Item::Single(payload)) => {
+                    session.operation_result(key, payload.bytes, payload.is_error);
+                    self.operations.remove(key);
+                    Purpose::Result
+                }
                 Some(Item::Refused(errors)) => {
                     session.operation_failed(key, GraphQLError::array_json(&errors));
+                    self.operations.remove(key);
+                    Purpose::Answer
+                }
+                Some(Item::Ended(errors)) => {
+                    session.operation_error(key, GraphQLError::array_json(&errors));
                     self.operations.remove(key);
                     Purpose::Answer
                 }

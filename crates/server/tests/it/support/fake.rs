@@ -13,11 +13,12 @@
 //! | `events N` | gives N results and ends |
 //! | `unstartable` | fails to start as a stream |
 //! | `flaky` | a result, an error, a result, the end |
+//! | `evicted` | a result, and then it is ended with an error |
 
 use std::collections::HashMap;
 
 use artesian_engine::{
-    Allow, ErrorCode, GraphQLError, Identity, OperationKind, Payload, Request, ResultStream,
+    Allow, ErrorCode, Event, GraphQLError, Identity, OperationKind, Payload, Request, ResultStream,
 };
 use artesian_server::{Prepared, Service};
 use async_trait::async_trait;
@@ -165,7 +166,7 @@ impl Prepared for Scripted {
     fn kind(&self) -> OperationKind {
         match self.command.as_str() {
             "mutation" => OperationKind::Mutation,
-            "live" | "events" | "unstartable" | "flaky" => OperationKind::Subscription,
+            "live" | "events" | "unstartable" | "flaky" | "evicted" => OperationKind::Subscription,
             _ => OperationKind::Query,
         }
     }
@@ -219,15 +220,26 @@ impl Prepared for Scripted {
             }
             "events" => Ok(Box::new(Script {
                 items: (1..=self.argument.parse().unwrap())
-                    .map(|n: u32| Ok(Payload::data(format!("{{\"data\":{n}}}").into())))
+                    .map(|n: u32| Event::Result(Payload::data(format!("{{\"data\":{n}}}").into())))
                     .collect(),
                 _guard: guard,
             })),
             "flaky" => {
                 let mut error = GraphQLError::new(ErrorCode::Unexpected, "database is gone");
                 error.extensions.internal = Some(Box::new(serde_json::json!("host db.internal")));
-                let good = |n: u32| Ok(Payload::data(format!("{{\"data\":{n}}}").into()));
-                Ok(Box::new(Script { items: vec![good(1), Err(error), good(2)], _guard: guard }))
+                let good =
+                    |n: u32| Event::Result(Payload::data(format!("{{\"data\":{n}}}").into()));
+                let items = vec![good(1), Event::Error(error), good(2)];
+                Ok(Box::new(Script { items, _guard: guard }))
+            }
+            "evicted" => {
+                let mut error = GraphQLError::new(ErrorCode::ValidationFailed, "no such field");
+                error.extensions.internal = Some(Box::new(serde_json::json!("host db.internal")));
+                let items = vec![
+                    Event::Result(Payload::data(Bytes::from_static(b"{\"data\":1}"))),
+                    Event::Ended(vec![error]),
+                ];
+                Ok(Box::new(Script { items, _guard: guard }))
             }
             _ => Err(vec![GraphQLError::new(ErrorCode::NotFound, "missing session variable")]),
         }
@@ -241,22 +253,22 @@ struct Live {
 
 #[async_trait]
 impl ResultStream for Live {
-    async fn next(&mut self) -> Option<Result<Payload, GraphQLError>> {
+    async fn next(&mut self) -> Option<Event> {
         self.state.changed().await.ok()?;
         let bytes = self.state.borrow_and_update().clone();
         self.guard.0.note(format!("take {}", self.guard.1));
-        Some(Ok(Payload::data(bytes)))
+        Some(Event::Result(Payload::data(bytes)))
     }
 }
 
 struct Script {
-    items: Vec<Result<Payload, GraphQLError>>,
+    items: Vec<Event>,
     _guard: Guard,
 }
 
 #[async_trait]
 impl ResultStream for Script {
-    async fn next(&mut self) -> Option<Result<Payload, GraphQLError>> {
+    async fn next(&mut self) -> Option<Event> {
         (!self.items.is_empty()).then(|| self.items.remove(0))
     }
 }
