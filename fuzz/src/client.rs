@@ -22,7 +22,8 @@ pub fn run(input: &[u8]) {
     let protocol = if legacy { Subprotocol::Legacy } else { Subprotocol::TransportWs };
     let mut config = ClientConfig { max_operations: 8, ..ClientConfig::default() };
     let settings = script::lines(input).skip(usize::from(legacy));
-    for (name, n) in settings.map_while(|line| line.setting()) {
+    for (name, value) in settings.map_while(|line| line.setting()) {
+        let n = value.parse().unwrap_or(0u64);
         match name {
             "max_operations" => config.max_operations = n.min(20) as usize,
             "queue" => config.max_waiting_bytes = n as usize,

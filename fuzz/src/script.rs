@@ -45,9 +45,9 @@ impl<'a> Line<'a> {
         (usize::from(name.wrapping_sub(b'A'))).checked_rem(count)
     }
 
-    /// A setting: `set NAME N`.
-    pub fn setting(&self) -> Option<(&'a str, u64)> {
-        let (name, value) = std::str::from_utf8(self.rest).ok()?.split_once(' ')?;
-        (self.word == "set").then_some((name, value.parse().ok()?))
+    /// A setting: `set NAME VALUE`.
+    pub fn setting(&self) -> Option<(&'a str, &'a str)> {
+        let setting = std::str::from_utf8(self.rest).ok()?.split_once(' ')?;
+        (self.word == "set").then_some(setting)
     }
 }
