@@ -4,11 +4,11 @@
 //! * They are those of a second decoder, which is naive and sees all bytes at once (not for
 //!   compressed messages).
 //! * Limits hold, text is UTF-8, close frames are what may be sent; errors and closes are final.
-//! * What our encoder makes of an event decodes to the same event.
+//! * What our encoder makes of an event, compressed or not, decodes to the same event.
 
 use artesian_protocol::Message;
 use artesian_protocol::ws::{
-    Decoder, DecoderConfig, Event, Opcode, OutFrame, Role, WsError, close_code_is_valid,
+    Decoder, DecoderConfig, Deflated, Event, Opcode, OutFrame, Role, WsError, close_code_is_valid,
 };
 use bytes::BytesMut;
 
@@ -32,6 +32,7 @@ pub fn run(input: &[u8]) {
     }
     for event in whole.0 {
         check(config, &event);
+        compressed_round_trip(&event, usize::from(*cuts));
         round_trip(event);
     }
 }
@@ -108,6 +109,24 @@ fn check(config: DecoderConfig, event: &Event) {
             assert!(close_code_is_valid(frame.code));
             assert!(frame.reason.len() <= artesian_protocol::ws::MAX_REASON);
         }
+    }
+}
+
+/// A message in three pieces, of which the middle one was compressed before.
+fn compressed_round_trip(event: &Event, cut: usize) {
+    let (opcode, bytes) = match event {
+        Event::Text(text) => (Opcode::Text, text),
+        Event::Binary(bytes) => (Opcode::Binary, bytes),
+        _ => return,
+    };
+    let begin = cut % (bytes.len() + 1);
+    let end = begin + cut * 7 % (bytes.len() - begin + 1);
+    let body = Message::new(bytes.slice(..begin), bytes.slice(begin..end), bytes.slice(end..));
+    for payload in [Deflated::new(&body.payload), Deflated::stored(&body.payload)] {
+        let frame = OutFrame::deflated(opcode, &body, &payload).to_bytes();
+        let config =
+            DecoderConfig { role: Role::Client, deflate: true, ..DecoderConfig::default() };
+        assert_eq!(decode(config, std::iter::once(&frame[..])), (vec![event.clone()], None));
     }
 }
 

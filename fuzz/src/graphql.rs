@@ -113,6 +113,11 @@ fn walk(schema: &Schema, field: &BoundField, depth: usize, count: &mut usize) {
     assert!(depth <= limits().max_depth);
     assert!(field.path.starts_with("$.selectionSet."), "{}", field.path);
     assert!(!field.key.is_empty());
+    let known = match schema.types.get(&field.parent).map(|ty| &ty.kind) {
+        Some(TypeKind::Object(fields)) => fields.contains_key(&field.name),
+        _ => false,
+    };
+    assert!(known || &*field.name == "__typename", "{} of {}", field.name, field.parent);
     let mut keys: Vec<&Name> = field.selection.iter().map(|field| &field.key).collect();
     keys.sort();
     keys.dedup();
