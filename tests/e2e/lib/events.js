@@ -2,14 +2,17 @@
 
 import { Inbox } from './wait.js';
 
-/** POSTs with `Accept: text/event-stream`. Resolves once the head of the response is there. */
-export async function openEvents(server, body, { headers = {}, query } = {}) {
+/**
+ * Asks with `Accept: text/event-stream`: by POST, or by GET if there are `parameters`. Resolves once
+ * the head of the response is there.
+ */
+export async function openEvents(server, body, { headers = {}, parameters } = {}) {
   const abort = new AbortController();
-  const url = query === undefined ? server.http : `${server.http}?query=${encodeURIComponent(query)}`;
-  const response = await fetch(url, {
-    method: query === undefined ? 'POST' : 'GET',
+  const text = typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
+  const response = await fetch(parameters ? `${server.http}?${parameters}` : server.http, {
+    method: parameters ? 'GET' : 'POST',
     headers: { accept: 'text/event-stream', 'content-type': 'application/json', ...headers },
-    body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
+    body: parameters ? undefined : text,
     signal: abort.signal,
     duplex: 'half',
   });

@@ -166,7 +166,10 @@ fn map(text: &str, parameter: Parameter) -> Result<Option<Map<String, Value>>, R
     }
     let malformed = |e: serde_json::Error| RequestError::ParameterJson(parameter, e.to_string());
     let raw: &RawValue = serde_json::from_str(text).map_err(malformed)?;
-    serde_json::from_str(raw.get()).map_err(|_| RequestError::WrongType(parameter))
+    serde_json::from_str(raw.get()).map_err(|error| {
+        // Nested too deeply, or half of a surrogate pair.
+        if error.is_data() { RequestError::WrongType(parameter) } else { malformed(error) }
+    })
 }
 
 /// `application/x-www-form-urlencoded` (WHATWG URL, section 5.1), but strict: a malformed escape
@@ -248,10 +251,13 @@ mod tests {
         for (text, error) in rows {
             assert_eq!(decode_get(text), Err(HttpError::Request(error)), "{text}");
         }
-        assert!(matches!(
-            decode_get("query=a&variables={"),
-            Err(HttpError::Request(RequestError::ParameterJson(Variables, _)))
-        ));
+        let deep = format!("query=a&variables={{%22a%22:{}1{}}}", "[".repeat(200), "]".repeat(200));
+        for text in ["query=a&variables={", "query=a&variables={%22a%22:%22\\ud800%22}", &deep] {
+            let error = decode_get(text);
+            let Err(HttpError::Request(RequestError::ParameterJson(Variables, _))) = error else {
+                panic!("{text}: {error:?}")
+            };
+        }
         assert!(decode_get("query=a&variables=null").unwrap().variables.is_none());
     }
 
