@@ -74,7 +74,8 @@ pub struct Engine {
 /// A prepared operation of one client.
 pub struct Operation {
     prepared: Arc<Prepared>,
-    variables: Variables,
+    /// The answer, if it comes from the schema alone.
+    introspection: Option<Payload>,
     inputs: Inputs,
     is_admin: bool,
     timeout: Duration,
@@ -131,13 +132,16 @@ impl Engine {
                 entry.insert(&variables, self.plan(&identity.role, &schema, bound)?)
             }
         };
-        let inputs = match &prepared.answer {
-            Answer::Plan(plan) => plan.bind(&variables, identity)?,
-            Answer::Introspection(_) => Inputs::default(),
+        let (inputs, introspection) = match &prepared.answer {
+            Answer::Plan(plan) => (plan.bind(&variables, identity)?, None),
+            Answer::Introspection(schema) => {
+                let answer = introspect(schema, &prepared.bound, &variables)?;
+                (Inputs::default(), Some(answer))
+            }
         };
         let operation = Operation {
             prepared,
-            variables,
+            introspection,
             inputs,
             is_admin: identity.is_admin(),
             timeout: self.config.execution_timeout,
@@ -236,7 +240,7 @@ impl Operation {
 
     /// Runs it once. Never fails: an error is a payload with `errors`.
     pub async fn execute(&self) -> Payload {
-        let Some(plan) = self.plan() else { return self.introspect() };
+        let Some(plan) = self.plan() else { return self.introspected() };
         let run = plan.execute(&self.inputs);
         let error = match tokio::time::timeout(self.timeout, run).await {
             Ok(Ok(payload)) => return payload,
@@ -271,7 +275,7 @@ impl Operation {
     pub async fn subscribe(&self) -> Result<Box<dyn ResultStream>, Vec<GraphQLError>> {
         match self.plan() {
             Some(plan) => plan.subscribe(&self.inputs).await.map_err(|e| vec![self.visible(e)]),
-            None => Ok(Box::new(Once(Some(self.introspect())))),
+            None => Ok(Box::new(Once(Some(self.introspected())))),
         }
     }
 
@@ -281,21 +285,29 @@ impl Operation {
     }
 
     /// The answer from the schema alone.
-    fn introspect(&self) -> Payload {
-        let Answer::Introspection(schema) = &self.prepared.answer else {
-            return Payload::data(Bytes::from_static(b"{\"data\":{}}"));
-        };
-        let mut data = Map::new();
-        for field in &self.prepared.bound.fields {
-            let value = if &*field.name == "__typename" {
-                Json::String(field.parent.to_string())
-            } else {
-                introspection::resolve(schema, field, &self.variables)
-            };
-            data.insert(field.key.to_string(), value);
-        }
-        Payload::data(format!("{{\"data\":{}}}", Json::Object(data)).into())
+    fn introspected(&self) -> Payload {
+        let nothing = || Payload::data(Bytes::from_static(b"{\"data\":{}}"));
+        self.introspection.clone().unwrap_or_else(nothing)
     }
+}
+
+/// The answer from the schema alone.
+fn introspect(
+    schema: &Schema,
+    operation: &BoundOperation,
+    variables: &Variables,
+) -> Result<Payload, GraphQLError> {
+    let budget = introspection::Budget::default();
+    let mut data = Map::new();
+    for field in &operation.fields {
+        let value = if &*field.name == "__typename" {
+            Json::String(field.parent.to_string())
+        } else {
+            introspection::resolve(schema, field, variables, &budget)?
+        };
+        data.insert(field.key.to_string(), value);
+    }
+    Ok(Payload::data(format!("{{\"data\":{}}}", Json::Object(data)).into()))
 }
 
 /// A stream of one result: the schema does not change under a running operation.

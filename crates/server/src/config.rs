@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use artesian_protocol::http::{CsrfRule, StatusProfile};
+use artesian_protocol::{
+    Subprotocol,
+    http::{CsrfRule, StatusProfile},
+    session::CompatProfile,
+};
 
 /// Which pages of other origins may call the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +43,15 @@ pub struct WebSocketConfig {
     pub write_timeout: Duration,
     /// How long the closing handshake may take before the connection is dropped.
     pub close_timeout: Duration,
+    /// What is spoken with clients that offer no subprotocol; `None` closes them with 4406. Such a
+    /// client is told no subprotocol either (RFC 6455, section 4.2.2: only what was offered).
+    pub default_subprotocol: Option<Subprotocol>,
+    /// Whose deviations from the protocols are imitated.
+    pub compat: Vec<CompatProfile>,
+    /// Whether `permessage-deflate` (RFC 7692) is agreed on with clients that offer it.
+    pub compression: bool,
+    /// Messages shorter than this many bytes are sent uncompressed.
+    pub compression_threshold: usize,
 }
 
 impl Default for WebSocketConfig {
@@ -53,6 +66,10 @@ impl Default for WebSocketConfig {
             max_queue_bytes: 4 << 20,
             write_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
+            default_subprotocol: None,
+            compat: Vec::new(),
+            compression: false,
+            compression_threshold: 1024,
         }
     }
 }
@@ -82,6 +99,8 @@ pub struct ServerConfig {
     pub write_timeout: Duration,
     /// How often an event stream without results sends a comment.
     pub sse_heartbeat: Duration,
+    /// How often a multipart response without results sends an empty part.
+    pub multipart_heartbeat: Duration,
     /// WebSocket connections.
     pub websocket: WebSocketConfig,
     /// Whether the console is served at `/`.
@@ -105,6 +124,7 @@ impl Default for ServerConfig {
             request_timeout: Duration::from_secs(90),
             write_timeout: Duration::from_secs(30),
             sse_heartbeat: Duration::from_secs(12),
+            multipart_heartbeat: Duration::from_secs(5),
             websocket: WebSocketConfig::default(),
             console: true,
             shutdown_window: Duration::from_secs(10),

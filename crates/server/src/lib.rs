@@ -28,7 +28,11 @@ mod server;
 mod service;
 mod ws;
 
-pub use artesian_protocol::http::{CsrfRule, StatusProfile};
+pub use artesian_protocol::{
+    Subprotocol,
+    http::{CsrfRule, StatusProfile},
+    session::CompatProfile,
+};
 
 pub use config::{ConfigError, Cors, ServerConfig, WebSocketConfig};
 pub use identity::{AuthError, Authenticator, Credentials};

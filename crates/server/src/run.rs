@@ -18,6 +18,8 @@ use crate::{
 pub(crate) enum Item {
     /// A result.
     Result(Payload),
+    /// The only result of an operation that is no stream.
+    Single(Payload),
     /// It could not start: these errors instead of a completion.
     Refused(Vec<GraphQLError>),
     /// It ran and was ended: these errors instead of a completion.
@@ -63,7 +65,7 @@ pub(crate) fn results(
     metrics: OperationMetrics,
 ) -> BoxStream<'static, Item> {
     if !operation.is_stream() {
-        return stream::once(async move { Item::Result(once(&*operation, metrics).await) }).boxed();
+        return stream::once(async move { Item::Single(once(&*operation, metrics).await) }).boxed();
     }
     stream::unfold(Some((State::Start(operation), metrics, Outcome::Ok)), step).boxed()
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use artesian_protocol::SessionConfig;
+use artesian_protocol::{SessionConfig, session::Compat};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -29,6 +29,7 @@ use crate::{
     identity::Authenticator,
     io::Guarded,
     metrics::{ConnectionMetrics, Transport},
+    ws::Compression,
 };
 
 /// Serves one listener.
@@ -43,6 +44,7 @@ pub(crate) struct State {
     pub session_config: Arc<SessionConfig>,
     pub auth: Authenticator,
     pub cors: CorsRules,
+    pub compression: Compression,
     pub metrics: Arc<Metrics>,
     /// Cancelled when the server is to stop.
     pub draining: CancellationToken,
@@ -108,11 +110,13 @@ impl Server {
             ping_interval: Some(ws.ping_interval),
             pong_deadline: ws.ping_timeout,
             keep_alive_interval: Some(ws.ping_interval),
+            compat: Compat::of(&ws.compat),
             ..SessionConfig::default()
         };
         let state = State {
             auth: Authenticator::new(&config.admin_secrets)?,
             cors: CorsRules::new(&config.cors)?,
+            compression: Compression::new(ws.compression_threshold, metrics.compression()),
             session_config: Arc::new(session_config),
             service,
             config,

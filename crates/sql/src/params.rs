@@ -72,7 +72,8 @@ impl Compiled {
         variables: &Variables,
         session: &Session,
     ) -> Result<Arc<[ParamValue]>, CompileError> {
-        self.bindings.iter().map(|b| self.value(b, variables, session)).collect()
+        let budget = introspection::Budget::default();
+        self.bindings.iter().map(|b| self.value(b, variables, session, &budget)).collect()
     }
 
     fn value(
@@ -80,6 +81,7 @@ impl Compiled {
         binding: &Binding,
         variables: &Variables,
         session: &Session,
+        budget: &introspection::Budget,
     ) -> Result<ParamValue, CompileError> {
         let dialect = self.statement.dialect;
         match &binding.source {
@@ -114,7 +116,7 @@ impl Compiled {
                 Ok(Some(Json::Object(object).to_string().into()))
             }
             Source::Introspection(field) => {
-                let json = introspection::resolve(&self.schema, field, variables);
+                let json = introspection::resolve(&self.schema, field, variables, budget)?;
                 Ok(Some(json.to_string().into()))
             }
         }

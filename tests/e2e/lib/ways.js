@@ -1,6 +1,7 @@
 // One operation over any transport, answered in one form, for tests of what all transports share.
 
 import { openEvents } from './events.js';
+import { openParts } from './parts.js';
 import { LEGACY, MODERN, Socket } from './sockets.js';
 
 const overSocket = (protocol) => async (server, body, options) => {
@@ -38,6 +39,12 @@ export const WAYS = {
     events.close();
     if (event !== 'next') throw new Error(`${event}: ${JSON.stringify(data)}`);
     return data;
+  },
+  multipart: async (server, body, { headers } = {}) => {
+    const parts = await openParts(server, body, { headers });
+    const { payload, errors } = await parts.inbox.take('the first part');
+    parts.close();
+    return payload ?? { data: null, errors };
   },
   [MODERN]: overSocket(MODERN),
   [LEGACY]: overSocket(LEGACY),

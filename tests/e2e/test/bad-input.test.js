@@ -121,7 +121,7 @@ const CASES = [
     'validation-failed',
     '$',
     /one top level field/,
-    ['event stream', MODERN, LEGACY],
+    ['event stream', 'multipart', MODERN, LEGACY],
   ],
   [
     'a subscription where nothing can stream',

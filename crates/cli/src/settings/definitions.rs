@@ -28,6 +28,8 @@ pub enum Kind {
     List,
     /// One of these.
     Choice(&'static [&'static str]),
+    /// Any of these, with commas between them.
+    Choices(&'static [&'static str]),
 }
 
 /// Which commands take a setting as a flag.
@@ -209,6 +211,8 @@ settings! {
             "A connection that takes nothing for this long while something waits for it is closed";
         "sse-heartbeat", Kind::Seconds, "12s", "server.sse_heartbeat", [],
             "How often an event stream without results sends a comment";
+        "multipart-heartbeat", Kind::Seconds, "5s", "server.multipart_heartbeat", [],
+            "How often a multipart response without results sends an empty part";
         "shutdown-window", Kind::Seconds, "10s", "server.shutdown_window", [],
             "Over how long sockets are closed after SIGTERM, so that clients do not come back all at once";
         "shutdown-grace", Kind::Seconds, "20s", "server.shutdown_grace",
@@ -237,6 +241,18 @@ settings! {
             "A connection that takes nothing for this long while something waits for it is closed";
         "websocket-close-timeout", Kind::Seconds, "5s", "server.websockets.close_timeout", [],
             "How long the closing handshake may take";
+        "websocket-default-subprotocol", Kind::Choice(&["none", "graphql-transport-ws", "graphql-ws"]),
+            "none", "server.websockets.default_subprotocol", [],
+            "What is spoken with clients that offer no subprotocol; none: they are closed with 4406. `websocket-compat` hasura makes it graphql-ws unless it is set";
+        "websocket-compat", Kind::Choices(&["hasura", "mercurius", "tyk"]), "",
+            "server.websockets.compat", [],
+            "Whose deviations from the WebSocket protocols are imitated, for clients that depend on them";
+        "websocket-compression", Kind::Switch, "false", "server.websockets.compression",
+            ["HASURA_GRAPHQL_CONNECTION_COMPRESSION"],
+            "Whether messages are compressed (permessage-deflate) for clients that offer it";
+        "websocket-compression-threshold", Kind::Number, "1024",
+            "server.websockets.compression_threshold", [],
+            "Messages shorter than this many bytes are not compressed";
     }
     Log {
         "log-format", Kind::Choice(&["text", "json"]), "text", "log.format", [],

@@ -44,6 +44,10 @@ fn help(definition: &Definition) -> String {
             let choices: Vec<String> = choices.iter().map(|c| format!("`{c}`")).collect();
             format!(" One of {}.", choices.join(", "))
         }
+        Kind::Choices(choices) => {
+            let choices: Vec<String> = choices.iter().map(|c| format!("`{c}`")).collect();
+            format!(" Any of {}, with commas between them.", choices.join(", "))
+        }
         Kind::Milliseconds => " A plain number is milliseconds.".to_owned(),
         Kind::Seconds => " A plain number is seconds.".to_owned(),
         _ => String::new(),

@@ -14,7 +14,9 @@ use std::{
 };
 
 use artesian_engine::EngineConfig;
-use artesian_server::{Cors, CsrfRule, ServerConfig, StatusProfile, WebSocketConfig};
+use artesian_server::{
+    CompatProfile, Cors, CsrfRule, ServerConfig, StatusProfile, Subprotocol, WebSocketConfig,
+};
 
 pub use resolve::{Environment, Flags, Origin, Raw, Resolver, SettingsError};
 
@@ -259,6 +261,8 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
     } else {
         Cors::List(origins)
     };
+    let compat = from.choices("websocket-compat")?;
+    let compat: Vec<_> = compat.iter().filter_map(|name| CompatProfile::from_name(name)).collect();
     Ok(ServerConfig {
         admin_secrets,
         status_profile: match from.word("status-profile")?.as_str() {
@@ -277,6 +281,7 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
         request_timeout: from.positive_time("request-timeout")?,
         write_timeout: from.positive_time("write-timeout")?,
         sse_heartbeat: from.positive_time("sse-heartbeat")?,
+        multipart_heartbeat: from.positive_time("multipart-heartbeat")?,
         websocket: WebSocketConfig {
             enabled: from.switch("enable-websockets")?,
             init_timeout: from.positive_time("websocket-connection-init-timeout")?,
@@ -287,11 +292,29 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
             max_queue_bytes: from.positive("websocket-max-queue-bytes")?,
             write_timeout: from.positive_time("websocket-write-timeout")?,
             close_timeout: from.positive_time("websocket-close-timeout")?,
+            default_subprotocol: default_subprotocol(from, &compat)?,
+            compat,
+            compression: from.switch("websocket-compression")?,
+            compression_threshold: from.number("websocket-compression-threshold")?,
         },
         console: from.switch("enable-console")?,
         shutdown_window: from.time("shutdown-window")?,
         shutdown_grace: from.time("shutdown-grace")?,
     })
+}
+
+/// Hasura speaks the legacy protocol with whoever offers none.
+fn default_subprotocol(
+    from: &Resolver,
+    compat: &[CompatProfile],
+) -> Result<Option<Subprotocol>, SettingsError> {
+    const NAME: &str = "websocket-default-subprotocol";
+    let is_default = from.raw(NAME).is_none_or(|raw| raw.origin == Origin::Default);
+    if is_default && compat.contains(&CompatProfile::Hasura) {
+        return Ok(Some(Subprotocol::Legacy));
+    }
+    let name = from.word(NAME)?;
+    Ok(Subprotocol::PREFERENCE.into_iter().find(|protocol| protocol.as_str() == name))
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ impl Resolver {
         }
         if let Some(value) = self.file.iter().find(|v| v.path == definition.file) {
             let (path, place) = (value.path.clone(), value.place.clone());
-            if !value.is_list || matches!(definition.kind, Kind::List | Kind::SecretList) {
+            if !value.is_list || takes_lists(definition.kind) {
                 return raw(value.items.clone(), Origin::File { path, place });
             }
         }
@@ -229,6 +229,15 @@ impl Resolver {
         parts.map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
+    /// Values of a closed set, with commas between them, or a list.
+    pub fn choices(&self, name: &'static str) -> Result<Vec<String>, SettingsError> {
+        let items = self.list(name);
+        if let Some(raw) = self.raw(name) {
+            items.iter().try_for_each(|item| raw.is_choice(item))?;
+        }
+        Ok(items)
+    }
+
     /// Several secrets: a JSON array of texts, or a list in the file.
     pub fn secrets(&self, name: &'static str) -> Result<Vec<String>, SettingsError> {
         let found = self.parsed(name, |raw| match (&raw.origin, raw.items.as_slice()) {
@@ -268,6 +277,10 @@ impl Resolver {
     }
 }
 
+fn takes_lists(kind: Kind) -> bool {
+    matches!(kind, Kind::List | Kind::SecretList | Kind::Choices(_))
+}
+
 /// Hasura has many variables with similar names: only a slip of the fingers is worth a hint.
 fn distance_is_small(name: &str, candidate: &str) -> bool {
     candidate.starts_with("HASURA_GRAPHQL_")
@@ -286,7 +299,11 @@ impl Raw {
         if self.definition.is_secret() {
             return self.error(format!("this value cannot be used: {expected}"));
         }
-        self.error(format!("`{}` cannot be used: {expected}", self.one()))
+        self.refuse_item(self.one(), expected)
+    }
+
+    fn refuse_item(&self, item: &str, expected: impl fmt::Display) -> SettingsError {
+        self.error(format!("`{item}` cannot be used: {expected}"))
     }
 
     /// The value itself.
@@ -309,6 +326,16 @@ impl Raw {
                 Err(self.refuse(format!("it is one of {}{hint}", choices.join(", "))))
             }
             _ => Ok(value.to_owned()),
+        }
+    }
+
+    fn is_choice(&self, item: &str) -> Result<(), SettingsError> {
+        match self.definition.kind {
+            Kind::Choices(choices) if !choices.contains(&item) => {
+                let hint = suggest::hint(item, choices.iter().copied());
+                Err(self.refuse_item(item, format!("known are {}{hint}", choices.join(", "))))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -12,6 +12,10 @@ use crate::ws::Subprotocol;
 pub struct OperationKey(u64);
 
 impl OperationKey {
+    pub(super) fn new(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The number, for logs and for combined keys.
     pub fn get(self) -> u64 {
         self.0

@@ -4,6 +4,8 @@
 use base64::Engine as _;
 use sha1::{Digest, Sha1};
 
+use super::deflate::{self, Deflate};
+
 /// The GraphQL subprotocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subprotocol {
@@ -45,6 +47,9 @@ pub struct Upgrade {
     pub accept: String,
     /// The chosen subprotocol.
     pub protocol: Negotiated,
+    /// Compression, if the client offers it in a way that can be accepted (RFC 7692, section 7.1). A
+    /// server that does not want it takes it away before it answers.
+    pub deflate: Option<Deflate>,
 }
 
 impl Upgrade {
@@ -57,6 +62,9 @@ impl Upgrade {
         ];
         if let Negotiated::Selected(protocol) = self.protocol {
             headers.push(("sec-websocket-protocol", protocol.as_str().to_owned()));
+        }
+        if let Some(deflate) = self.deflate {
+            headers.push(("sec-websocket-extensions", deflate.answer()));
         }
         headers
     }
@@ -84,6 +92,10 @@ pub enum UpgradeError {
     /// item 10), of at most 64 entries here.
     #[error("the Sec-WebSocket-Protocol header is malformed")]
     Protocol,
+    /// `Sec-WebSocket-Extensions` must be a list of extensions (section 9.1), of at most 64 entries
+    /// here.
+    #[error("the Sec-WebSocket-Extensions header is malformed")]
+    Extensions,
 }
 
 impl UpgradeError {
@@ -131,6 +143,7 @@ pub fn check<'a>(
     let (mut key, mut keys) = (None, 0usize);
     let (mut version_13, mut versions) = (false, 0usize);
     let mut offers = Offers::default();
+    let mut extensions = deflate::Offers::default();
     for (name, value) in headers {
         if name.eq_ignore_ascii_case("upgrade") {
             upgrade |= list(value).any(|t| t.eq_ignore_ascii_case(b"websocket"));
@@ -144,6 +157,8 @@ pub fn check<'a>(
             version_13 = value.trim_ascii() == b"13";
         } else if name.eq_ignore_ascii_case("sec-websocket-protocol") {
             offers.add(value)?;
+        } else if name.eq_ignore_ascii_case("sec-websocket-extensions") {
+            extensions.add(value).map_err(|deflate::Malformed| UpgradeError::Extensions)?;
         }
     }
     if !upgrade {
@@ -161,7 +176,11 @@ pub fn check<'a>(
         Ok(16) => {}
         _ => return Err(UpgradeError::Key),
     }
-    Ok(Upgrade { accept: accept_value(key), protocol: offers.choose() })
+    Ok(Upgrade {
+        accept: accept_value(key),
+        protocol: offers.choose(),
+        deflate: extensions.choose(),
+    })
 }
 
 /// `Sec-WebSocket-Accept` for a key (section 4.2.2, item 5.4).
@@ -221,7 +240,7 @@ fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// RFC 9110, section 5.6.2.
-fn is_token_byte(byte: u8) -> bool {
+pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
@@ -257,6 +276,19 @@ mod tests {
     }
 
     #[test]
+    fn compression_is_answered_unless_it_is_taken_away() {
+        let offer = "permessage-deflate; client_max_window_bits";
+        let mut upgrade = with(&[("Sec-WebSocket-Extensions", Some(offer))]).unwrap();
+        let answer = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+        let expected = ("sec-websocket-extensions", answer.to_owned());
+        assert!(upgrade.headers().contains(&expected));
+        upgrade.deflate = None;
+        assert_eq!(upgrade.headers().len(), 3);
+        let other = with(&[("Sec-WebSocket-Extensions", Some("x-webkit-deflate-frame"))]);
+        assert_eq!(other.unwrap().deflate, None);
+    }
+
+    #[test]
     fn refusals() {
         let rows: &[(&'static str, Option<&'static str>, UpgradeError, u16)] = &[
             ("Upgrade", None, UpgradeError::UpgradeHeader, 400),
@@ -270,6 +302,7 @@ mod tests {
             ("Sec-WebSocket-Version", None, UpgradeError::Version, 426),
             ("Sec-WebSocket-Version", Some("8"), UpgradeError::Version, 426),
             ("Sec-WebSocket-Protocol", Some("a b"), UpgradeError::Protocol, 400),
+            ("Sec-WebSocket-Extensions", Some("a b"), UpgradeError::Extensions, 400),
         ];
         for (name, value, error, status) in rows {
             assert_eq!(with(&[(name, *value)]), Err(*error), "{name} {value:?}");

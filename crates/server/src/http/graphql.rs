@@ -1,4 +1,4 @@
-//! GraphQL over POST and GET, answered by one result or by an event stream.
+//! GraphQL over POST and GET, answered by one result or by a stream of them.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::{body::Body, errors, sse};
+use super::{body::Body, errors, stream};
 use crate::{
     identity::Credentials,
     metrics::{OperationMetrics, Transport},
@@ -55,10 +55,10 @@ const METHODS: &str = "GET, POST, OPTIONS";
 /// How this client is to be answered.
 struct Reply<'a> {
     state: &'a Arc<State>,
-    /// The media type of a single result; `None` means that it goes into an event stream too.
-    json: Option<JsonMedia>,
-    /// Whether an event stream was asked for by name.
-    events: bool,
+    /// The type of a single result: a stream only if no JSON is accepted.
+    single: Media,
+    /// The type of a stream, if the client takes one.
+    stream: Option<StreamMedia>,
     profile: StatusProfile,
 }
 
@@ -90,7 +90,7 @@ fn get_request(rule: CsrfRule, parts: &Parts) -> Result<GraphQLRequest, HttpErro
     decode_get(parts.uri.query().unwrap_or_default())
 }
 
-/// The content type is checked before the body is read. Since it must be `application/json`, no page
+/// The content type and coding are checked before the body is read. Since it must be `application/json`, no page
 /// of another site can have sent the request without a preflight.
 async fn post_request(
     state: &Arc<State>,
@@ -104,6 +104,13 @@ async fn post_request(
     };
     if let Err(error @ HttpError::UnsupportedMediaType(_)) = decode_post(content_type, b"{}") {
         return Ok(Err(error));
+    }
+    // A body that grows when it is unpacked would have to be limited twice (CVE-2024-28101).
+    let is_packed =
+        |value: &HeaderValue| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    if parts.headers.get_all(header::CONTENT_ENCODING).iter().any(is_packed) {
+        let message = "unsupported content-encoding: send the body as it is";
+        return Ok(Err(HttpError::UnsupportedMediaType(message)));
     }
     let body = read(state, &parts.headers, body).await?;
     Ok(decode_post(content_type, &body))
@@ -145,7 +152,7 @@ async fn execute(
     is_get: bool,
 ) -> Answer {
     // A mutation by GET is prepared like any other and refused below, with its own status.
-    let allow = Allow { mutations: true, streams: reply.events };
+    let allow = Allow { mutations: true, streams: reply.stream.is_some() };
     let prepared = run::request(request)
         .map_err(|error| vec![error])
         .and_then(|request| state.service.prepare(request, identity, allow));
@@ -165,9 +172,12 @@ async fn execute(
         let (kind, is_stream) = (operation.kind(), operation.is_stream());
         OperationMetrics::start(state.metrics.clone(), transport, kind, is_stream)
     };
-    let Some(media) = reply.json.filter(|_| !operation.is_stream()) else {
-        let metrics = start(Transport::Sse);
-        return Ok(sse::response(state, run::results(operation, metrics)));
+    let media = match (operation.is_stream(), reply.single, reply.stream) {
+        (true, _, Some(media)) | (_, Media::Stream(media), _) => {
+            let metrics = start(stream::transport(media));
+            return Ok(stream::response(state, media, run::results(operation, metrics)));
+        }
+        (_, Media::Json(media), _) => media,
     };
     let metrics = start(Transport::Http);
     match timeout(state.config.request_timeout, run::once(&*operation, metrics)).await {
@@ -182,24 +192,17 @@ async fn execute(
 impl<'a> Reply<'a> {
     /// `None` if nothing that the client accepts can be produced.
     fn new(state: &'a Arc<State>, headers: &HeaderMap) -> Option<Self> {
-        let values = || headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok());
-        let accepts = Accepts::parse(values());
-        // A wildcard accepts a stream, but does not ask for one.
-        let is_named = values()
-            .flat_map(|value| value.split(','))
-            .filter_map(|range| range.split(';').next())
-            .any(|media| media.trim().eq_ignore_ascii_case("text/event-stream"));
-        let events = is_named && accepts.for_subscription() == Some(StreamMedia::EventStream);
-        let json = match accepts.for_single_result() {
-            Some(Media::Json(json)) => Some(json),
-            Some(Media::Stream(StreamMedia::EventStream)) if events => None,
-            _ => return None,
-        };
-        Some(Self { state, json, events, profile: state.config.status_profile })
+        let values = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok());
+        let accepts = Accepts::parse(values);
+        let (single, stream) = (accepts.for_single_result()?, accepts.for_subscription());
+        Some(Self { state, single, stream, profile: state.config.status_profile })
     }
 
     fn transport(&self) -> Transport {
-        if self.json.is_some() { Transport::Http } else { Transport::Sse }
+        match self.single {
+            Media::Json(_) => Transport::Http,
+            Media::Stream(media) => stream::transport(media),
+        }
     }
 
     /// A result of an operation that ran.
@@ -229,11 +232,11 @@ impl<'a> Reply<'a> {
             },
             None => Outcome::InternalError,
         };
-        match self.json {
-            Some(media) => {
+        match self.single {
+            Media::Json(media) => {
                 self.json(self.profile.status(media, outcome), media, errors::refusal(&errors))
             }
-            None => sse::refusal(self.state, errors),
+            Media::Stream(media) => stream::refusal(self.state, media, errors),
         }
     }
 
@@ -241,10 +244,10 @@ impl<'a> Reply<'a> {
     fn denied(&self, error: GraphQLError) -> Response<Body> {
         tracing::info!("request refused: credentials are missing or wrong");
         let is_spec = self.profile == StatusProfile::Spec;
-        let media = match self.json {
-            Some(media) => media,
-            None if is_spec => JsonMedia::ApplicationJson,
-            None => return sse::refusal(self.state, vec![error]),
+        let media = match self.single {
+            Media::Json(media) => media,
+            Media::Stream(_) if is_spec => JsonMedia::ApplicationJson,
+            Media::Stream(media) => return stream::refusal(self.state, media, vec![error]),
         };
         let status = if is_spec { 401 } else { self.profile.status(media, Outcome::Denied) };
         let mut response = self.json(status, media, errors::refusal(&[error]));
@@ -256,9 +259,12 @@ impl<'a> Reply<'a> {
         response
     }
 
-    /// A request that is not well-formed. It has no place in an event stream: nothing was asked.
+    /// A request that is not well-formed. It has no place in a stream: nothing was asked.
     fn malformed(&self, error: &HttpError) -> Response<Body> {
-        let media = self.json.unwrap_or(JsonMedia::ApplicationJson);
+        let media = match self.single {
+            Media::Json(media) => media,
+            Media::Stream(_) => JsonMedia::ApplicationJson,
+        };
         let body = errors::refusal(&[errors::malformed(error)]);
         let mut response = self.json(self.profile.error_status(error), media, body);
         for (name, value) in error.headers() {

@@ -4,7 +4,9 @@ pub(crate) mod body;
 pub(crate) mod cors;
 pub(crate) mod errors;
 mod graphql;
-pub(crate) mod sse;
+mod multipart;
+mod sse;
+mod stream;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,5 +1,6 @@
 //! What `/metrics` shows. Every name begins with `artesian_` and has a row in `docs/operations.md`.
 
+mod compression;
 mod live;
 mod operation;
 
@@ -16,6 +17,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub(crate) use compression::CompressionMetrics;
 pub use live::{LiveMetrics, LiveStats};
 pub(crate) use operation::{OperationMetrics, Outcome};
 
@@ -26,6 +28,8 @@ pub(crate) enum Transport {
     Http,
     /// Server-sent events.
     Sse,
+    /// Multipart subscriptions.
+    Multipart,
     /// WebSocket with `graphql-transport-ws`.
     ModernWs,
     /// WebSocket with the legacy `graphql-ws`.
@@ -40,6 +44,7 @@ impl Transport {
         match self {
             Self::Http => "http",
             Self::Sse => "sse",
+            Self::Multipart => "multipart",
             Self::ModernWs => "graphql-transport-ws",
             Self::LegacyWs => "graphql-ws",
             Self::OtherWs => "websocket",
@@ -82,6 +87,7 @@ type Histograms = Family<OperationLabels, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     registry: Mutex<Registry>,
     live: Arc<LiveMetrics>,
+    compression: CompressionMetrics,
     connections: Family<TransportLabel, Gauge>,
     opened: Family<TransportLabel, Counter>,
     closed: Family<CloseLabels, Counter>,
@@ -100,9 +106,11 @@ impl Metrics {
     pub fn new(version: &str) -> Self {
         let mut registry = Registry::with_prefix("artesian");
         let live = Arc::new(LiveMetrics::new(&mut registry));
+        let compression = CompressionMetrics::new(&mut registry);
         let seconds = || Histogram::new(SECONDS);
         let metrics = Self {
             live,
+            compression,
             connections: Family::default(),
             opened: Family::default(),
             closed: Family::default(),
@@ -191,6 +199,10 @@ impl Metrics {
         out
     }
 
+    pub(crate) fn compression(&self) -> CompressionMetrics {
+        self.compression.clone()
+    }
+
     pub(crate) fn queue_bytes(&self) -> Gauge {
         self.queue_bytes.clone()
     }
@@ -214,7 +226,7 @@ impl ConnectionMetrics {
         metrics.connections.get_or_create(&label).inc();
         metrics.opened.get_or_create(&label).inc();
         let code = match transport {
-            Transport::Http | Transport::Sse => 0,
+            Transport::Http | Transport::Sse | Transport::Multipart => 0,
             _ => 1006,
         };
         Self { metrics, transport, code }

@@ -136,7 +136,11 @@ async fn media_types_and_methods() {
     }
     let twice = [("content-type", "application/json"), ("content-type", "text/plain")];
     assert_eq!(server.send(post("identity", &twice)).await.status, 415);
-    for accept in ["image/png", "text/html", "multipart/mixed;subscriptionSpec=1.0"] {
+    for (coding, status) in [("gzip", 415), ("br, gzip", 415), ("", 415), ("identity", 200)] {
+        let reply = server.send(post("identity", &[("content-encoding", coding)])).await;
+        assert_eq!(reply.status.as_u16(), status, "{coding}");
+    }
+    for accept in ["image/png", "text/html", "multipart/mixed"] {
         let reply = server.send(post("identity", &[("accept", accept)])).await;
         assert_eq!((reply.status.as_u16(), reply.error_code()), (406, "invalid-headers".into()));
     }

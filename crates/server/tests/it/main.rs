@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backpressure;
+mod compat;
+mod compression;
 mod console;
 mod cors;
 mod http;
 mod identity;
 mod metrics;
+mod multipart;
 mod shutdown;
 mod sse;
 mod support;

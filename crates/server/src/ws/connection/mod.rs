@@ -20,13 +20,14 @@ use artesian_engine::Identity;
 use artesian_protocol::{
     OperationKey, Session, Subprotocol,
     session::CloseCode,
-    ws::{CloseState, Decoder, DecoderConfig, Event, OutFrame, handshake::Negotiated},
+    ws::{CloseState, Decoder, DecoderConfig, Deflate, Event, OutFrame, handshake::Negotiated},
 };
 use bytes::BytesMut;
 use tokio::{net::TcpStream, time::Sleep};
 
 use self::timers::StopSignal;
 use super::{
+    Agreed,
     operations::Operations,
     outgoing::{Outgoing, Purpose},
 };
@@ -50,6 +51,8 @@ pub(super) struct Connection {
     state: Arc<State>,
     stream: TcpStream,
     decoder: Decoder,
+    /// The compression that was agreed on.
+    deflate: Option<Deflate>,
     /// Bytes that do not make a whole frame yet; without memory of its own when there are none.
     input: BytesMut,
     /// None if the client speaks no subprotocol that we do.
@@ -80,14 +83,15 @@ impl Connection {
         state: Arc<State>,
         stream: TcpStream,
         early: &[u8],
-        protocol: Negotiated,
+        agreed: Agreed,
         credentials: Credentials,
     ) -> Self {
         let now = now();
         let config = &state.config.websocket;
-        let subprotocol = match protocol {
+        let subprotocol = match agreed.protocol {
             Negotiated::Selected(subprotocol) => Some(subprotocol),
-            Negotiated::NoneOffered | Negotiated::NoneAcceptable => None,
+            Negotiated::NoneOffered => config.default_subprotocol,
+            Negotiated::NoneAcceptable => None,
         };
         let transport = match subprotocol {
             Some(Subprotocol::TransportWs) => Transport::ModernWs,
@@ -96,10 +100,12 @@ impl Connection {
         };
         let decoder = Decoder::new(DecoderConfig {
             max_message_bytes: config.max_message_bytes,
+            deflate: agreed.deflate.is_some(),
             ..DecoderConfig::default()
         });
         let mut connection = Self {
             decoder,
+            deflate: agreed.deflate,
             input: BytesMut::from(early),
             session: subprotocol.map(|p| Session::new(p, state.session_config.clone(), now)),
             transport,
@@ -196,9 +202,9 @@ impl Connection {
                 }
                 self.pump(now, Purpose::Answer);
             }
-            Event::Binary(_) => {
+            Event::Binary(bytes) => {
                 if let Some(session) = &mut self.session {
-                    session.handle_binary(now);
+                    session.handle_binary(now, &bytes);
                 }
                 self.pump(now, Purpose::Answer);
             }

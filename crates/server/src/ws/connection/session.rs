@@ -25,7 +25,11 @@ impl Connection {
             match output {
                 Output::Send(message) => {
                     if self.close.may_send() {
-                        self.out.push(OutFrame::text(message), purpose);
+                        let frame = match self.deflate {
+                            Some(agreed) => self.state.compression.frame(agreed, message),
+                            None => OutFrame::text(message),
+                        };
+                        self.out.push(frame, purpose);
                     }
                 }
                 Output::WsPing => self.out.push(OutFrame::ping(Bytes::new()), purpose),
@@ -92,6 +96,11 @@ impl Connection {
             let purpose = match item {
                 Some(Item::Result(payload)) => {
                     session.operation_next(key, payload.bytes);
+                    Purpose::Result
+                }
+                Some(Item::Single(payload)) => {
+                    session.operation_result(key, payload.bytes, payload.is_error);
+                    self.operations.remove(key);
                     Purpose::Result
                 }
                 Some(Item::Refused(errors)) => {
