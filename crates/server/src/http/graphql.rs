@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::{body::Body, errors, stream};
+use super::{body::Body, errors, linger::linger, stream};
 use crate::{
     identity::Credentials,
     metrics::{OperationMetrics, Transport},
@@ -33,9 +33,9 @@ pub(super) async fn handle(state: &Arc<State>, request: Request<Incoming>) -> Re
     if ws::is_upgrade(&request) {
         return ws::upgrade(state, request);
     }
-    let (parts, body) = request.into_parts();
+    let (parts, mut body) = request.into_parts();
     let mut response = match parts.method {
-        Method::GET | Method::POST => match answer(state, &parts, body).await {
+        Method::GET | Method::POST => match answer(state, &parts, &mut body).await {
             Ok(response) | Err(response) => response,
         },
         Method::OPTIONS => {
@@ -46,6 +46,10 @@ pub(super) async fn handle(state: &Arc<State>, request: Request<Incoming>) -> Re
         }
         _ => errors::method_not_allowed(METHODS),
     };
+    // Who did not send in time is not waited for again.
+    if response.status() != StatusCode::REQUEST_TIMEOUT {
+        linger(state, body);
+    }
     state.cors.dress(&parts.headers, response.headers_mut());
     response
 }
@@ -64,7 +68,7 @@ struct Reply<'a> {
 
 type Answer = Result<Response<Body>, Response<Body>>;
 
-async fn answer(state: &Arc<State>, parts: &Parts, body: Incoming) -> Answer {
+async fn answer(state: &Arc<State>, parts: &Parts, body: &mut Incoming) -> Answer {
     let Some(reply) = Reply::new(state, &parts.headers) else {
         let error = errors::malformed(&HttpError::NotAcceptable);
         let status = StatusCode::NOT_ACCEPTABLE;
@@ -95,7 +99,7 @@ fn get_request(rule: CsrfRule, parts: &Parts) -> Result<GraphQLRequest, HttpErro
 async fn post_request(
     state: &Arc<State>,
     parts: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Result<GraphQLRequest, HttpError>, Response<Body>> {
     let mut types = parts.headers.get_all(header::CONTENT_TYPE).iter();
     let content_type = match (types.next(), types.next()) {
@@ -119,7 +123,7 @@ async fn post_request(
 async fn read(
     state: &Arc<State>,
     headers: &HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Bytes, Response<Body>> {
     let limit = state.config.max_body_bytes;
     let too_long = || {
