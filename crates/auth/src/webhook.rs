@@ -306,7 +306,7 @@ mod tests {
         let session = &read_good.identity.session;
         assert_eq!(session.get("x-hasura-user-id"), Some("7"));
         assert_eq!(session.get("x-hasura-vip"), Some("true"));
-        assert_eq!(session.pairs().len(), 3);
+        assert_eq!(session.len(), 3);
         assert_eq!(read_good.expires, Some(now + Duration::from_secs(60)));
         let forever = read(&answer(200, r#"{"x-hasura-role":"user"}"#), now).unwrap();
         assert_eq!(forever.expires, None);

@@ -27,6 +27,21 @@ impl SessionVariables {
     }
 
     /// Names and values, sorted by name.
+    pub fn iter(&self) -> std::slice::Iter<'_, (Box<str>, Box<str>)> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The same as a list.
     pub fn pairs(&self) -> &[(Box<str>, Box<str>)] {
         &self.0
     }

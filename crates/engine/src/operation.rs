@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::{
     Allow, ErrorCode, Event, Explanation, GraphQLError, OperationKind, Payload, ResultStream,
+    SessionVariables,
     cache::{Answer, Key},
     engine::{Core, Settled},
     running::Running,
@@ -20,7 +21,7 @@ pub struct Operation {
     /// prepare it again.
     pub(crate) key: Arc<Key>,
     pub(crate) variables: Arc<Variables>,
-    pub(crate) session: crate::SessionVariables,
+    pub(crate) session: SessionVariables,
     /// The generation by whose rules it was prepared.
     pub(crate) generation: u64,
     pub(crate) settled: Settled,

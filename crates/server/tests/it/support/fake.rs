@@ -187,7 +187,7 @@ impl Prepared for Scripted {
         match self.command.as_str() {
             "identity" => data(serde_json::json!({
                 "role": &*self.identity.role,
-                "session": self.identity.session.pairs().iter().cloned().collect::<BTreeMap<_, _>>(),
+                "session": self.identity.session.iter().cloned().collect::<BTreeMap<_, _>>(),
             })),
             "variables" => data(serde_json::json!({
                 "variables": self.request.variables,
