@@ -157,9 +157,7 @@ async fn execute(
 ) -> Answer {
     // A mutation by GET is prepared like any other and refused below, with its own status.
     let allow = Allow { mutations: true, streams: reply.stream.is_some() };
-    let prepared = run::request(request)
-        .map_err(|error| vec![error])
-        .and_then(|request| state.service.prepare(request, identity, allow));
+    let prepared = state.service.prepare(run::request(request), identity, allow);
     let operation = match prepared {
         Ok(operation) => operation,
         Err(errors) => {
