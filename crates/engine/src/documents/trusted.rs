@@ -175,12 +175,7 @@ mod tests {
             )
             .unwrap();
         assert_eq!(trusted.len(), 2);
-        for name in
-            ["one", "sha256:6e4a16f1ff6a85d6cae6c5ef9d1ca82eab08a8e7e3b3bb1c9ca0d0e8ad3c3fd3"]
-        {
-            let is_named = trusted.find(name).is_some();
-            assert_eq!(is_named, name == "one");
-        }
+        assert!(trusted.find("one").is_some() && trusted.find("three").is_none());
         let hash = hex(&Sha256::digest("{ a }").into());
         for name in [hash.clone(), hash.to_uppercase(), format!("sha256:{hash}")] {
             assert_eq!(trusted.find(&name).map(|text| &**text), Some("{ a }"));
