@@ -27,19 +27,14 @@ pub(crate) enum Item {
 }
 
 /// The engine's request.
-pub(crate) fn request(request: GraphQLRequest) -> Result<Request, GraphQLError> {
-    let query = request.query.ok_or_else(|| {
-        GraphQLError::new(
-            ErrorCode::NotSupported,
-            "persisted queries are not supported: send the document as `query`",
-        )
-    })?;
-    Ok(Request {
-        query: query.into(),
+pub(crate) fn request(request: GraphQLRequest) -> Request {
+    Request {
+        query: request.query.unwrap_or_default().into(),
+        document_id: request.document_id,
         operation_name: request.operation_name,
         variables: request.variables.unwrap_or_default(),
         extensions: request.extensions.unwrap_or_default(),
-    })
+    }
 }
 
 /// Runs an operation once. Dropping the future cancels it.

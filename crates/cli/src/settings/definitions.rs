@@ -41,6 +41,8 @@ pub enum Group {
     Live,
     /// Limits of operations.
     Limits,
+    /// Which documents run, and who may read the schema.
+    Documents,
     /// Listening, authentication, HTTP.
     Server,
     /// WebSocket connections.
@@ -51,8 +53,15 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 6] =
-        [Self::Source, Self::Live, Self::Limits, Self::Server, Self::WebSocket, Self::Log];
+    pub const ALL: [Self; 7] = [
+        Self::Source,
+        Self::Live,
+        Self::Limits,
+        Self::Documents,
+        Self::Server,
+        Self::WebSocket,
+        Self::Log,
+    ];
 
     /// The heading.
     pub fn title(self) -> &'static str {
@@ -60,6 +69,7 @@ impl Group {
             Self::Source => "Database and schema",
             Self::Live => "Live queries",
             Self::Limits => "Limits of operations",
+            Self::Documents => "Documents and introspection",
             Self::Server => "Server",
             Self::WebSocket => "WebSocket connections",
             Self::Log => "Logs",
@@ -172,10 +182,30 @@ settings! {
             "The most aliases in an operation";
         "max-tokens", Kind::Number, "15000", "limits.tokens", [],
             "The most tokens in a document";
+        "max-directives", Kind::Number, "20", "limits.directives", [],
+            "The most directives on one field, fragment or operation";
         "plan-cache-size", Kind::Number, "4096", "limits.plan_cache_size", [],
             "How many prepared documents are kept";
         "execution-timeout", Kind::Seconds, "60s", "limits.execution_timeout", [],
             "How long a query may take";
+    }
+    Documents {
+        "introspection", Kind::Choice(&["all", "admin", "nobody"]), "all", "documents.introspection", [],
+            "Who may read the schema: every role that the metadata does not forbid it, the administrator, or nobody. `__typename` works for all";
+        "persisted-queries", Kind::Switch, "true", "documents.persisted_queries", [],
+            "Whether clients may register documents and ask for them by their hash (automatic persisted queries)";
+        "persisted-queries-bytes", Kind::Number, "8388608", "documents.persisted_queries_bytes", [],
+            "The most bytes of registered documents that are kept; those not used for long go first";
+        "persisted-query-max-bytes", Kind::Number, "65536", "documents.persisted_query_max_bytes", [],
+            "The longest document that is registered; longer ones run, but are not kept";
+        "trusted-documents", Kind::Path, "", "documents.trusted", [],
+            "A JSON file of documents that clients may ask for by their names: {\"name\": \"query …\"}, or the manifest of Apollo's tools";
+        "trusted-documents-mode", Kind::Choice(&["prefer", "only", "off"]), "prefer",
+            "documents.trusted_mode", [],
+            "prefer: other documents run as well; only: nothing else runs, except for the administrator; off: the file is not used";
+        "enable-allowlist", Kind::Switch, "false", "documents.allowlist",
+            ["HASURA_GRAPHQL_ENABLE_ALLOWLIST"],
+            "Whether only documents of the metadata's allow list run, except for the administrator. Trusted documents run as well";
     }
     Server {
         "listen", Kind::Address, "127.0.0.1:8080", "server.listen", [],
@@ -291,6 +321,7 @@ pub const NEEDS_RESTART: &[&str] = &[
     "live-queries-multiplexed-batch-size",
     "live-queries-connections",
     "plan-cache-size",
+    "persisted-queries-bytes",
     "listen",
     "server-host",
     "server-port",

@@ -10,10 +10,11 @@ pub mod suggest;
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use artesian_engine::EngineConfig;
+use artesian_engine::{EngineConfig, Introspection, TrustedMode};
 use artesian_server::{
     CompatProfile, Cors, CsrfRule, ServerConfig, StatusProfile, Subprotocol, WebSocketConfig,
 };
@@ -60,6 +61,17 @@ pub struct SourceSettings {
     pub stringify_numeric_types: bool,
 }
 
+/// Which documents run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentSettings {
+    /// A file of trusted documents.
+    pub trusted: Option<PathBuf>,
+    /// What they are good for.
+    pub mode: TrustedMode,
+    /// Whether only the metadata's allow list runs.
+    pub allowlist: bool,
+}
+
 /// When settings are read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReloadSettings {
@@ -87,8 +99,10 @@ pub struct Settings {
     pub source: SourceSettings,
     /// Live queries.
     pub live: artesian_live::Config,
-    /// Limits of operations.
+    /// Limits of operations. Trusted documents are not in it yet.
     pub engine: EngineConfig,
+    /// Which documents run.
+    pub documents: DocumentSettings,
     /// The address to listen on, `host:port`.
     pub listen: String,
     /// The server.
@@ -140,6 +154,7 @@ impl Settings {
             source: source(from)?,
             live: live(from)?,
             engine: engine(from)?,
+            documents: documents(from)?,
             listen: listen(from)?,
             server: server(from)?,
             log: LogSettings { json: from.word("log-format")? == "json", level: log_level(from)? },
@@ -247,8 +262,34 @@ fn engine(from: &Resolver) -> Result<EngineConfig, SettingsError> {
         max_root_fields: from.positive("max-root-fields")?,
         max_aliases: from.number("max-aliases")?,
         max_tokens: from.positive("max-tokens")?,
+        max_directives: from.number("max-directives")?,
+        introspection: match from.word("introspection")?.as_str() {
+            "admin" => Introspection::Admin,
+            "nobody" => Introspection::Nobody,
+            _ => Introspection::All,
+        },
+        persisted_queries: from.switch("persisted-queries")?,
+        persisted_queries_bytes: from.positive("persisted-queries-bytes")?,
+        persisted_query_max_bytes: from.positive("persisted-query-max-bytes")?,
+        trusted: Arc::default(),
+        trusted_mode: TrustedMode::Off,
         plan_cache_size: from.positive("plan-cache-size")?,
         execution_timeout: from.positive_time("execution-timeout")?,
+    })
+}
+
+fn documents(from: &Resolver) -> Result<DocumentSettings, SettingsError> {
+    let trusted = from.raw("trusted-documents");
+    let mode = match from.word("trusted-documents-mode")?.as_str() {
+        "only" => TrustedMode::Only,
+        "off" => TrustedMode::Off,
+        _ => TrustedMode::Prefer,
+    };
+    let allowlist = from.switch("enable-allowlist")?;
+    Ok(DocumentSettings {
+        trusted: trusted.map(|raw| beside(&raw.origin, Path::new(raw.one()))),
+        mode,
+        allowlist,
     })
 }
 

@@ -128,7 +128,8 @@ pub fn query_parameter(query_string: &str, name: &str) -> Option<String> {
 /// are JSON. An empty `operationName`, `variables` or `extensions` counts as absent.
 pub fn decode_get(query_string: &str) -> Result<GraphQLRequest, HttpError> {
     let mut request = GraphQLRequest::default();
-    let mut seen = [false; 4];
+    let mut seen = [false; 5];
+    let mut id = None;
     for pair in query_string.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         // What is not ours need not be well-formed.
@@ -140,6 +141,11 @@ pub fn decode_get(query_string: &str) -> Result<GraphQLRequest, HttpError> {
             "operationName" => (1, Parameter::OperationName),
             "variables" => (2, Parameter::Variables),
             "extensions" => (3, Parameter::Extensions),
+            "documentId" => (4, Parameter::DocumentId),
+            "id" => {
+                id = percent_decode(value).ok();
+                continue;
+            }
             _ => continue,
         };
         if let Some(seen) = seen.get_mut(at)
@@ -150,6 +156,7 @@ pub fn decode_get(query_string: &str) -> Result<GraphQLRequest, HttpError> {
         let value = percent_decode(value)?;
         match parameter {
             Parameter::Query => request.query = Some(value),
+            Parameter::DocumentId => request.document_id = Some(value),
             Parameter::OperationName => {
                 request.operation_name = Some(value).filter(|v| !v.is_empty());
             }
@@ -157,7 +164,7 @@ pub fn decode_get(query_string: &str) -> Result<GraphQLRequest, HttpError> {
             Parameter::Extensions => request.extensions = map(&value, parameter)?,
         }
     }
-    Ok(request.checked()?)
+    Ok(request.checked(id)?)
 }
 
 fn map(text: &str, parameter: Parameter) -> Result<Option<Map<String, Value>>, RequestError> {

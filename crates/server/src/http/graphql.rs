@@ -81,9 +81,7 @@ pub(super) fn prepare(
     allow: Allow,
     transport: Transport,
 ) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
-    let prepared = run::request(request)
-        .map_err(|error| vec![error])
-        .and_then(|request| state.service.prepare(request, identity, allow));
+    let prepared = state.service.prepare(run::request(request), identity, allow);
     prepared.inspect_err(|errors| {
         run::log_refusal(errors);
         OperationMetrics::rejected(&state.metrics, transport);

@@ -1,6 +1,7 @@
 //! What `/metrics` shows. Every name begins with `artesian_` and has a row in `docs/operations.md`.
 
 mod compression;
+mod documents;
 mod live;
 mod operation;
 mod reload;
@@ -10,6 +11,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use artesian_engine::StoreStats;
 use parking_lot::Mutex;
 use prometheus_client::{
     collector::Collector,
@@ -231,6 +233,11 @@ impl Metrics {
     /// Configuration and metadata were read again, and are in force or were refused.
     pub fn reloaded(&self, is_good: bool) {
         self.reload.done(is_good);
+    }
+
+    /// Asks this function for the figures of registered documents at each scrape.
+    pub fn watch_documents(&self, read: impl Fn() -> StoreStats + Send + Sync + 'static) {
+        self.register_collector(Box::new(documents::DocumentMetrics(Box::new(read))));
     }
 
     /// Adds metrics of another part of the program. Their names get the prefix `artesian_`.

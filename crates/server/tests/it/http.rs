@@ -100,7 +100,7 @@ async fn malformed_requests() {
         (b"{}", 400, "parse-failed"),
         (b"{\"query\":1}", 400, "parse-failed"),
         (b"{\"query\":\"a\",\"variables\":[]}", 400, "parse-failed"),
-        (b"{\"extensions\":{\"persistedQuery\":{}}}", 200, "not-supported"),
+        (b"{\"documentId\":1}", 400, "parse-failed"),
     ];
     let json = [("content-type", "application/json")];
     for (body, status, code) in rows {

@@ -61,9 +61,7 @@ impl<S: Socket> Connection<S> {
     fn start(&mut self, key: OperationKey, request: GraphQLRequest) {
         // The session starts nothing before it was authenticated.
         let Some(identity) = &self.identity else { return };
-        let prepared = run::request(request)
-            .map_err(|error| vec![error])
-            .and_then(|request| self.state.service.prepare(request, identity, Allow::ALL));
+        let prepared = self.state.service.prepare(run::request(request), identity, Allow::ALL);
         match prepared {
             Ok(operation) => {
                 let metrics = OperationMetrics::start(
