@@ -49,10 +49,11 @@ bench: build
 	  $(TARGET)/release/artesian-bench start-up $(TARGET)/release/artesian $$url; \
 	  $(TARGET)/release/artesian-bench by-pk $(TARGET)/release/artesian $$url
 
-# Autobahn's 301 cases for the WebSocket codec, without those for compression.
+# Autobahn's cases for the WebSocket codec; with CASES=all those for compression too, with CASES='9.1.*'
+# only these.
 autobahn:
 	@scripts/install.sh python
-	scripts/autobahn.sh
+	scripts/autobahn.sh '$(or $(CASES),default)'
 
 # Replays a public test suite that is not part of this repository, if it is beside it.
 hasura-cases:

@@ -45,6 +45,10 @@ step_pypi() { # the same for Python's gql
     "$target/venv/bin/python" -m unittest discover -s tests/e2e -p 'test_*.py'
 }
 
+step_autobahn() { # the WebSocket codec, against Autobahn's cases
+    scripts/autobahn.sh
+}
+
 step_browser() { # the console in Chromium, against a stand-in that it can provoke
     packages tests/console
     cd tests/console
@@ -73,7 +77,7 @@ step_cases() { # public cases, if they are beside the repository
 
 # --- running them ---------------------------------------------------------------------------------
 
-all=(console cargo npm pypi browser demo cases)
+all=(console cargo npm pypi autobahn browser demo cases)
 if [ $# -gt 0 ]; then steps=("$@"); else steps=("${all[@]}"); fi
 for step in "${steps[@]}"; do
     [[ " ${all[*]} " == *" $step "* ]] || {

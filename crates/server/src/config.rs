@@ -52,6 +52,8 @@ pub struct WebSocketConfig {
     pub compression: bool,
     /// Messages shorter than this many bytes are sent uncompressed.
     pub compression_threshold: usize,
+    /// Whether WebSockets may be opened over HTTP/2 (RFC 8441). Clients are told so.
+    pub http2: bool,
 }
 
 impl Default for WebSocketConfig {
@@ -70,6 +72,7 @@ impl Default for WebSocketConfig {
             compat: Vec::new(),
             compression: false,
             compression_threshold: 1024,
+            http2: false,
         }
     }
 }

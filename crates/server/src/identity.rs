@@ -3,8 +3,9 @@
 //! The same rules hold for headers and for the payload of `connection_init`; a value of the payload
 //! replaces the header of the same name.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use arc_swap::ArcSwap;
 use artesian_engine::{ErrorCode, GraphQLError, Identity, identity::ADMIN_ROLE};
 use http::HeaderMap;
 use serde_json::value::RawValue;
@@ -20,7 +21,36 @@ const SESSION_PREFIX: &str = "x-hasura-";
 
 /// Checks credentials.
 pub struct Authenticator {
-    secrets: Vec<Box<[u8]>>,
+    secrets: ArcSwap<Secrets>,
+}
+
+/// Secrets that clients can send.
+pub(crate) struct Secrets(Vec<Box<[u8]>>);
+
+impl Secrets {
+    /// Refuses those that no client could send, or every client.
+    pub fn new(secrets: &[String]) -> Result<Self, ConfigError> {
+        for secret in secrets {
+            if secret.is_empty() {
+                return Err(ConfigError::EmptyAdminSecret);
+            }
+            let visible = secret.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+            if !visible || secret.trim() != secret {
+                return Err(ConfigError::UnusableAdminSecret);
+            }
+        }
+        Ok(Self(secrets.iter().map(|s| s.as_bytes().into()).collect()))
+    }
+
+    /// Compares with every secret, in a time that does not depend on where they differ.
+    fn accept(&self, given: &str) -> bool {
+        let given = given.as_bytes();
+        let found = self
+            .0
+            .iter()
+            .fold(Choice::from(0), |found, secret| found | secret.as_ref().ct_eq(given));
+        found.into()
+    }
 }
 
 /// Why a client is refused.
@@ -138,29 +168,26 @@ fn matters(name: &str) -> bool {
 impl Authenticator {
     /// Checks against these secrets; without any, everybody is the administrator.
     pub fn new(secrets: &[String]) -> Result<Self, ConfigError> {
-        for secret in secrets {
-            if secret.is_empty() {
-                return Err(ConfigError::EmptyAdminSecret);
-            }
-            let visible = secret.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-            if !visible || secret.trim() != secret {
-                return Err(ConfigError::UnusableAdminSecret);
-            }
-        }
-        Ok(Self { secrets: secrets.iter().map(|s| s.as_bytes().into()).collect() })
+        Ok(Self { secrets: ArcSwap::from_pointee(Secrets::new(secrets)?) })
     }
 
-    /// Whether a secret is asked for.
+    /// Checks against other secrets from now on.
+    pub(crate) fn replace(&self, secrets: Secrets) {
+        self.secrets.store(Arc::new(secrets));
+    }
+
+    /// Whether no secret is asked for.
     pub fn is_open(&self) -> bool {
-        self.secrets.is_empty()
+        self.secrets.load().0.is_empty()
     }
 
     /// Who the client is.
     pub fn identify(&self, credentials: Credentials) -> Result<Identity, AuthError> {
-        if !self.is_open() {
+        let secrets = self.secrets.load();
+        if !secrets.0.is_empty() {
             let given = SECRET_HEADERS.iter().find_map(|name| credentials.values.get(*name));
             let given = given.ok_or(AuthError::Missing)?;
-            if !self.accepts(given) {
+            if !secrets.accept(given) {
                 return Err(AuthError::Wrong);
             }
         }
@@ -177,16 +204,6 @@ impl Authenticator {
             return Err(AuthError::EmptyRole);
         }
         Ok(Identity::new(role, session))
-    }
-
-    /// Compares with every secret, in a time that does not depend on where they differ.
-    fn accepts(&self, given: &str) -> bool {
-        let given = given.as_bytes();
-        let found = self
-            .secrets
-            .iter()
-            .fold(Choice::from(0), |found, secret| found | secret.as_ref().ct_eq(given));
-        found.into()
     }
 }
 

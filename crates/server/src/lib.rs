@@ -38,5 +38,5 @@ pub use artesian_protocol::{
 pub use config::{ConfigError, Cors, ServerConfig, WebSocketConfig};
 pub use identity::{AuthError, Authenticator, Credentials};
 pub use metrics::{LiveMetrics, LiveStats, Metrics};
-pub use server::Server;
+pub use server::{Change, Control, Server};
 pub use service::{Prepared, Service};

@@ -1,10 +1,10 @@
 // What is wrong is refused clearly, in one shape, over every transport, and harms nobody else.
 
 import assert from 'node:assert/strict';
-import { connect as connectTcp } from 'node:net';
 import { test } from 'node:test';
 
 import { openEvents } from '../lib/events.js';
+import { raw } from '../lib/raw.js';
 import { LEGACY, MODERN, PROTOCOLS, Socket } from '../lib/sockets.js';
 import { overDatabases } from '../lib/suite.js';
 import { until } from '../lib/wait.js';
@@ -148,17 +148,6 @@ function assertRefused(answer, code, path, message) {
     assert.equal(typeof extensions.code, 'string');
     assert.equal(typeof extensions.path, 'string');
   }
-}
-
-/** Bytes to the server's port and all that comes back until it closes. */
-function raw(server, bytes) {
-  return new Promise((resolve, reject) => {
-    let answer = '';
-    const socket = connectTcp(server.port, '127.0.0.1', () => socket.write(bytes));
-    socket.setEncoding('latin1');
-    socket.on('data', (text) => (answer += text)).on('end', () => resolve(answer)).on('error', reject);
-    socket.setTimeout(20_000, () => socket.destroy(new Error(`no end; so far: ${answer}`)));
-  });
 }
 
 const head = (length, accept) =>

@@ -139,6 +139,8 @@ settings! {
         "connections", Kind::Number, "50", "sources[].database.connections",
             ["HASURA_GRAPHQL_PG_CONNECTIONS"],
             "PostgreSQL: the most connections that are open at a time";
+        "schema-interval", Kind::Seconds, "5s", "sources[].database.schema_interval", [],
+            "PostgreSQL: how often to look, by one small statement, whether the schema has changed; 0: never";
         "database-connect-timeout", Kind::Seconds, "60s", "sources[].database.connect_timeout", [],
             "How long to try to reach the database at start-up before giving up";
         "statement-timeout", Kind::Milliseconds, "0", "sources[].database.statement_timeout", [],
@@ -222,6 +224,10 @@ settings! {
             "The same for one identity: a role with its session variables";
         "multipart-heartbeat", Kind::Seconds, "5s", "server.multipart_heartbeat", [],
             "How often a multipart response without results sends an empty part";
+        "reload", Kind::Choice(&["auto", "signal", "off"]), "auto", "server.reload", [],
+            "When configuration and metadata are read again without closing connections. auto: after SIGHUP, and when a file has changed; signal: after SIGHUP; off: never";
+        "reload-interval", Kind::Seconds, "1s", "server.reload_interval", [],
+            "How often to look whether a file has changed; it is read when it has been quiet for as long";
         "shutdown-window", Kind::Seconds, "10s", "server.shutdown_window", [],
             "Over how long sockets are closed after SIGTERM, so that clients do not come back all at once";
         "shutdown-grace", Kind::Seconds, "20s", "server.shutdown_grace",
@@ -262,6 +268,8 @@ settings! {
         "websocket-compression-threshold", Kind::Number, "1024",
             "server.websockets.compression_threshold", [],
             "Messages shorter than this many bytes are not compressed";
+        "websocket-http2", Kind::Switch, "false", "server.websockets.http2", [],
+            "Whether WebSocket connections are accepted over HTTP/2 too (RFC 8441)";
     }
     Log {
         "log-format", Kind::Choice(&["text", "json"]), "text", "log.format", [],
@@ -270,6 +278,26 @@ settings! {
             "error, warn, info, debug or trace; also per part: info,artesian_live=debug";
     }
 }
+
+/// Settings that are read at the start only. All others change when they are read again.
+pub const NEEDS_RESTART: &[&str] = &[
+    "database-url",
+    "source-name",
+    "changes",
+    "connections",
+    "schema-interval",
+    "statement-timeout",
+    "live-queries-multiplexed-refetch-interval",
+    "live-queries-multiplexed-batch-size",
+    "live-queries-connections",
+    "plan-cache-size",
+    "listen",
+    "server-host",
+    "server-port",
+    "reload",
+    "reload-interval",
+    "log-format",
+];
 
 /// Environment variables of Hasura's that name something that is nothing here, or no loss.
 pub const QUIET: &[&str] = &[

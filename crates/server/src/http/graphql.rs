@@ -11,7 +11,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::{batch, body::Body, errors, receive, reply::Reply, stream};
+use super::{batch, body::Body, errors, linger::linger, receive, reply::Reply, stream};
 use crate::{
     metrics::{OperationMetrics, Transport},
     run,
@@ -28,15 +28,19 @@ pub(super) async fn handle(state: &Arc<State>, request: Request<Incoming>) -> Re
     if ws::is_upgrade(&request) {
         return ws::upgrade(state, request);
     }
-    let (parts, body) = request.into_parts();
+    let (parts, mut body) = request.into_parts();
     let mut response = match parts.method {
-        Method::GET | Method::POST => match answer(state, &parts, body).await {
+        Method::GET | Method::POST => match answer(state, &parts, &mut body).await {
             Ok(response) => response,
             Err(response) => *response,
         },
         Method::OPTIONS => options(METHODS),
         _ => errors::method_not_allowed(METHODS),
     };
+    // Who did not send in time is not waited for again.
+    if response.status() != StatusCode::REQUEST_TIMEOUT {
+        linger(state, body);
+    }
     state.cors.dress(&parts.headers, response.headers_mut());
     response
 }
@@ -55,7 +59,7 @@ pub(super) fn options(methods: &'static str) -> Response<Body> {
 pub(super) type Answer = Result<Response<Body>, Box<Response<Body>>>;
 
 /// Answers a GET or a POST.
-pub(super) async fn answer(state: &Arc<State>, parts: &Parts, body: Incoming) -> Answer {
+pub(super) async fn answer(state: &Arc<State>, parts: &Parts, body: &mut Incoming) -> Answer {
     let reply = Reply::new(state, &parts.headers)?;
     let identity =
         receive::identity(state, &parts.headers).map_err(|error| reply.denied(error.to_error()))?;

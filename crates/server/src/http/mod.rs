@@ -6,6 +6,7 @@ pub(crate) mod channel;
 pub(crate) mod cors;
 pub(crate) mod errors;
 mod graphql;
+mod linger;
 mod multipart;
 mod receive;
 mod reply;
@@ -14,7 +15,7 @@ mod stream;
 
 use std::{sync::Arc, time::Duration};
 
-use ::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use ::http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -22,7 +23,8 @@ use self::body::Body;
 use crate::{console, server::State};
 
 /// Answers a request.
-pub(crate) async fn handle(state: Arc<State>, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn handle(state: Arc<State>, mut request: Request<Incoming>) -> Response<Body> {
+    name_host(&mut request);
     let is_head = request.method() == Method::HEAD;
     let mut response = match request.uri().path() {
         "/graphql" | "/v1/graphql" | "/graphql/stream" | "/v1/graphql/stream"
@@ -42,6 +44,17 @@ pub(crate) async fn handle(state: Arc<State>, request: Request<Incoming>) -> Res
     }
     state.metrics.response(response.status());
     response
+}
+
+/// With HTTP/2 the host stands in `:authority` (RFC 9113, section 8.3.1).
+fn name_host<B>(request: &mut Request<B>) {
+    if request.version() != Version::HTTP_2 {
+        return;
+    }
+    let authority = request.uri().authority().map(|authority| authority.as_str());
+    if let Some(host) = authority.and_then(|host| HeaderValue::from_str(host).ok()) {
+        request.headers_mut().insert(header::HOST, host);
+    }
 }
 
 async fn get(state: &Arc<State>, path: &str, request: &Request<Incoming>) -> Response<Body> {

@@ -29,7 +29,7 @@ pub(super) async fn request(
     state: &Arc<State>,
     reply: &Reply<'_>,
     parts: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
     max_batch: usize,
 ) -> Result<Posted, Box<Response<Body>>> {
     let request = match parts.method {
@@ -55,7 +55,7 @@ fn get_request(rule: CsrfRule, parts: &Parts) -> Result<GraphQLRequest, HttpErro
 async fn post_request(
     state: &Arc<State>,
     parts: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
     max_batch: usize,
 ) -> Result<Result<Posted, HttpError>, Box<Response<Body>>> {
     let mut types = parts.headers.get_all(header::CONTENT_TYPE).iter();
@@ -76,7 +76,7 @@ async fn post_request(
 async fn read(
     state: &Arc<State>,
     headers: &HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Bytes, Box<Response<Body>>> {
     let limit = state.config.max_body_bytes;
     let too_long = || {

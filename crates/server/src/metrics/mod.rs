@@ -3,6 +3,7 @@
 mod compression;
 mod live;
 mod operation;
+mod reload;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -20,6 +21,7 @@ use prometheus_client::{
 pub(crate) use compression::CompressionMetrics;
 pub use live::{LiveMetrics, LiveStats};
 pub(crate) use operation::{OperationMetrics, Outcome};
+use reload::ReloadMetrics;
 
 /// How a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,6 +108,7 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     live: Arc<LiveMetrics>,
     compression: CompressionMetrics,
+    reload: ReloadMetrics,
     connections: Family<TransportLabel, Gauge>,
     opened: Family<TransportLabel, Counter>,
     closed: Family<CloseLabels, Counter>,
@@ -128,10 +131,12 @@ impl Metrics {
         let mut registry = Registry::with_prefix("artesian");
         let live = Arc::new(LiveMetrics::new(&mut registry));
         let compression = CompressionMetrics::new(&mut registry);
+        let reload = ReloadMetrics::new(&mut registry);
         let seconds = || Histogram::new(SECONDS);
         let metrics = Self {
             live,
             compression,
+            reload,
             connections: Family::default(),
             opened: Family::default(),
             closed: Family::default(),
@@ -221,6 +226,11 @@ impl Metrics {
     /// Metrics of the live-query engine: give it this as its observer.
     pub fn live(&self) -> Arc<LiveMetrics> {
         self.live.clone()
+    }
+
+    /// Configuration and metadata were read again, and are in force or were refused.
+    pub fn reloaded(&self, is_good: bool) {
+        self.reload.done(is_good);
     }
 
     /// Adds metrics of another part of the program. Their names get the prefix `artesian_`.

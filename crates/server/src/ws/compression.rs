@@ -7,7 +7,7 @@ use std::{
 
 use artesian_protocol::{
     Message,
-    ws::{Deflate, Deflated, OutFrame},
+    ws::{Deflate, Deflated, Opcode, OutFrame},
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -44,19 +44,21 @@ impl Compression {
             return OutFrame::text(message);
         }
         let deflated = self.deflated(&message.payload);
-        match deflated.and_then(|payload| OutFrame::text_deflated(&message, &payload)) {
-            Some(frame) => {
-                self.metrics.sent(message.len().saturating_sub(frame.len()));
+        let frame = deflated.map(|payload| OutFrame::deflated(Opcode::Text, &message, &payload));
+        match frame {
+            Some(frame) if frame.len() < message.len() => {
+                self.metrics.sent(message.len() - frame.len());
                 frame
             }
-            None => OutFrame::text(message),
+            _ => OutFrame::text(message),
         }
     }
 
     fn deflated(&self, payload: &Bytes) -> Option<Deflated> {
         let deflate = || {
             self.metrics.compressed();
-            Deflated::new(payload)
+            let deflated = Deflated::new(payload);
+            (deflated.len() < payload.len()).then_some(deflated)
         };
         // Nobody else has it, so nobody else will ask for it.
         if payload.is_unique() {
@@ -174,6 +176,25 @@ mod tests {
     }
 
     #[test]
+    fn what_gets_no_smaller_goes_as_it_is() {
+        let (compression, metrics) = compression();
+        let mut random = 1_u32;
+        let noise = std::iter::repeat_with(|| {
+            random ^= random << 13;
+            random ^= random >> 17;
+            random ^= random << 5;
+            random as u8
+        });
+        let noise = Bytes::from_iter(noise.take(5000));
+        for _ in 0..3 {
+            let frame = compression.frame(agreed("permessage-deflate"), message(&noise));
+            assert!(!is_compressed(&frame));
+        }
+        // That it does not is remembered.
+        assert_eq!((metrics.payloads(), metrics.messages()), (1, 0));
+    }
+
+    #[test]
     fn short_and_long_messages_go_as_they_are() {
         let (compression, _) = compression();
         let (any, small) =
@@ -197,8 +218,8 @@ mod tests {
             bytes[..4].copy_from_slice(&n.to_le_bytes());
             let bytes = Bytes::from(bytes);
             let (again, frame) = (bytes.clone(), compression.frame(agreed, message(&bytes)));
-            let expected = Deflated::new(&again).unwrap();
-            let expected = OutFrame::text_deflated(&message(&again), &expected).unwrap();
+            let expected = Deflated::new(&again);
+            let expected = OutFrame::deflated(Opcode::Text, &message(&again), &expected);
             assert_eq!(frame.to_bytes(), expected.to_bytes());
             let shared = compression.shared.lock();
             assert!(shared.entries.len() <= MAX_ENTRIES && shared.bytes <= MAX_BYTES);

@@ -42,8 +42,8 @@ impl fmt::Debug for Deflated {
 }
 
 impl Deflated {
-    /// Compresses a payload. `None` if that makes it no smaller.
-    pub fn new(payload: &[u8]) -> Option<Self> {
+    /// Compresses a payload, which may make it longer.
+    pub fn new(payload: &[u8]) -> Self {
         COMPRESSOR.with_borrow_mut(|slot| {
             let compressor = slot.get_or_insert_with(|| Compressor {
                 // No zlib header: the window's size is negative.
@@ -54,11 +54,20 @@ impl Deflated {
             });
             let deflated = compressor.run(payload);
             compressor.state.reset();
-            deflated
+            // The compressor has no reason to fail.
+            deflated.unwrap_or_else(|| Self::stored(payload))
         })
     }
 
-    /// Its length in bytes.
+    /// A payload as it is, in stored blocks.
+    pub fn stored(payload: &[u8]) -> Self {
+        let mut out = BytesMut::with_capacity(payload.len() + payload.len() / 8192 + 8);
+        store(&mut out, payload, true);
+        out.put_u8(0);
+        Self(out.freeze())
+    }
+
+    /// Its length in bytes, never 0.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -67,14 +76,13 @@ impl Deflated {
 
 impl Compressor {
     fn run(&mut self, mut payload: &[u8]) -> Option<Deflated> {
-        let longest = payload.len();
         let mut out = Vec::new();
         loop {
             let (status, used, written) =
                 compress(&mut self.state, payload, &mut self.scratch, TDEFLFlush::Sync);
             out.extend_from_slice(self.scratch.get(..written)?);
             payload = payload.get(used..)?;
-            if status != TDEFLStatus::Okay || out.len() >= longest + TAIL.len() {
+            if status != TDEFLStatus::Okay {
                 return None;
             }
             // What did not fit is still to come.
@@ -84,15 +92,15 @@ impl Compressor {
         }
         let body = out.strip_suffix(&TAIL)?;
         // A copy of the right size: it may be kept for a while.
-        (body.len() < longest).then(|| Deflated(Bytes::copy_from_slice(body)))
+        Some(Deflated(Bytes::copy_from_slice(body)))
     }
 }
 
 impl OutFrame {
-    /// A compressed text message whose payload was compressed before. `None` if it is no smaller than
-    /// the message itself. The caller vouches that the extension was negotiated and that `payload` is
-    /// `body.payload`, compressed.
-    pub fn text_deflated(body: &Message, payload: &Deflated) -> Option<Self> {
+    /// A message of which the payload was compressed before, which shares it. The caller vouches that
+    /// the extension was negotiated, that `payload` is `body.payload`, compressed, and that it is a
+    /// data message.
+    pub fn deflated(opcode: Opcode, body: &Message, payload: &Deflated) -> Self {
         let mut lead = [0; 5];
         let (lead, prefix) = match body.prefix.len() {
             0 => (&lead[..0], Bytes::new()),
@@ -120,8 +128,7 @@ impl OutFrame {
             }
         };
         let composed = Message::new(prefix, payload.0.clone(), suffix);
-        let is_smaller = lead.len() + composed.len() < body.len();
-        is_smaller.then(|| Self::compressed(Opcode::Text, lead, composed))
+        Self::compressed(opcode, lead, composed)
     }
 }
 
@@ -172,14 +179,14 @@ mod tests {
         let text: String =
             (0..500).map(|n| format!("{{\"id\":{n},\"name\":\"row {n}\"}},")).collect();
         let payload = Bytes::from(text);
-        let deflated = Deflated::new(&payload).unwrap();
+        let deflated = Deflated::new(&payload);
         assert!(deflated.len() < payload.len() / 3);
         let long = "p".repeat(200_000);
         for prefix in ["", "<", "{\"id\":\"1\",\"type\":\"next\",\"payload\":", &long] {
             for suffix in ["", "}", "]}", &long] {
                 let [prefix, suffix] = [prefix, suffix].map(|s| Bytes::from(s.to_owned()));
                 let body = Message::new(prefix, payload.clone(), suffix);
-                let frame = OutFrame::text_deflated(&body, &deflated).unwrap();
+                let frame = OutFrame::deflated(Opcode::Text, &body, &deflated);
                 assert_eq!(frame.slices()[0][0], 0xc1);
                 assert_eq!(inflate(&frame), body.to_bytes());
                 // The payload is shared.
@@ -191,9 +198,9 @@ mod tests {
     #[test]
     fn the_cost_of_a_private_prefix_is_its_length_and_a_few_bytes() {
         let payload = Bytes::from("abcdefgh".repeat(100));
-        let deflated = Deflated::new(&payload).unwrap();
+        let deflated = Deflated::new(&payload);
         let body = Message::new("prefix".into(), payload, "}".into());
-        let frame = OutFrame::text_deflated(&body, &deflated).unwrap();
+        let frame = OutFrame::deflated(Opcode::Text, &body, &deflated);
         let header = 2;
         assert_eq!(frame.len(), header + 5 + 6 + deflated.len() + 4 + 1 + 1);
         // The prefix is there as it is.
@@ -201,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_gets_no_smaller_is_left_alone() {
+    fn what_cannot_be_compressed_and_what_is_stored_come_back_too() {
         let mut random = 1_u32;
         let noise: Vec<u8> = std::iter::repeat_with(|| {
             random ^= random << 13;
@@ -212,20 +219,21 @@ mod tests {
         .take(100_000)
         .collect();
         for payload in [&b""[..], b"a", b"abcdefg", &noise] {
-            assert_eq!(Deflated::new(payload), None);
+            for deflated in [Deflated::new(payload), Deflated::stored(payload)] {
+                assert!(deflated.len() <= payload.len() + payload.len() / 1000 + 10);
+                let body = Message::new("<".into(), payload.to_vec().into(), ">".into());
+                let frame = OutFrame::deflated(Opcode::Binary, &body, &deflated);
+                assert_eq!(frame.slices()[0][0], 0xc2);
+                assert_eq!(inflate(&frame), body.to_bytes());
+            }
         }
-        // The payload does, but not by as much as its envelope costs.
-        let payload = Bytes::from("abcabcabcabc");
-        let deflated = Deflated::new(&payload).unwrap();
-        let body = Message::new("<".into(), payload, ">".into());
-        assert!(OutFrame::text_deflated(&body, &deflated).is_none());
     }
 
     #[test]
     fn one_payload_leaves_nothing_for_the_next() {
         let payload = Bytes::from("a sentence that comes again. ".repeat(40));
-        let first = Deflated::new(&payload).unwrap();
+        let first = Deflated::new(&payload);
         Deflated::new("another text of some length, of some length".as_bytes());
-        assert_eq!(Deflated::new(&payload).unwrap(), first);
+        assert_eq!(Deflated::new(&payload), first);
     }
 }

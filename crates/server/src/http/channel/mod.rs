@@ -25,15 +25,16 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use hyper::body::Incoming;
 use serde_json::Value;
 
-pub(crate) use self::registry::{Channels, Limits};
+pub(crate) use self::registry::Channels;
 use self::{
-    registry::{Channel, Full, NotStarted},
+    registry::{Channel, Full, Limits, NotStarted},
     source::ChannelSource,
 };
 use super::{
     body::Body,
     errors,
     graphql::{self, Answer},
+    linger::linger,
     receive,
     reply::Reply,
     stream,
@@ -54,14 +55,14 @@ pub(super) async fn handle(state: &Arc<State>, request: Request<Incoming>) -> Re
     if let Some(response) = state.cors.preflight(&request, "GET, POST, PUT, DELETE") {
         return response;
     }
-    let (parts, body) = request.into_parts();
+    let (parts, mut body) = request.into_parts();
     let token = token(&parts);
     let answer = match (&parts.method, token) {
         (&Method::PUT, _) => reserve(state, &parts),
         (&Method::GET | &Method::POST, Some(token)) => {
-            open_or_start(state, &parts, body, &token).await
+            open_or_start(state, &parts, &mut body, &token).await
         }
-        (&Method::GET | &Method::POST, None) => distinct(state, &parts, body).await,
+        (&Method::GET | &Method::POST, None) => distinct(state, &parts, &mut body).await,
         (&Method::DELETE, token) => stop(state, &parts, token.as_deref()),
         (&Method::OPTIONS, _) => Ok(graphql::options(METHODS)),
         _ => Err(errors::method_not_allowed(METHODS).into()),
@@ -70,6 +71,10 @@ pub(super) async fn handle(state: &Arc<State>, request: Request<Incoming>) -> Re
         Ok(response) => response,
         Err(response) => *response,
     };
+    // Who did not send in time is not waited for again.
+    if response.status() != StatusCode::REQUEST_TIMEOUT {
+        linger(state, body);
+    }
     state.cors.dress(&parts.headers, response.headers_mut());
     response
 }
@@ -119,7 +124,8 @@ fn reserve(state: &Arc<State>, parts: &Parts) -> Answer {
     if state.is_stopping() {
         return Err(errors::unavailable("the server is shutting down").into());
     }
-    let token = Channels::reserve(state, identity).map_err(|full| {
+    let limits = Limits::of(&state.config);
+    let token = state.channels.reserve(identity, limits).map_err(|full| {
         let status = match full {
             Full::Identity => 429,
             Full::Server | Full::Random => 503,
@@ -137,7 +143,7 @@ fn reserve(state: &Arc<State>, parts: &Parts) -> Answer {
 }
 
 /// Without a token a request for events is an operation of its own, as at `/graphql`.
-async fn distinct(state: &Arc<State>, parts: &Parts, body: Incoming) -> Answer {
+async fn distinct(state: &Arc<State>, parts: &Parts, body: &mut Incoming) -> Answer {
     let reply = Reply::new(state, &parts.headers)?;
     if matches!(reply.single, Media::Stream(StreamMedia::EventStream)) {
         return graphql::answer(state, parts, body).await;
@@ -146,7 +152,12 @@ async fn distinct(state: &Arc<State>, parts: &Parts, body: Incoming) -> Answer {
     Err(no_stream(&reply).into())
 }
 
-async fn open_or_start(state: &Arc<State>, parts: &Parts, body: Incoming, token: &str) -> Answer {
+async fn open_or_start(
+    state: &Arc<State>,
+    parts: &Parts,
+    body: &mut Incoming,
+    token: &str,
+) -> Answer {
     let reply = Reply::new(state, &parts.headers)?;
     let identity = identify(state, &parts.headers, &reply)?;
     let channel = find(state, token, &identity, &reply)?;
@@ -166,11 +177,11 @@ async fn open_or_start(state: &Arc<State>, parts: &Parts, body: Incoming, token:
 /// A body that comes with it is not read: the stream is for operations that come by themselves.
 fn open(state: &Arc<State>, parts: &Parts, channel: Arc<Channel>, reply: &Reply<'_>) -> Answer {
     receive::check_csrf(state.config.csrf, parts).map_err(|error| reply.malformed(&error))?;
-    if !state.channels.open(state, &channel) {
+    if !state.channels.open(&channel) {
         let message = "the event stream is open already";
         return Err(reply.fault(409, ErrorCode::BadRequest, message).into());
     }
-    let source = ChannelSource::new(state.clone(), channel);
+    let source = ChannelSource::new(state.channels.clone(), channel);
     Ok(stream::respond(state, StreamMedia::EventStream, Box::new(source)))
 }
 

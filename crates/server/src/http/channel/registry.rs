@@ -13,20 +13,31 @@ use futures_util::stream::BoxStream;
 use parking_lot::Mutex;
 use tokio::{task::AbortHandle, time::sleep};
 
-use crate::{metrics::Reservation, run::Item, server::State, ws::operations::Operations};
+use crate::{Metrics, ServerConfig, metrics::Reservation, run::Item, ws::operations::Operations};
 
 /// Bytes of a token: 128 bits, which nobody guesses.
 const TOKEN: usize = 16;
 
 /// How many streams may be reserved without being open, and for how long.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(super) struct Limits {
     /// Of all clients.
     pub total: usize,
     /// Of one identity.
     pub per_identity: usize,
     /// After that a reservation is gone.
     pub timeout: Duration,
+}
+
+impl Limits {
+    /// The limits that these settings name.
+    pub fn of(config: &ServerConfig) -> Self {
+        Self {
+            total: config.sse_max_reservations,
+            per_identity: config.sse_max_reservations_per_identity,
+            timeout: config.sse_reservation_timeout,
+        }
+    }
 }
 
 /// Why nothing was reserved.
@@ -57,9 +68,9 @@ pub(super) enum NotStarted {
     TooMany(usize),
 }
 
-/// All streams.
+/// All streams. They outlive a change of settings.
 pub(crate) struct Channels {
-    limits: Limits,
+    metrics: Arc<Metrics>,
     inner: Mutex<Inner>,
 }
 
@@ -112,13 +123,16 @@ enum Phase {
 
 impl Channels {
     /// No streams yet.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, inner: Mutex::default() }
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, inner: Mutex::default() }
     }
 
     /// Reserves a stream; gives its token.
-    pub(super) fn reserve(state: &Arc<State>, identity: Identity) -> Result<String, Full> {
-        let this = &state.channels;
+    pub(super) fn reserve(
+        self: &Arc<Self>,
+        identity: Identity,
+        limits: Limits,
+    ) -> Result<String, Full> {
         let token = random_token().inspect_err(|_| tracing::error!("no random numbers"))?;
         let channel = Arc::new(Channel {
             token: token.clone(),
@@ -132,11 +146,11 @@ impl Channels {
             }),
         });
         let result = {
-            let mut inner = this.inner.lock();
+            let mut inner = self.inner.lock();
             let mine = inner.waiting_by_identity.get(&identity).copied().unwrap_or(0);
-            if mine >= this.limits.per_identity {
+            if mine >= limits.per_identity {
                 Err(Full::Identity)
-            } else if inner.waiting >= this.limits.total {
+            } else if inner.waiting >= limits.total {
                 Err(Full::Server)
             } else {
                 inner.waiting += 1;
@@ -146,25 +160,25 @@ impl Channels {
             }
         };
         if let Err(full) = result {
-            state.metrics.reservation(Reservation::Refused);
+            self.metrics.reservation(Reservation::Refused);
             return Err(full);
         }
-        state.metrics.reservation(Reservation::Made);
-        let (weak, timeout) = (Arc::downgrade(state), this.limits.timeout);
-        let (waiting, token_of) = (Arc::downgrade(&channel), token);
+        self.metrics.reservation(Reservation::Made);
+        let (weak, timeout) = (Arc::downgrade(self), limits.timeout);
+        let waiting = Arc::downgrade(&channel);
         let expiry = tokio::spawn(async move {
             sleep(timeout).await;
-            if let (Some(state), Some(channel)) = (weak.upgrade(), waiting.upgrade()) {
-                Self::expire(&state, &channel);
+            if let (Some(channels), Some(channel)) = (weak.upgrade(), waiting.upgrade()) {
+                channels.expire(&channel);
             }
         });
         if let Phase::Reserved { expiry: slot } = &mut channel.core.lock().phase {
             *slot = Some(expiry.abort_handle());
         }
-        Ok(token_of)
+        Ok(token)
     }
 
-    fn expire(state: &State, channel: &Channel) {
+    fn expire(&self, channel: &Channel) {
         {
             let mut core = channel.core.lock();
             if !matches!(core.phase, Phase::Reserved { .. }) {
@@ -172,10 +186,10 @@ impl Channels {
             }
             core.close();
         }
-        let mut inner = state.channels.inner.lock();
+        let mut inner = self.inner.lock();
         inner.by_token.remove(&channel.token);
         inner.no_longer_waits(&channel.identity);
-        state.metrics.reservation(Reservation::Expired);
+        self.metrics.reservation(Reservation::Expired);
     }
 
     /// The stream of that token, if it is this identity's.
@@ -185,7 +199,7 @@ impl Channels {
     }
 
     /// Opens a reserved stream, once. Who opened it must [`close`](Self::close) it.
-    pub(super) fn open(&self, state: &State, channel: &Channel) -> bool {
+    pub(super) fn open(&self, channel: &Channel) -> bool {
         {
             let mut core = channel.core.lock();
             let Phase::Reserved { expiry } = &mut core.phase else { return false };
@@ -195,7 +209,7 @@ impl Channels {
             core.phase = Phase::Open;
         }
         self.inner.lock().no_longer_waits(&channel.identity);
-        state.metrics.reservation(Reservation::Opened);
+        self.metrics.reservation(Reservation::Opened);
         true
     }
 

@@ -7,20 +7,24 @@ use std::{
 
 use artesian_protocol::{Message, sse};
 
-use super::{super::stream::Source, error_result, registry::Channel};
-use crate::{run::Item, server::State};
+use super::{
+    super::stream::Source,
+    error_result,
+    registry::{Channel, Channels},
+};
+use crate::run::Item;
 
 /// The messages of one reserved stream; its drop ends the reservation.
 pub(super) struct ChannelSource {
-    state: Arc<State>,
+    channels: Arc<Channels>,
     channel: Arc<Channel>,
     is_new: bool,
 }
 
 impl ChannelSource {
     /// Of a stream that was just opened.
-    pub fn new(state: Arc<State>, channel: Arc<Channel>) -> Self {
-        Self { state, channel, is_new: true }
+    pub fn new(channels: Arc<Channels>, channel: Arc<Channel>) -> Self {
+        Self { channels, channel, is_new: true }
     }
 }
 
@@ -49,6 +53,6 @@ impl Source for ChannelSource {
 
 impl Drop for ChannelSource {
     fn drop(&mut self) {
-        self.state.channels.close(&self.channel);
+        self.channels.close(&self.channel);
     }
 }

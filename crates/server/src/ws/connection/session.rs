@@ -9,7 +9,7 @@ use artesian_engine::{Allow, GraphQLError};
 use artesian_protocol::{GraphQLRequest, OperationKey, Output, Session, ws::OutFrame};
 use bytes::Bytes;
 
-use super::{Connection, Purpose};
+use super::{Connection, Purpose, Socket};
 use crate::{
     metrics::OperationMetrics,
     run::{self, Item},
@@ -18,7 +18,7 @@ use crate::{
 /// Results that are taken before the next write.
 const RESULTS: usize = 32;
 
-impl Connection {
+impl<S: Socket> Connection<S> {
     /// Does what the session asks for.
     pub(super) fn pump(&mut self, now: Instant, purpose: Purpose) {
         while let Some(output) = self.session.as_mut().and_then(Session::poll_output) {

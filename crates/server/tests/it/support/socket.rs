@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Message, client::IntoClientRequest},
+    tungstenite::{Message, client::IntoClientRequest, protocol::Role},
 };
 
 use super::{LIMIT, TestServer};
@@ -20,8 +20,8 @@ pub const MODERN: &str = "graphql-transport-ws";
 pub const LEGACY: &str = "graphql-ws";
 
 /// A client that speaks JSON.
-pub struct Socket {
-    stream: WebSocketStream<TcpStream>,
+pub struct Socket<S = TcpStream> {
+    stream: WebSocketStream<S>,
     pub protocol: &'static str,
 }
 
@@ -50,7 +50,13 @@ impl TestServer {
     }
 }
 
-impl Socket {
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// A client on a stream whose opening handshake is over.
+    pub async fn over(stream: S, protocol: &'static str) -> Self {
+        let stream = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+        Self { stream, protocol }
+    }
+
     pub async fn send(&mut self, message: Value) {
         self.send_text(&message.to_string()).await;
     }
