@@ -18,7 +18,7 @@ pub mod source;
 pub use config::EngineConfig;
 pub use engine::Engine;
 pub use generation::Generation;
-pub use identity::Identity;
+pub use identity::{Identity, SessionVariables};
 pub use operation::Operation;
 pub use request::{Allow, OperationKind, Request};
 pub use response::{ErrorCode, ErrorExtensions, GraphQLError, Payload};

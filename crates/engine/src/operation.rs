@@ -1,6 +1,6 @@
 //! A prepared operation, and how it runs.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use artesian_graphql::{bind::Variables, document::OperationType};
 use bytes::Bytes;
@@ -20,7 +20,7 @@ pub struct Operation {
     /// prepare it again.
     pub(crate) key: Arc<Key>,
     pub(crate) variables: Arc<Variables>,
-    pub(crate) session: Arc<BTreeMap<String, String>>,
+    pub(crate) session: crate::SessionVariables,
     /// The generation by whose rules it was prepared.
     pub(crate) generation: u64,
     pub(crate) settled: Settled,

@@ -27,7 +27,7 @@ use serde_json::Value;
 
 pub(crate) use self::registry::Channels;
 use self::{
-    registry::{Channel, Full, Limits, NotStarted},
+    registry::{Channel, Full, NotStarted},
     source::ChannelSource,
 };
 use super::{
@@ -71,7 +71,6 @@ pub(super) async fn handle(state: &Arc<State>, request: Request<Incoming>) -> Re
         Ok(response) => response,
         Err(response) => *response,
     };
-    // Who did not send in time is not waited for again.
     if response.status() != StatusCode::REQUEST_TIMEOUT {
         linger(state, body);
     }
@@ -124,8 +123,7 @@ fn reserve(state: &Arc<State>, parts: &Parts) -> Answer {
     if state.is_stopping() {
         return Err(errors::unavailable("the server is shutting down").into());
     }
-    let limits = Limits::of(&state.config);
-    let token = state.channels.reserve(identity, limits).map_err(|full| {
+    let token = Channels::reserve(state, identity).map_err(|full| {
         let status = match full {
             Full::Identity => 429,
             Full::Server | Full::Random => 503,
@@ -177,11 +175,11 @@ async fn open_or_start(
 /// A body that comes with it is not read: the stream is for operations that come by themselves.
 fn open(state: &Arc<State>, parts: &Parts, channel: Arc<Channel>, reply: &Reply<'_>) -> Answer {
     receive::check_csrf(state.config.csrf, parts).map_err(|error| reply.malformed(&error))?;
-    if !state.channels.open(&channel) {
+    if !state.channels.open(state, &channel) {
         let message = "the event stream is open already";
         return Err(reply.fault(409, ErrorCode::BadRequest, message).into());
     }
-    let source = ChannelSource::new(state.channels.clone(), channel);
+    let source = ChannelSource::new(state.clone(), channel);
     Ok(stream::respond(state, StreamMedia::EventStream, Box::new(source)))
 }
 

@@ -5,7 +5,6 @@ use std::{
     fmt::Write,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use artesian_engine::Identity;
@@ -13,32 +12,10 @@ use futures_util::stream::BoxStream;
 use parking_lot::Mutex;
 use tokio::{task::AbortHandle, time::sleep};
 
-use crate::{Metrics, ServerConfig, metrics::Reservation, run::Item, ws::operations::Operations};
+use crate::{metrics::Reservation, run::Item, server::State, ws::operations::Operations};
 
 /// Bytes of a token: 128 bits, which nobody guesses.
 const TOKEN: usize = 16;
-
-/// How many streams may be reserved without being open, and for how long.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// Of all clients.
-    pub total: usize,
-    /// Of one identity.
-    pub per_identity: usize,
-    /// After that a reservation is gone.
-    pub timeout: Duration,
-}
-
-impl Limits {
-    /// The limits that these settings name.
-    pub fn of(config: &ServerConfig) -> Self {
-        Self {
-            total: config.sse_max_reservations,
-            per_identity: config.sse_max_reservations_per_identity,
-            timeout: config.sse_reservation_timeout,
-        }
-    }
-}
 
 /// Why nothing was reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,9 +45,9 @@ pub(super) enum NotStarted {
     TooMany(usize),
 }
 
-/// All streams. They outlive a change of settings.
+/// All streams.
+#[derive(Default)]
 pub(crate) struct Channels {
-    metrics: Arc<Metrics>,
     inner: Mutex<Inner>,
 }
 
@@ -122,17 +99,9 @@ enum Phase {
 }
 
 impl Channels {
-    /// No streams yet.
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, inner: Mutex::default() }
-    }
-
     /// Reserves a stream; gives its token.
-    pub(super) fn reserve(
-        self: &Arc<Self>,
-        identity: Identity,
-        limits: Limits,
-    ) -> Result<String, Full> {
+    pub(super) fn reserve(state: &Arc<State>, identity: Identity) -> Result<String, Full> {
+        let config = &state.config;
         let token = random_token().inspect_err(|_| tracing::error!("no random numbers"))?;
         let channel = Arc::new(Channel {
             token: token.clone(),
@@ -146,11 +115,11 @@ impl Channels {
             }),
         });
         let result = {
-            let mut inner = self.inner.lock();
+            let mut inner = state.channels.inner.lock();
             let mine = inner.waiting_by_identity.get(&identity).copied().unwrap_or(0);
-            if mine >= limits.per_identity {
+            if mine >= config.sse_max_reservations_per_identity {
                 Err(Full::Identity)
-            } else if inner.waiting >= limits.total {
+            } else if inner.waiting >= config.sse_max_reservations {
                 Err(Full::Server)
             } else {
                 inner.waiting += 1;
@@ -160,25 +129,26 @@ impl Channels {
             }
         };
         if let Err(full) = result {
-            self.metrics.reservation(Reservation::Refused);
+            state.metrics.reservation(Reservation::Refused);
             return Err(full);
         }
-        self.metrics.reservation(Reservation::Made);
-        let (weak, timeout) = (Arc::downgrade(self), limits.timeout);
-        let waiting = Arc::downgrade(&channel);
+        state.metrics.reservation(Reservation::Made);
+        let (channels, metrics) = (Arc::downgrade(&state.channels), state.metrics.clone());
+        let timeout = config.sse_reservation_timeout;
+        let (waiting, token_of) = (Arc::downgrade(&channel), token);
         let expiry = tokio::spawn(async move {
             sleep(timeout).await;
-            if let (Some(channels), Some(channel)) = (weak.upgrade(), waiting.upgrade()) {
-                channels.expire(&channel);
+            if let (Some(channels), Some(channel)) = (channels.upgrade(), waiting.upgrade()) {
+                channels.expire(&metrics, &channel);
             }
         });
         if let Phase::Reserved { expiry: slot } = &mut channel.core.lock().phase {
             *slot = Some(expiry.abort_handle());
         }
-        Ok(token)
+        Ok(token_of)
     }
 
-    fn expire(&self, channel: &Channel) {
+    fn expire(&self, metrics: &crate::Metrics, channel: &Channel) {
         {
             let mut core = channel.core.lock();
             if !matches!(core.phase, Phase::Reserved { .. }) {
@@ -189,7 +159,7 @@ impl Channels {
         let mut inner = self.inner.lock();
         inner.by_token.remove(&channel.token);
         inner.no_longer_waits(&channel.identity);
-        self.metrics.reservation(Reservation::Expired);
+        metrics.reservation(Reservation::Expired);
     }
 
     /// The stream of that token, if it is this identity's.
@@ -199,7 +169,7 @@ impl Channels {
     }
 
     /// Opens a reserved stream, once. Who opened it must [`close`](Self::close) it.
-    pub(super) fn open(&self, channel: &Channel) -> bool {
+    pub(super) fn open(&self, state: &State, channel: &Channel) -> bool {
         {
             let mut core = channel.core.lock();
             let Phase::Reserved { expiry } = &mut core.phase else { return false };
@@ -209,7 +179,7 @@ impl Channels {
             core.phase = Phase::Open;
         }
         self.inner.lock().no_longer_waits(&channel.identity);
-        self.metrics.reservation(Reservation::Opened);
+        state.metrics.reservation(Reservation::Opened);
         true
     }
 

@@ -7,24 +7,20 @@ use std::{
 
 use artesian_protocol::{Message, sse};
 
-use super::{
-    super::stream::Source,
-    error_result,
-    registry::{Channel, Channels},
-};
-use crate::run::Item;
+use super::{super::stream::Source, error_result, registry::Channel};
+use crate::{run::Item, server::State};
 
 /// The messages of one reserved stream; its drop ends the reservation.
 pub(super) struct ChannelSource {
-    channels: Arc<Channels>,
+    state: Arc<State>,
     channel: Arc<Channel>,
     is_new: bool,
 }
 
 impl ChannelSource {
     /// Of a stream that was just opened.
-    pub fn new(channels: Arc<Channels>, channel: Arc<Channel>) -> Self {
-        Self { channels, channel, is_new: true }
+    pub fn new(state: Arc<State>, channel: Arc<Channel>) -> Self {
+        Self { state, channel, is_new: true }
     }
 }
 
@@ -53,6 +49,6 @@ impl Source for ChannelSource {
 
 impl Drop for ChannelSource {
     fn drop(&mut self) {
-        self.channels.close(&self.channel);
+        self.state.channels.close(&self.channel);
     }
 }

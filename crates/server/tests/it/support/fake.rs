@@ -16,7 +16,7 @@
 //! | `flaky` | a result, an error, a result, the end |
 //! | `evicted` | a result, and then it is ended with an error |
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use artesian_engine::{
     Allow, ErrorCode, Event, GraphQLError, Identity, OperationKind, Payload, Request, ResultStream,
@@ -187,7 +187,7 @@ impl Prepared for Scripted {
         match self.command.as_str() {
             "identity" => data(serde_json::json!({
                 "role": &*self.identity.role,
-                "session": &*self.identity.session,
+                "session": self.identity.session.pairs().iter().cloned().collect::<BTreeMap<_, _>>(),
             })),
             "variables" => data(serde_json::json!({
                 "variables": self.request.variables,
