@@ -72,6 +72,8 @@ pub enum ErrorCode {
     Timeout,
     /// A limit was exceeded.
     LimitExceeded,
+    /// The client does not read its events fast enough, so that some are missing.
+    SlowConsumer,
 }
 
 impl GraphQLError {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use artesian_protocol::http::{CsrfRule, StatusProfile};
 
+use crate::LimitsConfig;
+
 /// Which pages of other origins may call the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Cors {
@@ -84,6 +86,8 @@ pub struct ServerConfig {
     pub sse_heartbeat: Duration,
     /// WebSocket connections.
     pub websocket: WebSocketConfig,
+    /// Limits of connections and load.
+    pub limits: LimitsConfig,
     /// Whether the console is served at `/`.
     pub console: bool,
     /// Over how long the closing of sockets is spread when the server stops.
@@ -106,6 +110,7 @@ impl Default for ServerConfig {
             write_timeout: Duration::from_secs(30),
             sse_heartbeat: Duration::from_secs(12),
             websocket: WebSocketConfig::default(),
+            limits: LimitsConfig::default(),
             console: true,
             shutdown_window: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(20),

@@ -17,11 +17,13 @@
 //! # }
 //! ```
 
+mod buffered;
 mod config;
 mod console;
 mod http;
 mod identity;
 mod io;
+mod limits;
 mod metrics;
 mod run;
 mod server;
@@ -32,6 +34,7 @@ pub use artesian_protocol::http::{CsrfRule, StatusProfile};
 
 pub use config::{ConfigError, Cors, ServerConfig, WebSocketConfig};
 pub use identity::{AuthError, Authenticator, Credentials};
+pub use limits::{ForwardedHeader, Limit, LimitsConfig, RateLimit};
 pub use metrics::{LiveMetrics, LiveStats, Metrics};
 pub use server::Server;
 pub use service::{Prepared, Service};

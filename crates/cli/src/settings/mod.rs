@@ -4,6 +4,7 @@ pub mod definitions;
 #[cfg(test)]
 pub mod docs;
 pub mod file;
+pub mod limits;
 pub mod resolve;
 pub mod suggest;
 
@@ -288,6 +289,7 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
             write_timeout: from.positive_time("websocket-write-timeout")?,
             close_timeout: from.positive_time("websocket-close-timeout")?,
         },
+        limits: limits::limits(from)?,
         console: from.switch("enable-console")?,
         shutdown_window: from.time("shutdown-window")?,
         shutdown_grace: from.time("shutdown-grace")?,

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use super::{body::Body, errors, sse};
 use crate::{
     identity::Credentials,
+    limits::{Limit, Refused},
     metrics::{OperationMetrics, Transport},
     run,
     server::State,
@@ -81,7 +82,7 @@ async fn answer(state: &Arc<State>, parts: &Parts, body: Incoming) -> Answer {
         _ => post_request(state, parts, body).await?,
     };
     let request = request.map_err(|error| reply.malformed(&error))?;
-    execute(state, &reply, &identity, request, parts.method == Method::GET).await
+    execute(state, &reply, &identity, request, parts).await
 }
 
 fn get_request(rule: CsrfRule, parts: &Parts) -> Result<GraphQLRequest, HttpError> {
@@ -116,6 +117,7 @@ async fn read(
 ) -> Result<Bytes, Response<Body>> {
     let limit = state.config.max_body_bytes;
     let too_long = || {
+        state.limits.hit(Limit::BodyBytes);
         let message = format!("the request body exceeds the limit of {limit} bytes");
         errors::response(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::LimitExceeded, message)
     };
@@ -131,6 +133,7 @@ async fn read(
             Err(errors::response(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, message))
         }
         Err(_) => {
+            state.limits.hit(Limit::ReadTimeout);
             let message = "the request body did not arrive in time";
             Err(errors::response(StatusCode::REQUEST_TIMEOUT, ErrorCode::Timeout, message))
         }
@@ -142,37 +145,35 @@ async fn execute(
     reply: &Reply<'_>,
     identity: &Identity,
     request: GraphQLRequest,
-    is_get: bool,
+    parts: &Parts,
 ) -> Answer {
     // A mutation by GET is prepared like any other and refused below, with its own status.
     let allow = Allow { mutations: true, streams: reply.events };
-    let prepared = run::request(request)
-        .map_err(|error| vec![error])
-        .and_then(|request| state.service.prepare(request, identity, allow));
-    let operation = match prepared {
-        Ok(operation) => operation,
-        Err(errors) => {
-            run::log_refusal(&errors);
-            OperationMetrics::rejected(&state.metrics, reply.transport());
-            return Err(reply.refused(errors));
-        }
+    let prepared = {
+        let pass = state.limits.preparations.enter().await;
+        let _pass = pass.map_err(|_| state.limits.busy(Limit::Preparations).response())?;
+        run::prepare(state, identity, request, allow, reply.transport())
     };
-    if is_get && operation.kind() == OperationKind::Mutation {
+    let operation = prepared.map_err(|errors| reply.refused(errors))?;
+    if parts.method == Method::GET && operation.kind() == OperationKind::Mutation {
         OperationMetrics::rejected(&state.metrics, reply.transport());
         return Err(reply.malformed(&HttpError::MutationOverGet));
     }
-    let start = |transport| {
-        let (kind, is_stream) = (operation.kind(), operation.is_stream());
-        OperationMetrics::start(state.metrics.clone(), transport, kind, is_stream)
-    };
+    let start = |transport| OperationMetrics::of(&state.metrics, &*operation, transport);
     let Some(media) = reply.json.filter(|_| !operation.is_stream()) else {
+        let guard = state.limits.open_stream(&parts.extensions, &parts.headers, identity);
+        let guard = guard.map_err(Refused::response)?;
         let metrics = start(Transport::Sse);
-        return Ok(sse::response(state, run::results(operation, metrics)));
+        let items = run::results(&state.limits, operation, metrics);
+        return Ok(sse::response(state, guard.hold(items)));
     };
     let metrics = start(Transport::Http);
-    match timeout(state.config.request_timeout, run::once(&*operation, metrics)).await {
-        Ok(payload) => Ok(reply.result(media, payload)),
+    let run = run::once(&state.limits, &*operation, metrics);
+    match timeout(state.config.request_timeout, run).await {
+        Ok(Ok(payload)) => Ok(reply.result(media, payload)),
+        Ok(Err(refused)) => Err(refused.response()),
         Err(_) => {
+            state.limits.hit(Limit::RequestTimeout);
             let message = "the operation took too long";
             Err(errors::response(StatusCode::GATEWAY_TIMEOUT, ErrorCode::Timeout, message))
         }

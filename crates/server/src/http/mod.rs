@@ -1,5 +1,6 @@
 //! HTTP: routes, and GraphQL over POST, GET and event streams.
 
+pub(crate) mod activity;
 pub(crate) mod body;
 pub(crate) mod cors;
 pub(crate) mod errors;

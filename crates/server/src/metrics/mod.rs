@@ -1,5 +1,6 @@
 //! What `/metrics` shows. Every name begins with `artesian_` and has a row in `docs/operations.md`.
 
+mod limits;
 mod live;
 mod operation;
 
@@ -16,6 +17,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub(crate) use limits::Gates;
 pub use live::{LiveMetrics, LiveStats};
 pub(crate) use operation::{OperationMetrics, Outcome};
 
@@ -93,6 +95,7 @@ pub struct Metrics {
     pushed_messages: Family<TransportLabel, Counter>,
     pushed_bytes: Family<TransportLabel, Counter>,
     queue_bytes: Gauge,
+    limits: limits::LimitMetrics,
 }
 
 impl Metrics {
@@ -114,6 +117,7 @@ impl Metrics {
             pushed_messages: Family::default(),
             pushed_bytes: Family::default(),
             queue_bytes: Gauge::default(),
+            limits: limits::LimitMetrics::default(),
             registry: Mutex::new(Registry::default()),
         };
         metrics.register(&mut registry);
@@ -169,6 +173,7 @@ impl Metrics {
             "Bytes that wait to be written to WebSocket connections",
             self.queue_bytes.clone(),
         );
+        self.limits.register(registry);
     }
 
     /// Metrics of the live-query engine: give it this as its observer.
@@ -193,6 +198,14 @@ impl Metrics {
 
     pub(crate) fn queue_bytes(&self) -> Gauge {
         self.queue_bytes.clone()
+    }
+
+    pub(crate) fn gates(&self) -> &Gates {
+        &self.limits.gates
+    }
+
+    pub(crate) fn limit_hit(&self, limit: crate::Limit) {
+        self.limits.hit(limit);
     }
 
     pub(crate) fn response(&self, status: http::StatusCode) {

@@ -17,6 +17,7 @@ use crate::{
     http::{body::Body, errors},
     identity::Credentials,
     io::Guarded,
+    limits::SocketGuard,
     server::State,
 };
 
@@ -57,6 +58,10 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
             return response;
         }
     };
+    let guard = match state.limits.open_socket(request.extensions(), headers) {
+        Ok(guard) => guard,
+        Err(refused) => return refused.response(),
+    };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     for (name, value) in upgrade.headers() {
@@ -70,7 +75,7 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
     // With these hyper writes header names in the client's own case. PyPI `gql` looks up
     // "Sec-WebSocket-Protocol" with regard to case, and takes the legacy protocol if it finds none.
     *response.extensions_mut() = std::mem::take(request.extensions_mut());
-    state.tasks.spawn(run(state.clone(), on_upgrade, upgrade.protocol, credentials));
+    state.tasks.spawn(run(state.clone(), on_upgrade, upgrade.protocol, credentials, guard));
     response
 }
 
@@ -79,6 +84,7 @@ async fn run(
     on_upgrade: OnUpgrade,
     protocol: Negotiated,
     credentials: Credentials,
+    guard: SocketGuard,
 ) {
     let upgraded = match on_upgrade.await {
         Ok(upgraded) => upgraded,
@@ -91,7 +97,7 @@ async fn run(
     let connection = match downcast::<TokioIo<Guarded>>(upgraded) {
         Ok(parts) => {
             let stream = parts.io.into_inner().into_inner();
-            Connection::new(state, stream, &parts.read_buf, protocol, credentials)
+            Connection::new(state, stream, &parts.read_buf, protocol, credentials, guard)
         }
         Err(_) => {
             tracing::error!("an upgraded connection is of an unknown kind");

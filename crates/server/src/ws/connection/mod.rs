@@ -3,6 +3,7 @@
 //! Everything is polled by hand, so that nothing but the state itself stays in memory between two
 //! events, and so that a slow operation or a slow reader holds up nothing else.
 
+mod limits;
 mod session;
 mod timers;
 
@@ -25,13 +26,14 @@ use artesian_protocol::{
 use bytes::BytesMut;
 use tokio::{net::TcpStream, time::Sleep};
 
-use self::timers::StopSignal;
+use self::{limits::Lifetime, timers::StopSignal};
 use super::{
     operations::Operations,
     outgoing::{Outgoing, Purpose},
 };
 use crate::{
     identity::Credentials,
+    limits::{IdentityGuard, Inbound, Limit, SocketGuard},
     metrics::{ConnectionMetrics, Transport},
     run::Item,
     server::State,
@@ -58,6 +60,14 @@ pub(super) struct Connection {
     /// What the upgrade said of the client.
     credentials: Option<Box<Credentials>>,
     identity: Option<Identity>,
+    guard: SocketGuard,
+    identity_guard: Option<Box<IdentityGuard>>,
+    /// When a client that comes back too quickly is acknowledged.
+    acknowledge_at: Option<Instant>,
+    inbound: Inbound,
+    /// Whether reading had to stop since the client sends too quickly.
+    is_held: bool,
+    lifetime: Option<Box<Lifetime>>,
     operations: Operations<OperationKey, Item>,
     out: Outgoing,
     close: CloseState,
@@ -82,6 +92,7 @@ impl Connection {
         early: &[u8],
         protocol: Negotiated,
         credentials: Credentials,
+        guard: SocketGuard,
     ) -> Self {
         let now = now();
         let config = &state.config.websocket;
@@ -105,6 +116,12 @@ impl Connection {
             transport,
             credentials: (!credentials.is_empty()).then(|| Box::new(credentials)),
             identity: None,
+            guard,
+            identity_guard: None,
+            acknowledge_at: None,
+            inbound: Inbound::default(),
+            is_held: false,
+            lifetime: Lifetime::new(&state, now),
             operations: Operations::new(),
             out: Outgoing::new(config.max_queue_bytes, state.metrics.queue_bytes()),
             close: CloseState::new(),
@@ -135,13 +152,21 @@ impl Connection {
         if self.close.is_finished() && self.out.is_empty() {
             return Err(Gone);
         }
-        Ok(more || self.arm_timer(cx))
+        Ok(more || self.arm_timer(cx, now))
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Gone> {
         if self.out.is_flooded() {
             // Writing wakes the task again.
             return Ok(false);
+        }
+        if self.is_held {
+            if self.held_until(now).is_some() {
+                return Ok(false);
+            }
+            self.is_held = false;
+            self.decode(now);
+            return Ok(true);
         }
         match self.stream.poll_read_ready(cx) {
             Poll::Pending => return Ok(false),
@@ -156,7 +181,8 @@ impl Connection {
         });
         match read {
             Ok(0) => Err(self.lost(&io::ErrorKind::UnexpectedEof.into())),
-            Ok(_) => {
+            Ok(count) => {
+                self.inbound.bytes(&self.state.limits, now, count);
                 if let Some(session) = &mut self.session {
                     session.handle_activity(now);
                 }
@@ -171,8 +197,15 @@ impl Connection {
 
     fn decode(&mut self, now: Instant) {
         loop {
+            if self.held_until(now).is_some() {
+                self.is_held = true;
+                return;
+            }
             match self.decoder.decode(&mut self.input) {
-                Ok(Some(event)) => self.handle(now, event),
+                Ok(Some(event)) => {
+                    self.inbound.message(&self.state.limits, now);
+                    self.handle(now, event);
+                }
                 Ok(None) => break,
                 Err(error) => {
                     // Told once; what still comes is dropped until the peer has gone.
@@ -239,11 +272,16 @@ impl Connection {
                 Poll::Ready(Err(error)) => return Err(self.lost(&error)),
             }
         }
-        Ok(held_back && self.out.has_room() && !self.out.is_flooded())
+        let is_free = held_back && self.out.has_room() && !self.out.is_flooded();
+        if is_free {
+            self.state.limits.hit(Limit::QueueBytes);
+        }
+        Ok(is_free)
     }
 
     fn lost(&mut self, error: &io::Error) -> Gone {
         if error.kind() == io::ErrorKind::TimedOut {
+            self.state.limits.hit(Limit::WriteTimeout);
             tracing::info!(
                 transport = self.transport.as_str(),
                 "socket dropped: it took nothing for too long"
