@@ -82,6 +82,8 @@ pub enum ErrorCode {
     /// No document can be registered: send the document alone (Apollo's name).
     #[serde(rename = "PERSISTED_QUERY_NOT_SUPPORTED")]
     PersistedQueryNotSupported,
+    /// The client does not read its events fast enough, so that some are missing.
+    SlowConsumer,
 }
 
 impl GraphQLError {

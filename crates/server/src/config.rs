@@ -8,6 +8,8 @@ use artesian_protocol::{
     session::CompatProfile,
 };
 
+use crate::LimitsConfig;
+
 /// Which pages of other origins may call the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Cors {
@@ -114,6 +116,8 @@ pub struct ServerConfig {
     pub multipart_heartbeat: Duration,
     /// WebSocket connections.
     pub websocket: WebSocketConfig,
+    /// Limits of connections and load.
+    pub limits: LimitsConfig,
     /// Whether the console is served at `/`.
     pub console: bool,
     /// Over how long the closing of sockets is spread when the server stops.
@@ -141,6 +145,7 @@ impl Default for ServerConfig {
             sse_max_reservations_per_identity: 1000,
             multipart_heartbeat: Duration::from_secs(5),
             websocket: WebSocketConfig::default(),
+            limits: LimitsConfig::default(),
             console: true,
             shutdown_window: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(20),

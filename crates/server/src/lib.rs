@@ -18,11 +18,13 @@
 //! # }
 //! ```
 
+mod buffered;
 mod config;
 mod console;
 mod http;
 mod identity;
 mod io;
+mod limits;
 mod metrics;
 mod run;
 mod server;
@@ -37,6 +39,7 @@ pub use artesian_protocol::{
 
 pub use config::{ConfigError, Cors, ServerConfig, WebSocketConfig};
 pub use identity::{AuthError, Authenticator, Credentials};
+pub use limits::{ForwardedHeader, Limit, LimitsConfig, RateLimit};
 pub use metrics::{LiveMetrics, LiveStats, Metrics};
 pub use server::{Change, Control, Server};
 pub use service::{Prepared, Service};

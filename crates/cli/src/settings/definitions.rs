@@ -16,6 +16,8 @@ pub enum Kind {
     Path,
     /// `host:port`.
     Address,
+    /// IP addresses and networks with commas between them.
+    Networks,
     /// `true` or `false`.
     Switch,
     /// A whole number.
@@ -43,6 +45,8 @@ pub enum Group {
     Limits,
     /// Which documents run, and who may read the schema.
     Documents,
+    /// Limits of connections and load.
+    Connections,
     /// Listening, authentication, HTTP.
     Server,
     /// WebSocket connections.
@@ -53,13 +57,14 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Source,
         Self::Live,
         Self::Limits,
         Self::Documents,
         Self::Server,
         Self::WebSocket,
+        Self::Connections,
         Self::Log,
     ];
 
@@ -70,6 +75,7 @@ impl Group {
             Self::Live => "Live queries",
             Self::Limits => "Limits of operations",
             Self::Documents => "Documents and introspection",
+            Self::Connections => "Limits of connections and load",
             Self::Server => "Server",
             Self::WebSocket => "WebSocket connections",
             Self::Log => "Logs",
@@ -300,6 +306,51 @@ settings! {
             "Messages shorter than this many bytes are not compressed";
         "websocket-http2", Kind::Switch, "false", "server.websockets.http2", [],
             "Whether WebSocket connections are accepted over HTTP/2 too (RFC 8441)";
+    }
+    Connections {
+        "trusted-proxies", Kind::Networks, "", "server.trusted_proxies", [],
+            "Proxies that are believed who the client is: addresses and networks, e.g. 10.0.0.0/8, fd00::/8. Without any, the peer of a connection is the client";
+        "forwarded-header", Kind::Choice(&["x-forwarded-for", "forwarded"]), "x-forwarded-for",
+            "server.forwarded_header", [],
+            "The header in which they say it. They must set or remove it; the other one is ignored";
+        "max-connections", Kind::Number, "0", "limits.connections", [],
+            "The most open TCP connections; 0: as many as the process may open files, less what the database and the rest need";
+        "max-sockets", Kind::Number, "0", "limits.sockets", [],
+            "The most open WebSockets and event streams together; 0: fifteen sixteenths of the connections, so that requests and health checks get through";
+        "max-sockets-per-ip", Kind::Number, "0", "limits.sockets_per_ip", [],
+            "The same for one client address (IPv6: one /64); 0: no limit";
+        "max-sockets-per-identity", Kind::Number, "0", "limits.sockets_per_identity", [],
+            "The same for one role with the same session variables; 0: no limit";
+        "max-pending-sockets", Kind::Number, "20000", "limits.pending_sockets", [],
+            "The most WebSockets that are not acknowledged yet; 0: no limit";
+        "connect-rate-per-ip", Kind::Number, "0", "limits.connect_rate_per_ip", [],
+            "How many upgrades and event streams one client address may ask for in a second; 0: no limit";
+        "connect-burst-per-ip", Kind::Number, "100", "limits.connect_burst_per_ip", [],
+            "How many of them it may ask for at once";
+        "legacy-ack-delay", Kind::Seconds, "4s", "limits.legacy_ack_delay", [],
+            "The longest delay of the acknowledgement of a legacy client that reconnects again and again; 0: none";
+        "max-preparations", Kind::Number, "0", "limits.preparations", [],
+            "The most requests that are parsed, validated and planned at the same time; 0: half the processors";
+        "max-executions", Kind::Number, "0", "limits.executions", [],
+            "The most queries and mutations that run at the same time, the others wait in a queue; 0: as many as database connections remain beside those of live queries";
+        "max-waiting", Kind::Number, "10000", "limits.waiting", [],
+            "The most operations that wait to be prepared, and that wait to run; 0: no limit";
+        "event-buffer-bytes", Kind::Number, "1048576", "limits.event_buffer_bytes", [],
+            "What may wait of one operation's events while its client reads slowly, where events may not be skipped; 0: no limit";
+        "websocket-message-rate", Kind::Number, "200", "server.websockets.message_rate", [],
+            "How many messages a second are read from one WebSocket; 0: no limit";
+        "websocket-message-burst", Kind::Number, "1000", "server.websockets.message_burst", [],
+            "How many of them at once";
+        "websocket-byte-rate", Kind::Number, "4194304", "server.websockets.byte_rate", [],
+            "How many bytes a second are read from one WebSocket; 0: no limit";
+        "websocket-byte-burst", Kind::Number, "16777216", "server.websockets.byte_burst", [],
+            "How many of them at once";
+        "websocket-idle-timeout", Kind::Seconds, "0", "server.websockets.idle_timeout", [],
+            "A WebSocket without any operation for this long is closed; 0: never";
+        "websocket-max-age", Kind::Seconds, "0", "server.websockets.max_age", [],
+            "A WebSocket that is older than this is closed, up to a tenth earlier; 0: never";
+        "http-idle-timeout", Kind::Seconds, "75s", "server.http_idle_timeout", [],
+            "An HTTP connection without any request for this long is closed; 0: never";
     }
     Log {
         "log-format", Kind::Choice(&["text", "json"]), "text", "log.format", [],

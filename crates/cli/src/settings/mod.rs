@@ -4,6 +4,7 @@ pub mod definitions;
 #[cfg(test)]
 pub mod docs;
 pub mod file;
+pub mod limits;
 pub mod resolve;
 pub mod suggest;
 
@@ -372,6 +373,7 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
             compression_threshold: from.number("websocket-compression-threshold")?,
             http2: from.switch("websocket-http2")?,
         },
+        limits: limits::limits(from)?,
         console: from.switch("enable-console")?,
         shutdown_window: from.time("shutdown-window")?,
         shutdown_grace: from.time("shutdown-grace")?,

@@ -17,7 +17,13 @@ use super::{
     graphql::{self, Answer},
     reply::Reply,
 };
-use crate::{metrics::Transport, run, server::State, service::Prepared};
+use crate::{
+    limits::Refused,
+    metrics::{OperationMetrics, Transport},
+    run,
+    server::State,
+    service::Prepared,
+};
 
 /// How many queries of one batch run at a time.
 const CONCURRENCY: usize = 8;
@@ -37,11 +43,12 @@ pub(super) async fn execute(
     let allow = Allow { mutations: true, streams: false };
     let mut prepared = Vec::with_capacity(requests.len());
     for request in requests {
-        let entry = graphql::prepare(state, identity, request, allow, Transport::Http);
+        let entry = run::prepare_in_turn(state, identity, request, allow, Transport::Http).await;
+        let entry = entry.map_err(Refused::response)?;
         prepared.push(entry.map_err(|errors| errors::refusal(&errors)));
     }
     let Ok(results) = timeout(state.config.request_timeout, run_all(state, prepared)).await else {
-        return Err(graphql::took_too_long("the batch took too long").into());
+        return Err(graphql::took_too_long(state, "the batch took too long").into());
     };
     let media = JsonMedia::ApplicationJson.content_type();
     Ok(errors::json(StatusCode::OK, media, array(&results)))
@@ -73,8 +80,9 @@ fn is_mutation(entry: &Entry) -> bool {
 async fn run_one(state: Arc<State>, entry: Entry) -> Payload {
     match entry {
         Ok(operation) => {
-            let metrics = graphql::start(&state, &*operation, Transport::Http);
-            run::once(&*operation, metrics).await
+            let metrics = OperationMetrics::of(&state.metrics, &*operation, Transport::Http);
+            let result = run::once(&state.limits, &*operation, metrics).await;
+            result.unwrap_or_else(|refused| errors::refusal(&[refused.to_error()]))
         }
         Err(refusal) => refusal,
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use artesian_engine::{Allow, ErrorCode, GraphQLError, Identity, OperationKind};
+use artesian_engine::{Allow, ErrorCode, Identity, OperationKind};
 use artesian_protocol::{
     GraphQLRequest,
     http::{HttpError, Media, Posted},
@@ -13,10 +13,10 @@ use tokio::time::timeout;
 
 use super::{batch, body::Body, errors, linger::linger, receive, reply::Reply, stream};
 use crate::{
+    limits::{Limit, Refused},
     metrics::{OperationMetrics, Transport},
     run,
     server::State,
-    service::Prepared,
     ws,
 };
 
@@ -65,37 +65,9 @@ pub(super) async fn answer(state: &Arc<State>, parts: &Parts, body: &mut Incomin
         receive::identity(state, &parts.headers).map_err(|error| reply.denied(error.to_error()))?;
     let max_batch = state.config.max_batch_size;
     match receive::request(state, &reply, parts, body, max_batch).await? {
-        Posted::One(request) => {
-            let is_get = parts.method == Method::GET;
-            execute(state, &reply, &identity, *request, is_get).await
-        }
+        Posted::One(request) => execute(state, &reply, &identity, *request, parts).await,
         Posted::Batch(requests) => batch::execute(state, &reply, &identity, requests).await,
     }
-}
-
-/// Prepares an operation: the one policy, whatever the transport.
-pub(super) fn prepare(
-    state: &State,
-    identity: &Identity,
-    request: GraphQLRequest,
-    allow: Allow,
-    transport: Transport,
-) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
-    let prepared = state.service.prepare(run::request(request), identity, allow);
-    prepared.inspect_err(|errors| {
-        run::log_refusal(errors);
-        OperationMetrics::rejected(&state.metrics, transport);
-    })
-}
-
-/// Counts an operation that starts to run.
-pub(super) fn start(
-    state: &State,
-    operation: &dyn Prepared,
-    transport: Transport,
-) -> OperationMetrics {
-    let (kind, is_stream) = (operation.kind(), operation.is_stream());
-    OperationMetrics::start(state.metrics.clone(), transport, kind, is_stream)
 }
 
 async fn execute(
@@ -103,31 +75,38 @@ async fn execute(
     reply: &Reply<'_>,
     identity: &Identity,
     request: GraphQLRequest,
-    is_get: bool,
+    parts: &Parts,
 ) -> Answer {
     // A mutation by GET is prepared like any other and refused below, with its own status.
     let allow = Allow { mutations: true, streams: reply.stream.is_some() };
-    let operation = prepare(state, identity, request, allow, reply.transport())
-        .map_err(|errors| reply.refused(errors))?;
-    if is_get && operation.kind() == OperationKind::Mutation {
+    let prepared = run::prepare_in_turn(state, identity, request, allow, reply.transport());
+    let operation =
+        prepared.await.map_err(Refused::response)?.map_err(|errors| reply.refused(errors))?;
+    if parts.method == Method::GET && operation.kind() == OperationKind::Mutation {
         OperationMetrics::rejected(&state.metrics, reply.transport());
         return Err(reply.malformed(&HttpError::MutationOverGet).into());
     }
+    let start = |transport| OperationMetrics::of(&state.metrics, &*operation, transport);
     let media = match (operation.is_stream(), reply.single, reply.stream) {
         (true, _, Some(media)) | (_, Media::Stream(media), _) => {
-            let metrics = start(state, &*operation, stream::transport(media));
-            return Ok(stream::response(state, media, run::results(operation, metrics)));
+            let guard = state.limits.open_stream(&parts.extensions, &parts.headers, identity);
+            let guard = guard.map_err(Refused::response)?;
+            let metrics = start(stream::transport(media));
+            let items = run::results(&state.limits, operation, metrics);
+            return Ok(stream::response(state, media, guard.hold(items)));
         }
         (_, Media::Json(media), _) => media,
     };
-    let metrics = start(state, &*operation, Transport::Http);
-    match timeout(state.config.request_timeout, run::once(&*operation, metrics)).await {
-        Ok(payload) => Ok(reply.result(media, payload)),
-        Err(_) => Err(took_too_long("the operation took too long").into()),
+    let run = run::once(&state.limits, &*operation, start(Transport::Http));
+    match timeout(state.config.request_timeout, run).await {
+        Ok(Ok(payload)) => Ok(reply.result(media, payload)),
+        Ok(Err(refused)) => Err(refused.response().into()),
+        Err(_) => Err(took_too_long(state, "the operation took too long").into()),
     }
 }
 
 /// A single answer that could not be given in time.
-pub(super) fn took_too_long(message: &'static str) -> Response<Body> {
+pub(super) fn took_too_long(state: &State, message: &'static str) -> Response<Body> {
+    state.limits.hit(Limit::RequestTimeout);
     errors::response(StatusCode::GATEWAY_TIMEOUT, ErrorCode::Timeout, message)
 }

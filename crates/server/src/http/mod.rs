@@ -1,5 +1,6 @@
 //! HTTP: routes, and GraphQL over POST, GET, event streams and multipart.
 
+pub(crate) mod activity;
 mod batch;
 pub(crate) mod body;
 pub(crate) mod channel;

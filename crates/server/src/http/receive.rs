@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::{body::Body, errors, reply::Reply};
 use crate::{
     identity::{AuthError, Credentials},
+    limits::Limit,
     server::State,
 };
 
@@ -80,6 +81,7 @@ async fn read(
 ) -> Result<Bytes, Box<Response<Body>>> {
     let limit = state.config.max_body_bytes;
     let too_long = || {
+        state.limits.hit(Limit::BodyBytes);
         let message = format!("the request body exceeds the limit of {limit} bytes");
         errors::response(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::LimitExceeded, message)
     };
@@ -95,6 +97,7 @@ async fn read(
             Err(errors::response(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, message).into())
         }
         Err(_) => {
+            state.limits.hit(Limit::ReadTimeout);
             let message = "the request body did not arrive in time";
             Err(errors::response(StatusCode::REQUEST_TIMEOUT, ErrorCode::Timeout, message).into())
         }

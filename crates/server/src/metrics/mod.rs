@@ -2,6 +2,7 @@
 
 mod compression;
 mod documents;
+mod limits;
 mod live;
 mod operation;
 mod reload;
@@ -21,6 +22,7 @@ use prometheus_client::{
 };
 
 pub(crate) use compression::CompressionMetrics;
+pub(crate) use limits::Gates;
 pub use live::{LiveMetrics, LiveStats};
 pub(crate) use operation::{OperationMetrics, Outcome};
 use reload::ReloadMetrics;
@@ -125,6 +127,7 @@ pub struct Metrics {
     batch_requests: Histogram,
     reservations: Gauge,
     reservations_ended: Family<ReservationLabel, Counter>,
+    limits: limits::LimitMetrics,
 }
 
 impl Metrics {
@@ -153,6 +156,7 @@ impl Metrics {
             batch_requests: Histogram::new([1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]),
             reservations: Gauge::default(),
             reservations_ended: Family::default(),
+            limits: limits::LimitMetrics::default(),
             registry: Mutex::new(Registry::default()),
         };
         metrics.register(&mut registry);
@@ -223,6 +227,7 @@ impl Metrics {
             "What became of reservations: opened, expired, or refused for there were too many",
             self.reservations_ended.clone(),
         );
+        self.limits.register(registry);
     }
 
     /// Metrics of the live-query engine: give it this as its observer.
@@ -281,6 +286,14 @@ impl Metrics {
 
     pub(crate) fn batch(&self, requests: usize) {
         self.batch_requests.observe(requests as f64);
+    }
+
+    pub(crate) fn gates(&self) -> &Gates {
+        &self.limits.gates
+    }
+
+    pub(crate) fn limit_hit(&self, limit: crate::Limit) {
+        self.limits.hit(limit);
     }
 
     pub(crate) fn response(&self, status: http::StatusCode) {

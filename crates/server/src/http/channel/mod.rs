@@ -40,6 +40,7 @@ use super::{
     stream,
 };
 use crate::{
+    limits::Refused,
     metrics::{OperationMetrics, Transport},
     run::{self, Item},
     server::State,
@@ -160,32 +161,41 @@ async fn open_or_start(
     let identity = identify(state, &parts.headers, &reply)?;
     let channel = find(state, token, &identity, &reply)?;
     match reply.single {
-        Media::Stream(StreamMedia::EventStream) => open(state, parts, channel, &reply),
+        Media::Stream(StreamMedia::EventStream) => open(state, parts, channel, &identity, &reply),
         Media::Stream(_) => Err(reply.malformed(&HttpError::NotAcceptable).into()),
         Media::Json(_) => {
             let request = match receive::request(state, &reply, parts, body, 0).await? {
                 Posted::One(request) => *request,
                 Posted::Batch(_) => return Err(reply.malformed(&HttpError::NotAcceptable).into()),
             };
-            start(state, &reply, &channel, &identity, request, parts.method == Method::GET)
+            let is_get = parts.method == Method::GET;
+            start(state, &reply, &channel, &identity, request, is_get).await
         }
     }
 }
 
 /// A body that comes with it is not read: the stream is for operations that come by themselves.
-fn open(state: &Arc<State>, parts: &Parts, channel: Arc<Channel>, reply: &Reply<'_>) -> Answer {
+fn open(
+    state: &Arc<State>,
+    parts: &Parts,
+    channel: Arc<Channel>,
+    identity: &Identity,
+    reply: &Reply<'_>,
+) -> Answer {
     receive::check_csrf(state.config.csrf, parts).map_err(|error| reply.malformed(&error))?;
+    let guard = state.limits.open_stream(&parts.extensions, &parts.headers, identity);
+    let guard = guard.map_err(Refused::response)?;
     if !state.channels.open(state, &channel) {
         let message = "the event stream is open already";
         return Err(reply.fault(409, ErrorCode::BadRequest, message).into());
     }
-    let source = ChannelSource::new(state.clone(), channel);
+    let source = ChannelSource::new(state.clone(), channel, guard);
     Ok(stream::respond(state, StreamMedia::EventStream, Box::new(source)))
 }
 
 /// 202 means that everything else is told in the stream. A refusal is told there too where a plain
 /// answer would have the status 200, which clients of this mode take for a failure of the network.
-fn start(
+async fn start(
     state: &Arc<State>,
     reply: &Reply<'_>,
     channel: &Arc<Channel>,
@@ -208,14 +218,15 @@ fn start(
         }
     };
     channel.check(&id, max).map_err(not_started)?;
-    let items = match graphql::prepare(state, identity, request, Allow::ALL, Transport::Sse) {
+    let prepared = run::prepare_in_turn(state, identity, request, Allow::ALL, Transport::Sse);
+    let items = match prepared.await.map_err(Refused::response)? {
         Ok(operation) if is_get && operation.kind() == OperationKind::Mutation => {
             OperationMetrics::rejected(&state.metrics, Transport::Sse);
             return Err(reply.malformed(&HttpError::MutationOverGet).into());
         }
         Ok(operation) => {
-            let metrics = graphql::start(state, &*operation, Transport::Sse);
-            run::results(operation, metrics)
+            let metrics = OperationMetrics::of(&state.metrics, &*operation, Transport::Sse);
+            run::results(&state.limits, operation, metrics)
         }
         Err(errors) if reply.refusal_status(&errors) == 200 => {
             iter([Item::Refused(errors)]).boxed()

@@ -8,19 +8,20 @@ use std::{
 use artesian_protocol::{Message, sse};
 
 use super::{super::stream::Source, error_result, registry::Channel};
-use crate::{run::Item, server::State};
+use crate::{limits::StreamGuard, run::Item, server::State};
 
 /// The messages of one reserved stream; its drop ends the reservation.
 pub(super) struct ChannelSource {
     state: Arc<State>,
     channel: Arc<Channel>,
     is_new: bool,
+    _guard: StreamGuard,
 }
 
 impl ChannelSource {
     /// Of a stream that was just opened.
-    pub fn new(state: Arc<State>, channel: Arc<Channel>) -> Self {
-        Self { state, channel, is_new: true }
+    pub fn new(state: Arc<State>, channel: Arc<Channel>, guard: StreamGuard) -> Self {
+        Self { state, channel, is_new: true, _guard: guard }
     }
 }
 
