@@ -35,7 +35,7 @@ step_cargo() { # unit tests, protocol scripts, both databases, oracles
     cargo test --workspace --locked --no-fail-fast
 }
 
-step_npm() { # the binary, through the client libraries that people use
+step_npm() { # the binary, through the client libraries that people use; npm's servers beside ours
     packages tests/e2e
     cd tests/e2e
     npm test
@@ -116,7 +116,7 @@ eval "$(scripts/postgres.sh env "$postgres")"
 echo "$ARTESIAN_TEST_POSTGRES_URL"
 make --no-print-directory console
 # Before the tests, so that a fault of the tests does not keep the binary from being tested.
-cargo build --locked -p artesian-cli
+cargo build --locked -p artesian-cli -p artesian-differential
 
 for step in "${steps[@]}"; do run "$step"; done
 
