@@ -49,6 +49,8 @@ impl Opened {
 pub struct Plan {
     url: DatabaseUrl,
     metadata: Option<Metadata>,
+    /// The metadata as it was read.
+    document: Option<Json>,
     redactor: Redactor,
 }
 
@@ -72,17 +74,33 @@ impl Plan {
         })?;
         let mut redactor = settings.redactor();
         redactor.add_url(&url);
+        let document = metadata.clone();
         let metadata = metadata.zip(source.metadata.as_ref()).map(|(json, path)| {
             Metadata::parse(json)
                 .map_err(|message| MetadataError::Form { path: path.clone(), message })
         });
         let metadata = metadata.transpose()?;
-        Ok(Self { url, metadata, redactor })
+        Ok(Self { url, metadata, document, redactor })
     }
 
     /// Where the database is.
     pub fn url(&self) -> &DatabaseUrl {
         &self.url
+    }
+
+    /// What the schema is made of.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
+    }
+
+    /// Whether another plan has the same metadata.
+    pub fn has_metadata_of(&self, other: &Self) -> bool {
+        self.document == other.document
+    }
+
+    /// Takes out of a message what must not be seen.
+    pub fn clean(&self, message: &str) -> String {
+        self.redactor.clean(message)
     }
 
     /// Opens the database, once.
@@ -187,6 +205,7 @@ impl Plan {
                 options.max_connections = settings.source.connections;
                 options.statement_timeout = settings.source.statement_timeout;
                 options.refetch_interval = interval;
+                options.schema_interval = settings.source.schema_interval;
                 let backend = Postgres::new(options)
                     .map_err(|error| OpenError::Settings(error.to_string()))?;
                 if polled {
@@ -211,11 +230,16 @@ impl Plan {
         let config = DatabaseConfig {
             name: settings.source.name.clone(),
             metadata: self.metadata.clone(),
-            options: Options { stringify_numeric_types: settings.source.stringify_numeric_types },
+            options: options(settings),
             live: settings.live.clone(),
         };
         Ok(Database::open(Arc::new(backend), config, observer.clone()).await?)
     }
+}
+
+/// The choices that shape the schema.
+pub fn options(settings: &Settings) -> Options {
+    Options { stringify_numeric_types: settings.source.stringify_numeric_types }
 }
 
 const POLL_WANTED: &str = "polling at the refetch interval, as `changes: poll` says";

@@ -11,6 +11,7 @@ mod logging;
 mod metadata;
 mod output;
 mod redact;
+mod reload;
 mod settings;
 mod signals;
 mod table;

@@ -62,8 +62,12 @@ pub enum ErrorCode {
     Unexpected,
     /// Not authenticated.
     AccessDenied,
-    /// A malformed token.
+    /// A token that cannot be trusted.
     InvalidJwt,
+    /// Claims of a token that are not as configured.
+    JwtInvalidClaims,
+    /// A token without the claims about roles.
+    JwtMissingRoleClaims,
     /// An operation could not start on a socket.
     StartFailed,
     /// Any other refusal by PostgreSQL.

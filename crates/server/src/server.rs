@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use artesian_protocol::{SessionConfig, session::Compat};
 use hyper::service::service_fn;
 use hyper_util::{
@@ -25,33 +26,52 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     ConfigError, Metrics, ServerConfig, Service,
-    http::{self, cors::CorsRules},
-    identity::Authenticator,
+    http::{self, channel::Channels, cors::CorsRules},
+    identity::{Authenticator, Secrets},
     io::Guarded,
     metrics::{ConnectionMetrics, Transport},
+    ws::Compression,
 };
 
 /// Serves one listener.
 pub struct Server {
-    state: Arc<State>,
+    current: Arc<ArcSwap<State>>,
 }
 
-/// What all connections share.
+/// Changes the settings of a server that serves.
+#[derive(Clone)]
+pub struct Control {
+    current: Arc<ArcSwap<State>>,
+}
+
+/// Settings that can be used, but are not in force yet.
+pub struct Change {
+    current: Arc<ArcSwap<State>>,
+    state: State,
+    secrets: Secrets,
+}
+
+/// What all connections share. It is replaced as one when settings change: connections keep what they
+/// began with, except that each request of an HTTP connection takes the present one.
 pub(crate) struct State {
     pub service: Arc<dyn Service>,
     pub config: ServerConfig,
     pub session_config: Arc<SessionConfig>,
-    pub auth: Authenticator,
+    /// The same for all: who may come in changes for connections that are there, too.
+    pub auth: Arc<Authenticator>,
     pub cors: CorsRules,
+    pub compression: Compression,
     pub metrics: Arc<Metrics>,
+    /// Event streams in single connection mode.
+    pub channels: Arc<Channels>,
     /// Cancelled when the server is to stop.
     pub draining: CancellationToken,
     /// The same as a flag, to be looked at often.
-    stopping: AtomicBool,
+    stopping: Arc<AtomicBool>,
     /// Every task of a connection.
     pub tasks: TaskTracker,
     /// Numbers that spread what happens at once.
-    serial: AtomicU64,
+    serial: Arc<AtomicU64>,
 }
 
 impl State {
@@ -101,38 +121,35 @@ impl Server {
         config: ServerConfig,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ConfigError> {
-        let ws = &config.websocket;
-        let session_config = SessionConfig {
-            init_timeout: ws.init_timeout,
-            max_operations: ws.max_operations,
-            ping_interval: Some(ws.ping_interval),
-            pong_deadline: ws.ping_timeout,
-            keep_alive_interval: Some(ws.ping_interval),
-            compat: Compat::of(&ws.compat),
-            ..SessionConfig::default()
-        };
         let state = State {
-            auth: Authenticator::new(&config.admin_secrets)?,
+            auth: Arc::new(Authenticator::new(&config.admin_secrets)?),
             cors: CorsRules::new(&config.cors)?,
-            session_config: Arc::new(session_config),
+            compression: compression(&config, &metrics),
+            session_config: session_config(&config),
+            channels: Arc::default(),
             service,
             config,
             metrics,
             draining: CancellationToken::new(),
-            stopping: AtomicBool::new(false),
+            stopping: Arc::default(),
             tasks: TaskTracker::new(),
-            serial: AtomicU64::new(0),
+            serial: Arc::default(),
         };
-        Ok(Self { state: Arc::new(state) })
+        Ok(Self { current: Arc::new(ArcSwap::from_pointee(state)) })
+    }
+
+    /// What changes its settings while it serves.
+    pub fn control(&self) -> Control {
+        Control { current: self.current.clone() }
     }
 
     /// Serves until `shutdown` is done, then lets open requests finish and closes sockets over the
     /// configured window, and returns when all is over. If the future is dropped, the same happens
     /// without anybody waiting for it.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let state = self.state;
-        let guard = StopGuard(state.clone());
-        accept(&state, listener, shutdown).await;
+        let guard = StopGuard(self.current.load_full());
+        accept(&self.current, listener, shutdown).await;
+        let state = self.current.load_full();
         tracing::info!(connections = state.tasks.len(), "shutting down");
         drop(guard);
         state.tasks.close();
@@ -144,8 +161,64 @@ impl Server {
     }
 }
 
+impl Control {
+    /// Checks settings, without putting them into force.
+    ///
+    /// # Errors
+    /// If they cannot be used.
+    pub fn prepare(&self, config: ServerConfig) -> Result<Change, ConfigError> {
+        let old = self.current.load();
+        let secrets = Secrets::new(&config.admin_secrets)?;
+        let state = State {
+            auth: old.auth.clone(),
+            cors: CorsRules::new(&config.cors)?,
+            compression: compression(&config, &old.metrics),
+            session_config: session_config(&config),
+            service: old.service.clone(),
+            config,
+            metrics: old.metrics.clone(),
+            channels: old.channels.clone(),
+            draining: old.draining.clone(),
+            stopping: old.stopping.clone(),
+            tasks: old.tasks.clone(),
+            serial: old.serial.clone(),
+        };
+        Ok(Change { current: self.current.clone(), state, secrets })
+    }
+}
+
+impl Change {
+    /// Puts the settings into force: for new connections, and for new requests of old ones. Sockets
+    /// stay open; who came in by a secret that is no longer one stays in.
+    pub fn commit(self) {
+        self.state.auth.replace(self.secrets);
+        self.current.store(Arc::new(self.state));
+    }
+}
+
+fn session_config(config: &ServerConfig) -> Arc<SessionConfig> {
+    let ws = &config.websocket;
+    Arc::new(SessionConfig {
+        init_timeout: ws.init_timeout,
+        max_operations: ws.max_operations,
+        ping_interval: Some(ws.ping_interval),
+        pong_deadline: ws.ping_timeout,
+        keep_alive_interval: Some(ws.ping_interval),
+        compat: Compat::of(&ws.compat),
+        ..SessionConfig::default()
+    })
+}
+
+fn compression(config: &ServerConfig, metrics: &Metrics) -> Compression {
+    Compression::new(config.websocket.compression_threshold, metrics.compression())
+}
+
 /// Accepts connections until `shutdown`; the listener is closed then.
-async fn accept(state: &Arc<State>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+async fn accept(
+    current: &Arc<ArcSwap<State>>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) {
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -155,7 +228,7 @@ async fn accept(state: &Arc<State>, listener: TcpListener, shutdown: impl Future
         };
         match accepted {
             Ok((stream, _)) => {
-                state.tasks.spawn(connection(state.clone(), stream));
+                current.load().tasks.spawn(connection(current.clone(), stream));
             }
             Err(error) => {
                 // Most likely there are too many open files: wait for some to be closed.
@@ -170,7 +243,8 @@ async fn accept(state: &Arc<State>, listener: TcpListener, shutdown: impl Future
 }
 
 /// One connection, until its end or its upgrade.
-async fn connection(state: Arc<State>, stream: TcpStream) {
+async fn connection(current: Arc<ArcSwap<State>>, stream: TcpStream) {
+    let state = current.load_full();
     // Frames are written whole, so there is nothing to wait for.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
@@ -178,10 +252,10 @@ async fn connection(state: Arc<State>, stream: TcpStream) {
     let _metrics = ConnectionMetrics::open(state.metrics.clone(), Transport::Http);
     let has_request = Arc::new(AtomicBool::new(false));
     let service = {
-        let (state, has_request) = (state.clone(), has_request.clone());
+        let has_request = has_request.clone();
         service_fn(move |request| {
             has_request.store(true, Ordering::Relaxed);
-            let response = http::handle(state.clone(), request);
+            let response = http::handle(current.load_full(), request);
             async move { Ok::<_, Infallible>(response.await) }
         })
     };
@@ -229,6 +303,9 @@ fn builder(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
         .keep_alive_timeout(Duration::from_secs(20))
         .max_concurrent_streams(250)
         .max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX));
+    if config.websocket.enabled && config.websocket.http2 {
+        builder.http2().enable_connect_protocol();
+    }
     builder
 }
 

@@ -1,6 +1,7 @@
 // One operation over any transport, answered in one form, for tests of what all transports share.
 
-import { openEvents } from './events.js';
+import { openEvents, openSingle } from './events.js';
+import { openParts } from './parts.js';
 import { LEGACY, MODERN, Socket } from './sockets.js';
 
 const overSocket = (protocol) => async (server, body, options) => {
@@ -14,6 +15,20 @@ const overSocket = (protocol) => async (server, body, options) => {
   } finally {
     await socket.close();
   }
+};
+
+/** One request among others in a body. Servers must be told to allow it. */
+export const batch = async (server, body, { headers } = {}) => {
+  const response = await fetch(server.http, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify([{ query: '{ __typename }' }, body]),
+  });
+  const answer = await response.json();
+  if (!Array.isArray(answer)) return answer;
+  const [first, second] = answer;
+  if (first.data?.__typename !== 'query_root') throw new Error(`the other request: ${JSON.stringify(first)}`);
+  return second;
 };
 
 /** `{data, errors}` of an operation, by transport. */
@@ -38,6 +53,20 @@ export const WAYS = {
     events.close();
     if (event !== 'next') throw new Error(`${event}: ${JSON.stringify(data)}`);
     return data;
+  },
+  'single connection': async (server, body, options) => {
+    const { refusal, inbox, close } = await openSingle(server, body, options);
+    if (refusal) return refusal;
+    const { event, data } = await inbox.take('the first event');
+    close();
+    if (event !== 'next' || data.id !== '1') throw new Error(`${event}: ${JSON.stringify(data)}`);
+    return data.payload;
+  },
+  multipart: async (server, body, { headers } = {}) => {
+    const parts = await openParts(server, body, { headers });
+    const { payload, errors } = await parts.inbox.take('the first part');
+    parts.close();
+    return payload ?? { data: null, errors };
   },
   [MODERN]: overSocket(MODERN),
   [LEGACY]: overSocket(LEGACY),

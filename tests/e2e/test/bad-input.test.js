@@ -1,14 +1,16 @@
 // What is wrong is refused clearly, in one shape, over every transport, and harms nobody else.
 
 import assert from 'node:assert/strict';
-import { connect as connectTcp } from 'node:net';
 import { test } from 'node:test';
 
 import { openEvents } from '../lib/events.js';
+import { raw } from '../lib/raw.js';
 import { LEGACY, MODERN, PROTOCOLS, Socket } from '../lib/sockets.js';
 import { overDatabases } from '../lib/suite.js';
 import { until } from '../lib/wait.js';
-import { WAYS } from '../lib/ways.js';
+import { WAYS as TRANSPORTS, batch } from '../lib/ways.js';
+
+const WAYS = { ...TRANSPORTS, batch };
 
 const nested = (levels) => {
   let inner = '{ id }';
@@ -121,7 +123,7 @@ const CASES = [
     'validation-failed',
     '$',
     /one top level field/,
-    ['event stream', MODERN, LEGACY],
+    ['event stream', 'single connection', 'multipart', MODERN, LEGACY],
   ],
   [
     'a subscription where nothing can stream',
@@ -129,7 +131,7 @@ const CASES = [
     'not-supported',
     '$',
     /WebSocket/,
-    ['POST', 'GET'],
+    ['POST', 'GET', 'batch'],
   ],
 ];
 
@@ -146,17 +148,6 @@ function assertRefused(answer, code, path, message) {
     assert.equal(typeof extensions.code, 'string');
     assert.equal(typeof extensions.path, 'string');
   }
-}
-
-/** Bytes to the server's port and all that comes back until it closes. */
-function raw(server, bytes) {
-  return new Promise((resolve, reject) => {
-    let answer = '';
-    const socket = connectTcp(server.port, '127.0.0.1', () => socket.write(bytes));
-    socket.setEncoding('latin1');
-    socket.on('data', (text) => (answer += text)).on('end', () => resolve(answer)).on('error', reject);
-    socket.setTimeout(20_000, () => socket.destroy(new Error(`no end; so far: ${answer}`)));
-  });
 }
 
 const head = (length, accept) =>
@@ -357,4 +348,4 @@ overDatabases('bad input', (world) => {
     const { __schema } = await world.server.data('{ __schema { types { name } } }');
     assert.ok(!__schema.types.some(({ name }) => name.startsWith('loyalty')));
   });
-});
+}, { args: ['--max-batch-size', '2'] });

@@ -139,6 +139,8 @@ settings! {
         "connections", Kind::Number, "50", "sources[].database.connections",
             ["HASURA_GRAPHQL_PG_CONNECTIONS"],
             "PostgreSQL: the most connections that are open at a time";
+        "schema-interval", Kind::Seconds, "5s", "sources[].database.schema_interval", [],
+            "PostgreSQL: how often to look, by one small statement, whether the schema has changed; 0: never";
         "database-connect-timeout", Kind::Seconds, "60s", "sources[].database.connect_timeout", [],
             "How long to try to reach the database at start-up before giving up";
         "statement-timeout", Kind::Milliseconds, "0", "sources[].database.statement_timeout", [],
@@ -201,6 +203,8 @@ settings! {
             "HTTP statuses of GraphQL answers: as Hasura gives them (200), or as the GraphQL over HTTP draft says";
         "max-body-bytes", Kind::Number, "1048576", "server.max_body_bytes", [],
             "The longest request body";
+        "max-batch-size", Kind::Number, "0", "server.max_batch_size", [],
+            "The most requests in the JSON array of one body; 0: arrays are refused";
         "max-head-bytes", Kind::Number, "65536", "server.max_head_bytes", [],
             "The longest request head, headers included";
         "read-timeout", Kind::Seconds, "30s", "server.read_timeout", [],
@@ -211,6 +215,19 @@ settings! {
             "A connection that takes nothing for this long while something waits for it is closed";
         "sse-heartbeat", Kind::Seconds, "12s", "server.sse_heartbeat", [],
             "How often an event stream without results sends a comment";
+        "sse-reservation-timeout", Kind::Seconds, "10s", "server.sse_reservation_timeout", [],
+            "Single connection mode: how long a reserved event stream waits to be opened";
+        "sse-max-reservations", Kind::Number, "10000", "server.sse_max_reservations", [],
+            "Single connection mode: the most event streams that are reserved and not open";
+        "sse-max-reservations-per-identity", Kind::Number, "1000",
+            "server.sse_max_reservations_per_identity", [],
+            "The same for one identity: a role with its session variables";
+        "multipart-heartbeat", Kind::Seconds, "5s", "server.multipart_heartbeat", [],
+            "How often a multipart response without results sends an empty part";
+        "reload", Kind::Choice(&["auto", "signal", "off"]), "auto", "server.reload", [],
+            "When configuration and metadata are read again without closing connections. auto: after SIGHUP, and when a file has changed; signal: after SIGHUP; off: never";
+        "reload-interval", Kind::Seconds, "1s", "server.reload_interval", [],
+            "How often to look whether a file has changed; it is read when it has been quiet for as long";
         "shutdown-window", Kind::Seconds, "10s", "server.shutdown_window", [],
             "Over how long sockets are closed after SIGTERM, so that clients do not come back all at once";
         "shutdown-grace", Kind::Seconds, "20s", "server.shutdown_grace",
@@ -245,6 +262,14 @@ settings! {
         "websocket-compat", Kind::Choices(&["hasura", "mercurius", "tyk"]), "",
             "server.websockets.compat", [],
             "Whose deviations from the WebSocket protocols are imitated, for clients that depend on them";
+        "websocket-compression", Kind::Switch, "false", "server.websockets.compression",
+            ["HASURA_GRAPHQL_CONNECTION_COMPRESSION"],
+            "Whether messages are compressed (permessage-deflate) for clients that offer it";
+        "websocket-compression-threshold", Kind::Number, "1024",
+            "server.websockets.compression_threshold", [],
+            "Messages shorter than this many bytes are not compressed";
+        "websocket-http2", Kind::Switch, "false", "server.websockets.http2", [],
+            "Whether WebSocket connections are accepted over HTTP/2 too (RFC 8441)";
     }
     Log {
         "log-format", Kind::Choice(&["text", "json"]), "text", "log.format", [],
@@ -253,6 +278,26 @@ settings! {
             "error, warn, info, debug or trace; also per part: info,artesian_live=debug";
     }
 }
+
+/// Settings that are read at the start only. All others change when they are read again.
+pub const NEEDS_RESTART: &[&str] = &[
+    "database-url",
+    "source-name",
+    "changes",
+    "connections",
+    "schema-interval",
+    "statement-timeout",
+    "live-queries-multiplexed-refetch-interval",
+    "live-queries-multiplexed-batch-size",
+    "live-queries-connections",
+    "plan-cache-size",
+    "listen",
+    "server-host",
+    "server-port",
+    "reload",
+    "reload-interval",
+    "log-format",
+];
 
 /// Environment variables of Hasura's that name something that is nothing here, or no loss.
 pub const QUIET: &[&str] = &[

@@ -54,5 +54,10 @@ fn help(definition: &Definition) -> String {
     };
     // Whoever writes `<` or `|` in a help text means the letter.
     let text = definition.help.replace('|', "\\|").replace('<', "&lt;");
-    format!("{text}.{choices}")
+    let restart = if definitions::NEEDS_RESTART.contains(&definition.name) {
+        " Needs a restart to change."
+    } else {
+        ""
+    };
+    format!("{text}.{choices}{restart}")
 }

@@ -18,7 +18,7 @@ use artesian_server::{
     CompatProfile, Cors, CsrfRule, ServerConfig, StatusProfile, Subprotocol, WebSocketConfig,
 };
 
-pub use resolve::{Environment, Flags, Origin, Raw, Resolver, SettingsError};
+pub use resolve::{Environment, Flags, Origin, Raw, Resolver, SettingsError, Values};
 
 use crate::redact::{DatabaseUrl, Redactor};
 
@@ -50,12 +50,25 @@ pub struct SourceSettings {
     pub changes: Changes,
     /// PostgreSQL: the most connections.
     pub connections: usize,
+    /// PostgreSQL: how often to look whether the schema has changed.
+    pub schema_interval: Option<Duration>,
     /// How long to try to reach it at start-up.
     pub connect_timeout: Duration,
     /// How long a statement may run.
     pub statement_timeout: Option<Duration>,
     /// Numbers beyond JavaScript's as strings.
     pub stringify_numeric_types: bool,
+}
+
+/// When settings are read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReloadSettings {
+    /// After SIGHUP.
+    pub by_signal: bool,
+    /// When a file has changed.
+    pub by_change: bool,
+    /// How often to look for that.
+    pub interval: Duration,
 }
 
 /// How logs are written.
@@ -82,6 +95,10 @@ pub struct Settings {
     pub server: ServerConfig,
     /// Logs.
     pub log: LogSettings,
+    /// When all this is read again.
+    pub reload: ReloadSettings,
+    /// What all this is made of.
+    pub values: Values,
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
     /// What is doubtful, one line each.
@@ -126,6 +143,8 @@ impl Settings {
             listen: listen(from)?,
             server: server(from)?,
             log: LogSettings { json: from.word("log-format")? == "json", level: log_level(from)? },
+            reload: reload(from)?,
+            values: from.values(),
             config_file: None,
             warnings: from.environment_warnings(),
         };
@@ -183,9 +202,19 @@ fn source(from: &Resolver) -> Result<SourceSettings, SettingsError> {
             _ => Changes::Auto,
         },
         connections: from.positive("connections")?,
+        schema_interval: Some(from.time("schema-interval")?).filter(|time| !time.is_zero()),
         connect_timeout: from.time("database-connect-timeout")?,
         statement_timeout: (!timeout.is_zero()).then_some(timeout),
         stringify_numeric_types: from.switch("stringify-numeric-types")?,
+    })
+}
+
+fn reload(from: &Resolver) -> Result<ReloadSettings, SettingsError> {
+    let when = from.word("reload")?;
+    Ok(ReloadSettings {
+        by_signal: when != "off",
+        by_change: when == "auto",
+        interval: from.positive_time("reload-interval")?,
     })
 }
 
@@ -276,11 +305,16 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
             _ => CsrfRule::PostOnly,
         },
         max_body_bytes: from.positive("max-body-bytes")?,
+        max_batch_size: from.number("max-batch-size")?,
         max_head_bytes: from.positive("max-head-bytes")?,
         read_timeout: from.positive_time("read-timeout")?,
         request_timeout: from.positive_time("request-timeout")?,
         write_timeout: from.positive_time("write-timeout")?,
         sse_heartbeat: from.positive_time("sse-heartbeat")?,
+        sse_reservation_timeout: from.positive_time("sse-reservation-timeout")?,
+        sse_max_reservations: from.positive("sse-max-reservations")?,
+        sse_max_reservations_per_identity: from.positive("sse-max-reservations-per-identity")?,
+        multipart_heartbeat: from.positive_time("multipart-heartbeat")?,
         websocket: WebSocketConfig {
             enabled: from.switch("enable-websockets")?,
             init_timeout: from.positive_time("websocket-connection-init-timeout")?,
@@ -293,6 +327,9 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
             close_timeout: from.positive_time("websocket-close-timeout")?,
             default_subprotocol: default_subprotocol(from, &compat)?,
             compat,
+            compression: from.switch("websocket-compression")?,
+            compression_threshold: from.number("websocket-compression-threshold")?,
+            http2: from.switch("websocket-http2")?,
         },
         console: from.switch("enable-console")?,
         shutdown_window: from.time("shutdown-window")?,

@@ -72,6 +72,9 @@ impl FromIterator<(String, String)> for Environment {
 /// Values of flags, by the flag's name.
 pub type Flags = BTreeMap<&'static str, Vec<String>>;
 
+/// What was set, by the setting's name.
+pub type Values = BTreeMap<&'static str, Vec<String>>;
+
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -132,8 +135,18 @@ impl Resolver {
 
     /// The value that counts; `None` if nobody gave one and there is no default.
     pub fn raw(&self, name: &'static str) -> Option<Raw> {
+        self.asked.borrow_mut().insert(name);
+        self.look(name)
+    }
+
+    /// The values of all settings, to be compared with those of another time.
+    pub fn values(&self) -> Values {
+        let value = |d: &Definition| Some((d.name, self.look(d.name)?.items));
+        definitions::ALL.iter().filter_map(value).collect()
+    }
+
+    fn look(&self, name: &'static str) -> Option<Raw> {
         let definition = definitions::find(name)?;
-        self.asked.borrow_mut().insert(definition.name);
         let raw = |items, origin| Some(Raw { definition, items, origin });
         if let Some(items) = self.flags.get(name) {
             return raw(items.clone(), Origin::Flag(definition.name));

@@ -48,6 +48,8 @@ impl Default for SessionConfig {
 pub struct CloseCode;
 
 impl CloseCode {
+    /// A client is done.
+    pub const NORMAL: u16 = 1000;
     /// The server goes away; clients come back.
     pub const GOING_AWAY: u16 = 1001;
     /// The pre-acknowledgement queue is full (legacy).
@@ -74,6 +76,8 @@ impl CloseCode {
     pub const TOO_MANY_INIT: u16 = 4429;
     /// The peer did not answer a ping.
     pub const TERMINATED: u16 = 4499;
+    /// `Connection acknowledgement timeout`; from clients to servers.
+    pub const ACK_TIMEOUT: u16 = 4504;
     /// `Internal server error`
     pub const INTERNAL_SERVER_ERROR: u16 = 4500;
 }

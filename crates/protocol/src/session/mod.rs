@@ -1,4 +1,4 @@
-//! The two GraphQL subprotocols over WebSocket, in the server's role.
+//! The two GraphQL subprotocols over WebSocket, in the server's role; [`client`] has the other.
 //!
 //! A [`Session`] is one connection. The driver hands in text messages, the results of operations
 //! and the time; it takes out [`Output`]s until there are none, and calls
@@ -15,6 +15,7 @@
 //!   also when the session closes.
 //! * [`Output::Close`] is the last output.
 
+pub mod client;
 mod compat;
 mod config;
 mod deferred;
@@ -125,8 +126,8 @@ impl Session {
     /// The next thing to do, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
         let output = self.out.pop_front();
-        if self.out.is_empty() && self.out.capacity() > 16 {
-            // A burst leaves no memory behind on an idle connection.
+        if self.out.is_empty() {
+            // Room for a few outputs is a tenth of what an idle connection costs.
             self.out = VecDeque::new();
         }
         output

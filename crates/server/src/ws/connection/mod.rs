@@ -20,15 +20,17 @@ use artesian_engine::Identity;
 use artesian_protocol::{
     OperationKey, Session, Subprotocol,
     session::CloseCode,
-    ws::{CloseState, Decoder, DecoderConfig, Event, OutFrame, handshake::Negotiated},
+    ws::{CloseState, Decoder, DecoderConfig, Deflate, Event, OutFrame, handshake::Negotiated},
 };
 use bytes::BytesMut;
-use tokio::{net::TcpStream, time::Sleep};
+use tokio::time::Sleep;
 
 use self::timers::StopSignal;
 use super::{
+    Agreed,
     operations::Operations,
     outgoing::{Outgoing, Purpose},
+    socket::Socket,
 };
 use crate::{
     identity::Credentials,
@@ -46,10 +48,12 @@ thread_local! {
 }
 
 /// A connection as a future that ends with it.
-pub(super) struct Connection {
+pub(super) struct Connection<S> {
     state: Arc<State>,
-    stream: TcpStream,
+    stream: S,
     decoder: Decoder,
+    /// The compression that was agreed on.
+    deflate: Option<Deflate>,
     /// Bytes that do not make a whole frame yet; without memory of its own when there are none.
     input: BytesMut,
     /// None if the client speaks no subprotocol that we do.
@@ -74,18 +78,18 @@ pub(super) struct Connection {
 /// The socket is to be dropped.
 struct Gone;
 
-impl Connection {
+impl<S: Socket> Connection<S> {
     /// A connection that was just upgraded; `early` came with the upgrade.
     pub fn new(
         state: Arc<State>,
-        stream: TcpStream,
+        stream: S,
         early: &[u8],
-        protocol: Negotiated,
+        agreed: Agreed,
         credentials: Credentials,
     ) -> Self {
         let now = now();
         let config = &state.config.websocket;
-        let subprotocol = match protocol {
+        let subprotocol = match agreed.protocol {
             Negotiated::Selected(subprotocol) => Some(subprotocol),
             Negotiated::NoneOffered => config.default_subprotocol,
             Negotiated::NoneAcceptable => None,
@@ -97,10 +101,12 @@ impl Connection {
         };
         let decoder = Decoder::new(DecoderConfig {
             max_message_bytes: config.max_message_bytes,
+            deflate: agreed.deflate.is_some(),
             ..DecoderConfig::default()
         });
         let mut connection = Self {
             decoder,
+            deflate: agreed.deflate,
             input: BytesMut::from(early),
             session: subprotocol.map(|p| Session::new(p, state.session_config.clone(), now)),
             transport,
@@ -144,17 +150,14 @@ impl Connection {
             // Writing wakes the task again.
             return Ok(false);
         }
-        match self.stream.poll_read_ready(cx) {
-            Poll::Pending => return Ok(false),
-            Poll::Ready(Err(error)) => return Err(self.lost(&error)),
-            Poll::Ready(Ok(())) => {}
-        }
         let Self { stream, input, .. } = self;
         let read = SCRATCH.with_borrow_mut(|scratch| {
-            let count = stream.try_read(scratch)?;
-            input.extend_from_slice(scratch.get(..count).unwrap_or_default());
-            Ok(count)
+            stream.poll_read(cx, scratch).map_ok(|count| {
+                input.extend_from_slice(scratch.get(..count).unwrap_or_default());
+                count
+            })
         });
+        let Poll::Ready(read) = read else { return Ok(false) };
         match read {
             Ok(0) => Err(self.lost(&io::ErrorKind::UnexpectedEof.into())),
             Ok(_) => {
@@ -228,13 +231,13 @@ impl Connection {
         }
         let held_back = !self.out.has_room() || self.out.is_flooded();
         loop {
-            let stream = &self.stream;
-            match self.out.flush(now, |slices| stream.try_write_vectored(slices)) {
+            let stream = &mut self.stream;
+            match self.out.flush(now, |slices| stream.try_write(cx, slices)) {
                 Ok(true) => break,
                 Ok(false) => {}
                 Err(error) => return Err(self.lost(&error)),
             }
-            match self.stream.poll_write_ready(cx) {
+            match self.stream.poll_writable(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Err(self.lost(&error)),
@@ -256,7 +259,7 @@ impl Connection {
     }
 }
 
-impl Future for Connection {
+impl<S: Socket> Future for Connection<S> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -276,7 +279,7 @@ impl Future for Connection {
     }
 }
 
-impl Drop for Connection {
+impl<S> Drop for Connection<S> {
     fn drop(&mut self) {
         tracing::debug!(
             transport = self.transport.as_str(),

@@ -9,28 +9,37 @@ use artesian_engine::{Allow, GraphQLError};
 use artesian_protocol::{GraphQLRequest, OperationKey, Output, Session, ws::OutFrame};
 use bytes::Bytes;
 
-use super::{Connection, Purpose};
+use super::{Connection, Purpose, Socket};
 use crate::{
-    metrics::OperationMetrics,
+    metrics::{OperationMetrics, Transport},
     run::{self, Item},
 };
 
 /// Results that are taken before the next write.
 const RESULTS: usize = 32;
 
-impl Connection {
+impl<S: Socket> Connection<S> {
     /// Does what the session asks for.
     pub(super) fn pump(&mut self, now: Instant, purpose: Purpose) {
         while let Some(output) = self.session.as_mut().and_then(Session::poll_output) {
             match output {
                 Output::Send(message) => {
                     if self.close.may_send() {
-                        self.out.push(OutFrame::text(message), purpose);
+                        let frame = match self.deflate {
+                            Some(agreed) => self.state.compression.frame(agreed, message),
+                            None => OutFrame::text(message),
+                        };
+                        self.out.push(frame, purpose);
                     }
                 }
                 Output::WsPing => self.out.push(OutFrame::ping(Bytes::new()), purpose),
                 Output::Authenticate { payload } => {
-                    let mut credentials = self.credentials.as_deref().cloned().unwrap_or_default();
+                    // Only the legacy protocol may ask again.
+                    let headers = match self.transport {
+                        Transport::LegacyWs => self.credentials.clone(),
+                        _ => self.credentials.take(),
+                    };
+                    let mut credentials = headers.map(|headers| *headers).unwrap_or_default();
                     credentials.merge_init(payload.as_deref());
                     let result = self.state.auth.identify(credentials);
                     let answer = match &result {
