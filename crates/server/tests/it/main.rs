@@ -4,9 +4,14 @@
 mod backpressure;
 mod console;
 mod cors;
+mod event_streams;
 mod http;
+mod http_idle;
 mod identity;
+mod inbound;
+mod limits;
 mod metrics;
+mod queues;
 mod shutdown;
 mod sse;
 mod support;
