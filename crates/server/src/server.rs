@@ -295,7 +295,7 @@ async fn connection(current: Arc<ArcSwap<State>>, stream: TcpStream, peer: Peer)
     let mut serving = pin!(builder.serve_connection_with_upgrades(io, service));
     // Who connects and says nothing, or only half of a head, does not stay.
     let (head, idle) = (state.config.read_timeout, state.config.limits.http_idle_timeout);
-    let mut deadline = pin!(sleep(head));
+    let mut deadline = pin!(sleep(if idle.is_zero() { head } else { head.min(idle) }));
     let (mut is_leaving, mut is_draining) = (false, false);
     loop {
         tokio::select! {

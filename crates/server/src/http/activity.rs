@@ -79,7 +79,7 @@ impl Activity {
         }
         if let Some(since) = self.head_since.load(Ordering::Relaxed).checked_sub(1) {
             let due = self.born + Duration::from_millis(since) + head;
-            return if due <= now { Err(Overdue::Head) } else { Ok(due) };
+            return if due <= now { Err(Overdue::Head) } else { Ok(due.min(later)) };
         }
         if idle.is_zero() {
             return Ok(later);
