@@ -27,10 +27,11 @@ export const WAYS = {
     });
     return response.json();
   },
-  GET: async (server, { query, variables, operationName }, { headers } = {}) => {
-    const parameters = new URLSearchParams({ query });
-    if (variables !== undefined) parameters.set('variables', JSON.stringify(variables));
-    if (operationName !== undefined) parameters.set('operationName', operationName);
+  GET: async (server, body, { headers } = {}) => {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries(body)) {
+      if (value !== undefined) parameters.set(name, typeof value === 'string' ? value : JSON.stringify(value));
+    }
     return (await fetch(`${server.http}?${parameters}`, { headers })).json();
   },
   'event stream': async (server, body, { headers } = {}) => {
