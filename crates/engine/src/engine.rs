@@ -118,7 +118,7 @@ impl Engine {
             core: Arc::clone(core),
             key: Arc::clone(&entry.key),
             variables: Arc::new(variables),
-            session: Arc::clone(&identity.session),
+            session: identity.session.clone(),
             generation,
             settled,
             is_admin: identity.is_admin(),

@@ -20,7 +20,7 @@ pub use config::{EngineConfig, Introspection};
 pub use documents::{Scope, StoreStats, Trusted, TrustedError, TrustedMode};
 pub use engine::Engine;
 pub use generation::Generation;
-pub use identity::Identity;
+pub use identity::{Identity, SessionVariables};
 pub use operation::Operation;
 pub use request::{Allow, OperationKind, Request};
 pub use response::{ErrorCode, ErrorExtensions, GraphQLError, Payload};

@@ -82,7 +82,7 @@ impl Plan for Greeting {
         if name == Some("nobody") {
             return Err(GraphQLError::new(ErrorCode::DataException, "there is nobody"));
         }
-        let user = identity.session.get("x-hasura-user-id").map(|s| s.as_str().into());
+        let user = identity.session.get("x-hasura-user-id").map(Into::into);
         Ok(Arc::from([name.map(Into::into), user]))
     }
 

@@ -1,8 +1,9 @@
 //! HTTP and WebSocket transports, metrics, health and the console.
 //!
-//! A [`Server`] answers GraphQL over POST, GET, server-sent events and both WebSocket subprotocols at
-//! `/graphql` and `/v1/graphql`, all through one [`Service`]: the engine. Beside them are `/healthz`,
-//! `/readyz`, `/metrics` and the console at `/`.
+//! A [`Server`] answers GraphQL over POST, GET, server-sent events, multipart and both WebSocket
+//! subprotocols at `/graphql` and `/v1/graphql`, all through one [`Service`]: the engine. At
+//! `/graphql/stream` event streams carry many operations. Beside them are `/healthz`, `/readyz`,
+//! `/metrics` and the console at `/`.
 //!
 //! ```no_run
 //! # async fn run(engine: artesian_engine::Engine) -> Result<(), Box<dyn std::error::Error>> {

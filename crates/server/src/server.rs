@@ -26,7 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     ConfigError, Metrics, ServerConfig, Service,
-    http::{self, cors::CorsRules},
+    http::{self, channel::Channels, cors::CorsRules},
     identity::{Authenticator, Secrets},
     io::Guarded,
     metrics::{ConnectionMetrics, Transport},
@@ -62,6 +62,8 @@ pub(crate) struct State {
     pub cors: CorsRules,
     pub compression: Compression,
     pub metrics: Arc<Metrics>,
+    /// Event streams in single connection mode.
+    pub channels: Arc<Channels>,
     /// Cancelled when the server is to stop.
     pub draining: CancellationToken,
     /// The same as a flag, to be looked at often.
@@ -124,6 +126,7 @@ impl Server {
             cors: CorsRules::new(&config.cors)?,
             compression: compression(&config, &metrics),
             session_config: session_config(&config),
+            channels: Arc::default(),
             service,
             config,
             metrics,
@@ -174,6 +177,7 @@ impl Control {
             service: old.service.clone(),
             config,
             metrics: old.metrics.clone(),
+            channels: old.channels.clone(),
             draining: old.draining.clone(),
             stopping: old.stopping.clone(),
             tasks: old.tasks.clone(),

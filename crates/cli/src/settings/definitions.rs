@@ -233,6 +233,8 @@ settings! {
             "HTTP statuses of GraphQL answers: as Hasura gives them (200), or as the GraphQL over HTTP draft says";
         "max-body-bytes", Kind::Number, "1048576", "server.max_body_bytes", [],
             "The longest request body";
+        "max-batch-size", Kind::Number, "0", "server.max_batch_size", [],
+            "The most requests in the JSON array of one body; 0: arrays are refused";
         "max-head-bytes", Kind::Number, "65536", "server.max_head_bytes", [],
             "The longest request head, headers included";
         "read-timeout", Kind::Seconds, "30s", "server.read_timeout", [],
@@ -243,6 +245,13 @@ settings! {
             "A connection that takes nothing for this long while something waits for it is closed";
         "sse-heartbeat", Kind::Seconds, "12s", "server.sse_heartbeat", [],
             "How often an event stream without results sends a comment";
+        "sse-reservation-timeout", Kind::Seconds, "10s", "server.sse_reservation_timeout", [],
+            "Single connection mode: how long a reserved event stream waits to be opened";
+        "sse-max-reservations", Kind::Number, "10000", "server.sse_max_reservations", [],
+            "Single connection mode: the most event streams that are reserved and not open";
+        "sse-max-reservations-per-identity", Kind::Number, "1000",
+            "server.sse_max_reservations_per_identity", [],
+            "The same for one identity: a role with its session variables";
         "multipart-heartbeat", Kind::Seconds, "5s", "server.multipart_heartbeat", [],
             "How often a multipart response without results sends an empty part";
         "reload", Kind::Choice(&["auto", "signal", "off"]), "auto", "server.reload", [],

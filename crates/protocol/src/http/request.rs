@@ -67,8 +67,17 @@ pub enum RequestError {
     #[error("the request is not valid JSON: {0}")]
     MalformedJson(String),
     /// A list of requests.
-    #[error("batches of requests are not supported: send one request as a JSON object")]
+    #[error("batches of requests are not served here: send one request as a JSON object")]
     Batch,
+    /// A list of more requests than are served at once.
+    #[error("the batch has more than {0} requests")]
+    BatchTooLong(usize),
+    /// A list without requests.
+    #[error("the batch has no requests")]
+    EmptyBatch,
+    /// A request of a list is wrong; the first has number 1.
+    #[error("request {0} of the batch: {1}")]
+    InBatch(usize, Box<RequestError>),
     /// JSON, but no object.
     #[error("the request must be a JSON object")]
     NotAnObject,

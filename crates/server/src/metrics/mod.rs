@@ -85,6 +85,24 @@ struct StatusLabel {
     status: u16,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReservationLabel {
+    outcome: &'static str,
+}
+
+/// A step in the life of a reserved event stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reservation {
+    /// It waits to be opened.
+    Made,
+    /// It was opened.
+    Opened,
+    /// It was not opened in time.
+    Expired,
+    /// It was not made, for there were too many.
+    Refused,
+}
+
 type Histograms = Family<OperationLabels, Histogram, fn() -> Histogram>;
 
 /// The metrics of one process.
@@ -104,6 +122,9 @@ pub struct Metrics {
     pushed_messages: Family<TransportLabel, Counter>,
     pushed_bytes: Family<TransportLabel, Counter>,
     queue_bytes: Gauge,
+    batch_requests: Histogram,
+    reservations: Gauge,
+    reservations_ended: Family<ReservationLabel, Counter>,
 }
 
 impl Metrics {
@@ -129,6 +150,9 @@ impl Metrics {
             pushed_messages: Family::default(),
             pushed_bytes: Family::default(),
             queue_bytes: Gauge::default(),
+            batch_requests: Histogram::new([1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]),
+            reservations: Gauge::default(),
+            reservations_ended: Family::default(),
             registry: Mutex::new(Registry::default()),
         };
         metrics.register(&mut registry);
@@ -184,6 +208,21 @@ impl Metrics {
             "Bytes that wait to be written to WebSocket connections",
             self.queue_bytes.clone(),
         );
+        registry.register(
+            "http_batch_requests",
+            "Requests in one body, of bodies that are arrays",
+            self.batch_requests.clone(),
+        );
+        registry.register(
+            "event_stream_reservations",
+            "Event streams (single connection mode) that are reserved and not open",
+            self.reservations.clone(),
+        );
+        registry.register(
+            "event_stream_reservations_ended",
+            "What became of reservations: opened, expired, or refused for there were too many",
+            self.reservations_ended.clone(),
+        );
     }
 
     /// Metrics of the live-query engine: give it this as its observer.
@@ -222,6 +261,26 @@ impl Metrics {
 
     pub(crate) fn queue_bytes(&self) -> Gauge {
         self.queue_bytes.clone()
+    }
+
+    pub(crate) fn reservation(&self, step: Reservation) {
+        let outcome = match step {
+            Reservation::Made => {
+                self.reservations.inc();
+                return;
+            }
+            Reservation::Opened => "opened",
+            Reservation::Expired => "expired",
+            Reservation::Refused => "refused",
+        };
+        if step != Reservation::Refused {
+            self.reservations.dec();
+        }
+        self.reservations_ended.get_or_create(&ReservationLabel { outcome }).inc();
+    }
+
+    pub(crate) fn batch(&self, requests: usize) {
+        self.batch_requests.observe(requests as f64);
     }
 
     pub(crate) fn response(&self, status: http::StatusCode) {

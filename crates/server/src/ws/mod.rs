@@ -2,7 +2,7 @@
 
 mod compression;
 mod connection;
-mod operations;
+pub(crate) mod operations;
 mod outgoing;
 mod socket;
 
@@ -143,17 +143,16 @@ async fn run(state: Arc<State>, on_upgrade: OnUpgrade, agreed: Agreed, credentia
         }
     };
     // The raw socket is taken back, since hyper's buffers would stay for as long as it lives.
-    let connection = match downcast::<TokioIo<Guarded>>(upgraded) {
+    match downcast::<TokioIo<Guarded>>(upgraded) {
         Ok(parts) => {
             let stream = parts.io.into_inner().into_inner();
-            Connection::new(state, stream, &parts.read_buf, agreed, credentials)
+            let connection =
+                Connection::new(state.clone(), stream, &parts.read_buf, agreed, credentials);
+            // A task of its own: in this one what the upgrade needed would stay beside it.
+            state.tasks.spawn(connection);
         }
-        Err(_) => {
-            tracing::error!("an upgraded connection is of an unknown kind");
-            return;
-        }
-    };
-    connection.await;
+        Err(_) => tracing::error!("an upgraded connection is of an unknown kind"),
+    }
 }
 
 /// A WebSocket that is a stream of an HTTP/2 connection.

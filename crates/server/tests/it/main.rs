@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backpressure;
+mod batch;
+mod byte_rules;
 mod compat;
 mod compression;
 mod console;
@@ -14,6 +16,7 @@ mod multipart;
 mod reload;
 mod shutdown;
 mod sse;
+mod sse_single;
 mod support;
 mod websocket;
 mod websocket_frames;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::{Connection, Purpose, Socket};
 use crate::{
-    metrics::OperationMetrics,
+    metrics::{OperationMetrics, Transport},
     run::{self, Item},
 };
 
@@ -34,7 +34,12 @@ impl<S: Socket> Connection<S> {
                 }
                 Output::WsPing => self.out.push(OutFrame::ping(Bytes::new()), purpose),
                 Output::Authenticate { payload } => {
-                    let mut credentials = self.credentials.as_deref().cloned().unwrap_or_default();
+                    // Only the legacy protocol may ask again.
+                    let headers = match self.transport {
+                        Transport::LegacyWs => self.credentials.clone(),
+                        _ => self.credentials.take(),
+                    };
+                    let mut credentials = headers.map(|headers| *headers).unwrap_or_default();
                     credentials.merge_init(payload.as_deref());
                     let result = self.state.auth.identify(credentials);
                     let answer = match &result {
