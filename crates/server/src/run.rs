@@ -1,12 +1,18 @@
 //! Running a prepared operation, the same way for every transport.
 
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
 use artesian_engine::{
     ErrorCode, Event, GraphQLError, OperationKind, Payload, Request, ResultStream,
 };
 use artesian_protocol::GraphQLRequest;
 use futures_util::{
     StreamExt,
-    stream::{self, BoxStream},
+    future::BoxFuture,
+    stream::{self, BoxStream, Stream},
 };
 
 use crate::{
@@ -53,11 +59,6 @@ pub(crate) async fn once(operation: &dyn Prepared, mut metrics: OperationMetrics
     payload
 }
 
-enum State {
-    Start(Box<dyn Prepared>),
-    Live(OperationKind, Box<dyn ResultStream>),
-}
-
 /// Runs an operation of any kind. Nothing is computed before it is asked for; dropping the stream
 /// cancels the operation.
 pub(crate) fn results(
@@ -67,53 +68,98 @@ pub(crate) fn results(
     if !operation.is_stream() {
         return stream::once(async move { Item::Single(once(&*operation, metrics).await) }).boxed();
     }
-    stream::unfold(Some((State::Start(operation), metrics, Outcome::Ok)), step).boxed()
+    let kind = operation.kind();
+    let start = Box::pin(async move { operation.subscribe().await });
+    let metrics = Some(metrics);
+    Box::pin(Live { kind, state: State::Starting(start), metrics, last: Outcome::Ok })
 }
 
-type Progress = Option<(State, OperationMetrics, Outcome)>;
+/// An operation that runs live. There may be very many of these: nothing but this is kept while one
+/// waits.
+struct Live {
+    kind: OperationKind,
+    state: State,
+    /// None once it is over.
+    metrics: Option<OperationMetrics>,
+    /// How it would have ended if this were the end.
+    last: Outcome,
+}
 
-async fn step(progress: Progress) -> Option<(Item, Progress)> {
-    let (state, mut metrics, last) = progress?;
-    let (kind, mut live) = match state {
-        State::Live(kind, live) => (kind, live),
-        State::Start(operation) => match operation.subscribe().await {
-            Ok(live) => (operation.kind(), live),
-            Err(errors) => {
-                log_refusal(&errors);
-                metrics.end(Outcome::Rejected);
-                return Some((Item::Refused(errors), None));
+enum State {
+    Starting(BoxFuture<'static, Result<Box<dyn ResultStream>, Vec<GraphQLError>>>),
+    Running(Box<dyn ResultStream>),
+    Over,
+}
+
+impl Live {
+    fn end(&mut self, outcome: Outcome) {
+        self.state = State::Over;
+        if let Some(metrics) = self.metrics.take() {
+            metrics.end(outcome);
+        }
+    }
+
+    fn result(&mut self, payload: Payload, outcome: Outcome) -> Item {
+        self.last = outcome;
+        if let Some(metrics) = &mut self.metrics {
+            metrics.pushed(payload.bytes.len());
+        }
+        Item::Result(payload)
+    }
+
+    fn item(&mut self, event: Event) -> Item {
+        match event {
+            Event::Result(payload) => {
+                let outcome = if payload.is_error { Outcome::Error } else { Outcome::Ok };
+                self.result(payload, outcome)
             }
-        },
-    };
-    let (payload, last) = match live.next().await {
-        None => {
-            metrics.end(last);
-            return None;
-        }
-        Some(Event::Result(payload)) => {
-            let outcome = if payload.is_error { Outcome::Error } else { Outcome::Ok };
-            (payload, outcome)
-        }
-        // An error of a live operation is a result like any other: better ones may follow.
-        Some(Event::Error(mut error)) => {
-            log_failure(kind, &code_name(error.extensions.code));
-            // Details are for answers over plain HTTP only, as with Hasura.
-            error.extensions.internal = None;
-            (Payload::execution_error(&[error]), Outcome::Error)
-        }
-        Some(Event::Ended(mut errors)) => {
-            for error in &mut errors {
+            // An error of a live operation is a result like any other: better ones may follow.
+            Event::Error(mut error) => {
+                log_failure(self.kind, &code_name(error.extensions.code));
+                // Details are for answers over plain HTTP only, as with Hasura.
                 error.extensions.internal = None;
+                self.result(Payload::execution_error(&[error]), Outcome::Error)
             }
-            if let Some(error) = errors.first() {
-                log_failure(kind, &code_name(error.extensions.code));
+            Event::Ended(mut errors) => {
+                for error in &mut errors {
+                    error.extensions.internal = None;
+                }
+                if let Some(error) = errors.first() {
+                    log_failure(self.kind, &code_name(error.extensions.code));
+                }
+                self.end(Outcome::Error);
+                Item::Ended(errors)
             }
-            metrics.end(Outcome::Error);
-            return Some((Item::Ended(errors), None));
         }
-    };
-    metrics.pushed(payload.bytes.len());
-    Some((Item::Result(payload), Some((State::Live(kind, live), metrics, last))))
+    }
+}
+
+impl Stream for Live {
+    type Item = Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.state {
+                State::Starting(start) => match ready!(start.as_mut().poll(cx)) {
+                    Ok(results) => this.state = State::Running(results),
+                    Err(errors) => {
+                        log_refusal(&errors);
+                        this.end(Outcome::Rejected);
+                        return Poll::Ready(Some(Item::Refused(errors)));
+                    }
+                },
+                State::Running(results) => {
+                    let Some(event) = ready!(results.poll_next(cx)) else {
+                        this.end(this.last);
+                        return Poll::Ready(None);
+                    };
+                    return Poll::Ready(Some(this.item(event)));
+                }
+                State::Over => return Poll::Ready(None),
+            }
+        }
+    }
 }
 
 fn log_failure(kind: OperationKind, code: &str) {
