@@ -14,7 +14,11 @@
 //! | `stalled(key)` | a source that is made once the key was released; one result |
 //! | `topic(key)` | a result for each release of the key |
 
-use std::{collections::HashMap, future, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use artesian_engine::{
     Allow, ErrorCode, Event, GraphQLError, Identity, OperationKind, Payload, Request, ResultStream,
@@ -27,6 +31,10 @@ use artesian_graphql::{
 };
 use artesian_server::{Prepared, Service};
 use async_trait::async_trait;
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use serde_json::{Map, Value as Json, json};
 use tokio::sync::{Mutex, watch};
 
@@ -235,7 +243,7 @@ impl Prepared for Operation {
                 self.keys.released(&key(field)).await;
                 (vec![item(1)], End::Complete)
             }
-            "topic" => (Vec::new(), End::Topic(self.keys.watch(&key(field)).await)),
+            "topic" => (Vec::new(), End::Topic(counts(self.keys.watch(&key(field)).await))),
             _ => return Err(vec![error("no source")]),
         };
         let name = field.key.to_string();
@@ -247,7 +255,17 @@ impl Prepared for Operation {
 enum End {
     Complete,
     Never,
-    Topic(watch::Receiver<u32>),
+    Topic(BoxStream<'static, u32>),
+}
+
+/// Each new value.
+fn counts(count: watch::Receiver<u32>) -> BoxStream<'static, u32> {
+    stream::unfold(count, |mut count| async move {
+        count.changed().await.ok()?;
+        let n = *count.borrow_and_update();
+        Some((n, count))
+    })
+    .boxed()
 }
 
 struct Events {
@@ -256,19 +274,16 @@ struct Events {
     name: String,
 }
 
-#[async_trait]
 impl ResultStream for Events {
-    async fn next(&mut self) -> Option<Event> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         if let Some(item) = self.items.next() {
-            return Some(item);
+            return Poll::Ready(Some(item));
         }
         match &mut self.end {
-            End::Complete => None,
-            End::Never => future::pending().await,
-            End::Topic(count) => {
-                count.changed().await.ok()?;
-                let n = *count.borrow_and_update();
-                Some(result(&self.name, n))
+            End::Complete => Poll::Ready(None),
+            End::Never => Poll::Pending,
+            End::Topic(counts) => {
+                counts.poll_next_unpin(cx).map(|n| n.map(|n| result(&self.name, n)))
             }
         }
     }
