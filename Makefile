@@ -55,6 +55,11 @@ deny:
 bench: build
 	@scripts/install.sh postgres
 	cargo build --release --locked -p artesian-bench
+	cd bench/peers && npm ci --no-audit --no-fund --silent
+	ulimit -n "$$(ulimit -Hn)"; \
+	  for bench in sockets fan-out connects storm; do \
+	    $(TARGET)/release/artesian-bench $$bench $(TARGET)/release/artesian; \
+	  done
 	url=$$(scripts/postgres.sh start $(TARGET)/bench-postgres); trap 'scripts/postgres.sh stop $(TARGET)/bench-postgres' EXIT; \
 	  $(TARGET)/release/artesian-bench start-up $(TARGET)/release/artesian $$url; \
 	  $(TARGET)/release/artesian-bench by-pk $(TARGET)/release/artesian $$url

@@ -278,7 +278,7 @@ struct DatabasePlan<B: Backend> {
 #[async_trait]
 impl<B: Backend> Plan for DatabasePlan<B> {
     fn bind(&self, variables: &Variables, identity: &Identity) -> Result<Inputs, GraphQLError> {
-        self.compiled.values(variables, &identity.session).map_err(compile_error)
+        self.compiled.values(variables, identity.session.pairs()).map_err(compile_error)
     }
 
     async fn execute(&self, inputs: &Inputs) -> Result<Payload, GraphQLError> {

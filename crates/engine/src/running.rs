@@ -1,6 +1,6 @@
 //! An operation that runs live, across changes of the rules.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use artesian_graphql::bind::Variables;
 use async_trait::async_trait;
@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    ErrorCode, Event, GraphQLError, Identity, Operation, ResultStream,
+    ErrorCode, Event, GraphQLError, Identity, Operation, ResultStream, SessionVariables,
     cache::{Answer, Key},
     engine::{Core, Settled},
 };
@@ -28,7 +28,7 @@ pub(crate) struct Running {
     core: Arc<Core>,
     key: Arc<Key>,
     variables: Arc<Variables>,
-    session: Arc<BTreeMap<String, String>>,
+    session: SessionVariables,
     rules: watch::Receiver<u64>,
     /// The results are by rules that hold no longer: they must not be given.
     is_stale: bool,
@@ -65,7 +65,7 @@ impl Running {
             core: Arc::clone(&operation.core),
             key: Arc::clone(&operation.key),
             variables: Arc::clone(&operation.variables),
-            session: Arc::clone(&operation.session),
+            session: operation.session.clone(),
             rules,
             is_stale,
             results,
@@ -112,7 +112,7 @@ impl Running {
     fn settle(&mut self) -> Result<Settled, GraphQLError> {
         let entry = self.core.entry(self.key.parts())?;
         let role = Arc::clone(&entry.key.role);
-        let identity = Identity { role, session: Arc::clone(&self.session) };
+        let identity = Identity { role, session: self.session.clone() };
         let settled = self.core.settle(&entry, &self.variables, &identity)?;
         self.key = Arc::clone(&entry.key);
         Ok(settled)

@@ -1,16 +1,22 @@
 //! Running a prepared operation, the same way for every transport.
 
+use std::sync::Arc;
+
 use artesian_engine::{
-    ErrorCode, Event, GraphQLError, OperationKind, Payload, Request, ResultStream,
+    Allow, ErrorCode, Event, GraphQLError, Identity, OperationKind, Payload, Request, ResultStream,
 };
 use artesian_protocol::GraphQLRequest;
 use futures_util::{
     StreamExt,
+    future::ready,
     stream::{self, BoxStream},
 };
 
 use crate::{
-    metrics::{OperationMetrics, Outcome},
+    buffered::buffered,
+    limits::{Limit, Limits, Refused},
+    metrics::{OperationMetrics, Outcome, Transport},
+    server::State,
     service::Prepared,
 };
 
@@ -27,57 +33,126 @@ pub(crate) enum Item {
 }
 
 /// The engine's request.
-pub(crate) fn request(request: GraphQLRequest) -> Result<Request, GraphQLError> {
-    let query = request.query.ok_or_else(|| {
-        GraphQLError::new(
-            ErrorCode::NotSupported,
-            "persisted queries are not supported: send the document as `query`",
-        )
-    })?;
-    Ok(Request {
-        query: query.into(),
+fn request(request: GraphQLRequest) -> Request {
+    Request {
+        query: request.query.unwrap_or_default().into(),
+        document_id: request.document_id,
         operation_name: request.operation_name,
         variables: request.variables.unwrap_or_default(),
         extensions: request.extensions.unwrap_or_default(),
-    })
+    }
 }
 
-/// Runs an operation once. Dropping the future cancels it.
-pub(crate) async fn once(operation: &dyn Prepared, mut metrics: OperationMetrics) -> Payload {
+/// Runs an operation once, as soon as there is a place. Dropping the future cancels it.
+pub(crate) async fn once(
+    limits: &Arc<Limits>,
+    operation: &dyn Prepared,
+    mut metrics: OperationMetrics,
+) -> Result<Payload, Refused> {
+    let Ok(_pass) = limits.executions.enter().await else {
+        metrics.end(Outcome::Rejected);
+        return Err(limits.busy(Limit::Executions));
+    };
     let payload = operation.execute().await;
     metrics.pushed(payload.bytes.len());
     if payload.is_error {
         log_failure(operation.kind(), "execution-error");
     }
     metrics.end(if payload.is_error { Outcome::Error } else { Outcome::Ok });
-    payload
+    Ok(payload)
 }
 
-enum State {
-    Start(Box<dyn Prepared>),
+/// Prepares an operation: the one policy, whatever the transport.
+pub(crate) fn prepare(
+    state: &State,
+    identity: &Identity,
+    request: GraphQLRequest,
+    allow: Allow,
+    transport: Transport,
+) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
+    let prepared = state.service.prepare(self::request(request), identity, allow);
+    prepared.inspect_err(|errors| {
+        log_refusal(errors);
+        if errors.iter().any(|error| error.extensions.code == ErrorCode::LimitExceeded) {
+            state.limits.hit(Limit::Operation);
+        }
+        OperationMetrics::rejected(&state.metrics, transport);
+    })
+}
+
+/// Prepares an operation when it is its turn.
+pub(crate) async fn prepare_in_turn(
+    state: &State,
+    identity: &Identity,
+    request: GraphQLRequest,
+    allow: Allow,
+    transport: Transport,
+) -> Result<Result<Box<dyn Prepared>, Vec<GraphQLError>>, Refused> {
+    let Ok(_pass) = state.limits.preparations.enter().await else {
+        OperationMetrics::rejected(&state.metrics, transport);
+        return Err(state.limits.busy(Limit::Preparations));
+    };
+    Ok(prepare(state, identity, request, allow, transport))
+}
+
+/// Prepares and runs an operation whose turn to be prepared is not yet.
+pub(crate) fn queued(
+    state: Arc<State>,
+    identity: Identity,
+    request: GraphQLRequest,
+    transport: Transport,
+) -> BoxStream<'static, Item> {
+    let start = async move {
+        match prepare_in_turn(&state, &identity, request, Allow::ALL, transport).await {
+            Err(refused) => refusal(vec![refused.to_error()]),
+            Ok(Ok(operation)) => {
+                let metrics = OperationMetrics::of(&state.metrics, &*operation, transport);
+                results(&state.limits, operation, metrics)
+            }
+            Ok(Err(errors)) => refusal(errors),
+        }
+    };
+    stream::once(start).flatten().boxed()
+}
+
+fn refusal(errors: Vec<GraphQLError>) -> BoxStream<'static, Item> {
+    stream::once(ready(Item::Refused(errors))).boxed()
+}
+
+enum Stage {
+    Start(Box<dyn Prepared>, Arc<Limits>),
     Live(OperationKind, Box<dyn ResultStream>),
 }
 
 /// Runs an operation of any kind. Nothing is computed before it is asked for; dropping the stream
 /// cancels the operation.
 pub(crate) fn results(
+    limits: &Arc<Limits>,
     operation: Box<dyn Prepared>,
     metrics: OperationMetrics,
 ) -> BoxStream<'static, Item> {
     if !operation.is_stream() {
-        return stream::once(async move { Item::Single(once(&*operation, metrics).await) }).boxed();
+        let limits = limits.clone();
+        return stream::once(async move {
+            match once(&limits, &*operation, metrics).await {
+                Ok(payload) => Item::Single(payload),
+                Err(refused) => Item::Refused(vec![refused.to_error()]),
+            }
+        })
+        .boxed();
     }
-    stream::unfold(Some((State::Start(operation), metrics, Outcome::Ok)), step).boxed()
+    let stage = Stage::Start(operation, limits.clone());
+    stream::unfold(Some((stage, metrics, Outcome::Ok)), step).boxed()
 }
 
-type Progress = Option<(State, OperationMetrics, Outcome)>;
+type Progress = Option<(Stage, OperationMetrics, Outcome)>;
 
 async fn step(progress: Progress) -> Option<(Item, Progress)> {
-    let (state, mut metrics, last) = progress?;
-    let (kind, mut live) = match state {
-        State::Live(kind, live) => (kind, live),
-        State::Start(operation) => match operation.subscribe().await {
-            Ok(live) => (operation.kind(), live),
+    let (stage, mut metrics, last) = progress?;
+    let (kind, mut live) = match stage {
+        Stage::Live(kind, live) => (kind, live),
+        Stage::Start(operation, limits) => match operation.subscribe().await {
+            Ok(live) => (operation.kind(), buffered(&limits, live)),
             Err(errors) => {
                 log_refusal(&errors);
                 metrics.end(Outcome::Rejected);
@@ -113,7 +188,7 @@ async fn step(progress: Progress) -> Option<(Item, Progress)> {
         }
     };
     metrics.pushed(payload.bytes.len());
-    Some((Item::Result(payload), Some((State::Live(kind, live), metrics, last))))
+    Some((Item::Result(payload), Some((Stage::Live(kind, live), metrics, last))))
 }
 
 fn log_failure(kind: OperationKind, code: &str) {
@@ -121,7 +196,7 @@ fn log_failure(kind: OperationKind, code: &str) {
 }
 
 /// One line for a refused request; neither the document nor the message, which may quote it.
-pub(crate) fn log_refusal(errors: &[GraphQLError]) {
+fn log_refusal(errors: &[GraphQLError]) {
     let code = errors.first().map_or(ErrorCode::Unexpected, |error| error.extensions.code);
     let code = code_name(code);
     tracing::info!(code, errors = errors.len(), "operation refused");
