@@ -34,7 +34,7 @@ impl Subject {
 pub async fn run(artesian: &str) {
     let notes = Notes::create();
     let server = Server::start(artesian, &notes.url()).await;
-    let bare = Peer::ours("bare-sockets").await;
+    let bare = Peer::bare_sockets(4096).await;
     let node = Peer::graphql_ws().await;
     let mut subjects = vec![
         Subject::new("artesian", &server.address, server.pid()).await,

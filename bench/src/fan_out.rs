@@ -44,7 +44,7 @@ async fn result(artesian: &str, size: usize) {
     let server = Server::start_with(artesian, &notes.url(), &flags).await;
     let mut ours = Swarm::start(&server.address);
     ours.open(Goal::Live(1), SOCKETS, 64).await;
-    let mut bare = Peer::ours("bare-writes").await;
+    let mut bare = Peer::bare_writes().await;
     let mut theirs = Swarm::start(&bare.address);
     let accept = format!("accept {SOCKETS}");
     tokio::join!(bare.order(&accept), theirs.open(Goal::Raw, SOCKETS, 64));

@@ -48,7 +48,7 @@ async fn benchmark(args: &[&str]) {
         ["storm", artesian] => storm::run(artesian).await,
         // Started by `by-pk`, and by several.
         ["hand-written", url] => by_pk::serve_peer(url).await,
-        ["bare-sockets"] => peer::bare_sockets().await,
+        ["bare-sockets", buffer] => peer::bare_sockets(buffer).await,
         _ => {
             println!(
                 "usage: artesian-bench by-pk|start-up PATH_OF_ARTESIAN DATABASE_URL\n       \

@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::{
     self,
     handshake::server::{Request, Response},
     http::HeaderValue,
+    protocol::WebSocketConfig,
 };
 
 /// A running peer, killed when dropped. Its first line is its address.
@@ -29,9 +30,18 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Another command of this program.
-    pub async fn ours(command: &str) -> Self {
-        Self::start(Command::new(std::env::current_exe().unwrap()).arg(command)).await
+    /// The loop of writes.
+    pub async fn bare_writes() -> Self {
+        Self::ours(&["bare-writes"]).await
+    }
+
+    /// tokio-tungstenite with read buffers of this size; its default is 128 KiB.
+    pub async fn bare_sockets(buffer: usize) -> Self {
+        Self::ours(&["bare-sockets", &buffer.to_string()]).await
+    }
+
+    async fn ours(args: &[&str]) -> Self {
+        Self::start(Command::new(std::env::current_exe().unwrap()).args(args)).await
     }
 
     /// npm `graphql-ws`; `None` if Node or its packages are missing.
@@ -103,9 +113,10 @@ pub fn bare_writes() {
     }
 }
 
-/// `bare-sockets`: tokio-tungstenite with its default settings, which gives each message of the
-/// benchmark's client the answer that it waits for, without knowing what any of them means.
-pub async fn bare_sockets() {
+/// `bare-sockets BUFFER`: tokio-tungstenite, which gives each message of the benchmark's client the
+/// answer that it waits for, without knowing what any of them means.
+pub async fn bare_sockets(buffer: &str) {
+    let config = WebSocketConfig::default().read_buffer_size(buffer.parse().unwrap());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("{}", listener.local_addr().unwrap());
     loop {
@@ -118,8 +129,9 @@ pub async fn bare_sockets() {
                 response.headers_mut().insert("sec-websocket-protocol", protocol);
                 Ok(response)
             };
-            let accepted = tokio_tungstenite::accept_hdr_async(stream, callback).await;
-            let Ok(mut socket) = accepted else { return };
+            let accept =
+                tokio_tungstenite::accept_hdr_async_with_config(stream, callback, Some(config));
+            let Ok(mut socket) = accept.await else { return };
             for answer in [
                 r#"{"type":"connection_ack"}"#,
                 r#"{"id":"1","type":"next","payload":{"data":{"bench_notes_by_pk":{"id":1,"body":"note 1"}}}}"#,

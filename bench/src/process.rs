@@ -1,6 +1,9 @@
 //! What the kernel says of a process: memory and CPU time.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 /// A field of `/proc/PID/status` in bytes, such as `VmRSS` and `VmHWM`.
 fn status(pid: u32, field: &str) -> usize {
@@ -72,18 +75,17 @@ impl std::ops::AddAssign for Cpu {
     }
 }
 
-/// Waits until a process has used no CPU time for half a second.
+/// Waits until a process is idle and its memory stays the same for half a second. One that never is
+/// (with 18,000 timers of its own, say) has ten seconds.
 pub async fn settled(pid: u32) {
+    let started = Instant::now();
     let mut last = (Cpu::of(pid), resident(pid));
     let mut same = 0;
-    while same < 5 {
+    while same < 5 && started.elapsed() < Duration::from_secs(10) {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let now = (Cpu::of(pid), resident(pid));
-        same = if now.1 == last.1 && now.0.since(last.0).total() < Duration::from_millis(20) {
-            same + 1
-        } else {
-            0
-        };
+        let is_idle = now.0.since(last.0).total() < Duration::from_millis(20);
+        same = if is_idle && now.1 == last.1 { same + 1 } else { 0 };
         last = now;
     }
 }

@@ -43,9 +43,13 @@ pub async fn run(artesian: &str) {
         let name = "npm graphql-ws and ws, one subscription";
         subject(name, &peer.address, peer.pid(), Goal::Live(1), async |_| {}).await;
     }
-    let peer = Peer::ours("bare-sockets").await;
-    let name = "tokio-tungstenite as it comes, no GraphQL";
-    subject(name, &peer.address, peer.pid(), Goal::Live(1), async |_| {}).await;
+    for (name, buffer) in [
+        ("tokio-tungstenite, 4 KiB buffers, no GraphQL", 4096),
+        ("tokio-tungstenite as it comes, no GraphQL", 128 << 10),
+    ] {
+        let peer = Peer::bare_sockets(buffer).await;
+        subject(name, &peer.address, peer.pid(), Goal::Live(1), async |_| {}).await;
+    }
 }
 
 async fn subject(name: &str, address: &str, pid: u32, goal: Goal, arrived: impl AsyncFn(usize)) {

@@ -2,6 +2,7 @@
 
 use crate::{
     notes::Notes,
+    peer::Peer,
     process::{self, Cpu},
     server::Server,
     swarm::{Goal, Swarm},
@@ -22,6 +23,17 @@ pub async fn run(artesian: &str) {
         "CPU of server",
         "resident: before, peak"
     );
+    let peer = Peer::bare_sockets(4096).await;
+    let mut swarm = Swarm::start(&peer.address);
+    swarm.open(Goal::Live(1), CLIENTS, 64).await;
+    swarm.lose_all().await;
+    let bare = swarm.open(Goal::Live(1), CLIENTS, CLIENTS).await;
+    println!(
+        "{:>12}  {:>7.2} s  (tokio-tungstenite with 4 KiB buffers, fixed answers: what sockets alone take)",
+        "none",
+        bare.took.as_secs_f64()
+    );
+    drop((swarm, peer));
     for queries in [1, 100, CLIENTS] {
         let notes = Notes::create();
         let server = Server::start(artesian, &notes.url()).await;

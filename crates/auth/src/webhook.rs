@@ -304,8 +304,8 @@ mod tests {
         let read_good = read(&answer(200, good), now).unwrap();
         assert_eq!(&*read_good.identity.role, "user");
         let session = &read_good.identity.session;
-        assert_eq!(session.get("x-hasura-user-id").map(String::as_str), Some("7"));
-        assert_eq!(session.get("x-hasura-vip").map(String::as_str), Some("true"));
+        assert_eq!(session.get("x-hasura-user-id"), Some("7"));
+        assert_eq!(session.get("x-hasura-vip"), Some("true"));
         assert_eq!(session.len(), 3);
         assert_eq!(read_good.expires, Some(now + Duration::from_secs(60)));
         let forever = read(&answer(200, r#"{"x-hasura-role":"user"}"#), now).unwrap();

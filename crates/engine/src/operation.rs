@@ -1,12 +1,17 @@
 //! A prepared operation, and how it runs.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use artesian_graphql::{bind::Variables, document::OperationType};
 use bytes::Bytes;
 
 use crate::{
     Allow, ErrorCode, Event, Explanation, GraphQLError, OperationKind, Payload, ResultStream,
+    SessionVariables,
     cache::{Answer, Key},
     engine::{Core, Settled},
     running::Running,
@@ -20,7 +25,7 @@ pub struct Operation {
     /// prepare it again.
     pub(crate) key: Arc<Key>,
     pub(crate) variables: Arc<Variables>,
-    pub(crate) session: Arc<BTreeMap<String, String>>,
+    pub(crate) session: SessionVariables,
     /// The generation by whose rules it was prepared.
     pub(crate) generation: u64,
     pub(crate) settled: Settled,
@@ -136,9 +141,8 @@ impl Operation {
 /// A stream of one result.
 struct Once(Option<Payload>);
 
-#[async_trait::async_trait]
 impl ResultStream for Once {
-    async fn next(&mut self) -> Option<Event> {
-        self.0.take().map(Event::Result)
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Event>> {
+        Poll::Ready(self.0.take().map(Event::Result))
     }
 }

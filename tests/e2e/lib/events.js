@@ -23,6 +23,30 @@ export async function openEvents(server, body, { headers = {}, parameters } = {}
   return { response, inbox, ended: ended.then(() => 'end', () => 'cut'), close: () => abort.abort() };
 }
 
+/**
+ * An operation in single connection mode: reserves a stream, opens it, starts the operation. Gives
+ * what refused it instead of events if that was an answer.
+ */
+export async function openSingle(server, body, { headers = {} } = {}) {
+  const url = `${server.http}/stream`;
+  const reserved = await fetch(url, { method: 'PUT', headers });
+  if (reserved.status !== 201) return { refusal: await reserved.json() };
+  const mine = { ...headers, 'x-graphql-event-stream-token': await reserved.text() };
+  const abort = new AbortController();
+  const opened = await fetch(url, { headers: { ...mine, accept: 'text/event-stream' }, signal: abort.signal });
+  const inbox = new Inbox();
+  read(opened.body, inbox).catch(() => {});
+  const close = () => abort.abort();
+  const started = await fetch(url, {
+    method: 'POST',
+    headers: { ...mine, 'content-type': 'application/json' },
+    body: JSON.stringify({ ...body, extensions: { ...body.extensions, operationId: '1' } }),
+  });
+  if (started.status === 202) return { inbox, close };
+  close();
+  return { refusal: await started.json() };
+}
+
 async function read(body, inbox) {
   let text = '';
   for await (const chunk of body.pipeThrough(new TextDecoderStream())) {

@@ -11,6 +11,7 @@ export const ARGS = Object.entries({
   'max-tokens': LIMITS.tokens,
   'max-body-bytes': LIMITS.bytes,
   'websocket-max-message-bytes': LIMITS.bytes,
+  'max-batch-size': 2,
 }).flatMap(([name, value]) => [`--${name}`, String(value)]);
 
 const nested = (levels) => {

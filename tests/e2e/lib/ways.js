@@ -6,7 +6,7 @@
 // it, `inUrl` that the request travels in the URL, `connects` whether credentials are checked when it connects, before there is a request: then a
 // refusal is `{refusal}`, as `Socket.open` tells it.
 
-import { openEvents } from './events.js';
+import { openEvents, openSingle } from './events.js';
 import { openParts } from './parts.js';
 import { LEGACY, MODERN, Socket } from './sockets.js';
 
@@ -32,10 +32,11 @@ const overSocket = (protocol) => async (server, body, options) => {
 };
 
 /** The query string of a request. */
-export function parameters({ query, variables, operationName }) {
-  const all = new URLSearchParams({ query });
-  if (variables !== undefined) all.set('variables', JSON.stringify(variables));
-  if (operationName != null) all.set('operationName', operationName);
+export function parameters(body) {
+  const all = new URLSearchParams();
+  for (const [name, value] of Object.entries(body)) {
+    if (value != null) all.set(name, typeof value === 'string' ? value : JSON.stringify(value));
+  }
   return all;
 }
 
@@ -60,6 +61,29 @@ const overParts = (method) => async (server, body, { headers } = {}) => {
 
 const way = (ask, traits) => Object.assign(ask, { streams: false, inUrl: false, connects: false }, traits);
 
+const overSingleConnection = async (server, body, options) => {
+  const { refusal, inbox, close } = await openSingle(server, body, options);
+  if (refusal) return refusal;
+  const { event, data } = await inbox.take('the first event');
+  close();
+  if (event !== 'next' || data.id !== '1') throw new Error(`${event}: ${JSON.stringify(data)}`);
+  return data.payload;
+};
+
+/** One request among others in a body. Servers must be told to allow it, so it is not among the rest. */
+const overBatch = async (server, body, { headers } = {}) => {
+  const response = await fetch(server.http, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify([{ query: '{ __typename }' }, body]),
+  });
+  const answer = await response.json();
+  if (!Array.isArray(answer)) return { ...answer, status: response.status };
+  const [first, second] = answer;
+  if (first.data?.__typename !== 'query_root') throw new Error(`the other request: ${JSON.stringify(first)}`);
+  return second;
+};
+
 /** `{data, errors}` of an operation, by transport. */
 export const WAYS = {
   POST: way(async (server, body, { headers } = {}) => {
@@ -76,11 +100,15 @@ export const WAYS = {
   }, { inUrl: true }),
   'event stream': way(overEvents('POST'), { streams: true }),
   'event stream, GET': way(overEvents('GET'), { streams: true, inUrl: true }),
+  'single connection': way(overSingleConnection, { streams: true }),
   multipart: way(overParts('POST'), { streams: true }),
   'multipart, GET': way(overParts('GET'), { streams: true, inUrl: true }),
   [MODERN]: way(overSocket(MODERN), { streams: true, connects: true }),
   [LEGACY]: way(overSocket(LEGACY), { streams: true, connects: true }),
 };
+
+/** All of them where the server allows batches. */
+export const WAYS_AND_BATCH = { ...WAYS, batch: way(overBatch) };
 
 /** The names of all transports, or of those over which subscriptions run. */
 export const EVERY = Object.keys(WAYS);

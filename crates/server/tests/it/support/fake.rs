@@ -7,15 +7,24 @@
 //! | `raw TOPIC` | gives the topic's bytes as they are |
 //! | `hang NAME` | waits for `release(NAME)` |
 //! | `mutation` | changes nothing |
-//! | `invalid`, `syntax`, `forbidden` | is refused |
+//! | `mutation NAME` | the same, but waits like `hang NAME` |
+//! | `invalid`, `syntax`, `forbidden`, `excessive` | is refused |
 //! | `failing` | runs and fails |
 //! | `live TOPIC` | follows a topic |
 //! | `events N` | gives N results and ends |
+//! | `feed TOPIC` | gives every payload that is emitted to the topic, none of which may be skipped |
+//! | `slow NAME` | blocks while it is prepared, until `release(NAME)` |
 //! | `unstartable` | fails to start as a stream |
 //! | `flaky` | a result, an error, a result, the end |
 //! | `evicted` | a result, and then it is ended with an error |
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use artesian_engine::{
     Allow, ErrorCode, Event, GraphQLError, Identity, OperationKind, Payload, Request, ResultStream,
@@ -24,8 +33,10 @@ use artesian_server::{Prepared, Service};
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use std::sync::Arc;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 
 use super::LIMIT;
 
@@ -40,6 +51,7 @@ struct Inner {
     /// What has happened: `run NAME`, `drop NAME`, `take TOPIC BYTES`.
     log: watch::Sender<Vec<String>>,
     ready: Mutex<Result<(), String>>,
+    feeds: Mutex<HashMap<String, Vec<mpsc::UnboundedSender<Bytes>>>>,
 }
 
 impl Default for Fake {
@@ -50,6 +62,7 @@ impl Default for Fake {
                 released: watch::channel(Vec::new()).0,
                 log: watch::channel(Vec::new()).0,
                 ready: Mutex::new(Ok(())),
+                feeds: Mutex::default(),
             }),
         }
     }
@@ -72,7 +85,15 @@ impl Fake {
         self.inner.topic(topic).send_replace(payload.into());
     }
 
-    /// Lets `hang NAME` go on.
+    /// An event for all who follow this feed.
+    pub fn emit(&self, topic: &str, payload: impl Into<Bytes>) {
+        let payload = payload.into();
+        if let Some(feeds) = self.inner.feeds.lock().get_mut(topic) {
+            feeds.retain(|feed| feed.send(payload.clone()).is_ok());
+        }
+    }
+
+    /// Lets `hang NAME` or `slow NAME` go on.
     pub fn release(&self, name: &str) {
         self.inner.released.send_modify(|names| names.push(name.to_owned()));
     }
@@ -124,6 +145,19 @@ impl Service for Fake {
             }
             "syntax" => return refuse("$.query", ErrorCode::ValidationFailed, "not a document"),
             "forbidden" => return refuse("$", ErrorCode::PermissionError, "not for you"),
+            "excessive" => return refuse("$", ErrorCode::LimitExceeded, "too deep"),
+            "slow" => {
+                self.inner.note(format!("prepare {argument}"));
+                let is_released =
+                    || self.inner.released.borrow().iter().any(|name| name == argument);
+                // Without taking a thread from others, whose tasks might be stuck on it.
+                tokio::task::block_in_place(|| {
+                    let began = std::time::Instant::now();
+                    while !is_released() && began.elapsed() < LIMIT {
+                        std::thread::sleep(std::time::Duration::from_millis(1));
+                    }
+                });
+            }
             _ => {}
         }
         let operation = Scripted {
@@ -166,7 +200,9 @@ impl Prepared for Scripted {
     fn kind(&self) -> OperationKind {
         match self.command.as_str() {
             "mutation" => OperationKind::Mutation,
-            "live" | "events" | "unstartable" | "flaky" | "evicted" => OperationKind::Subscription,
+            "live" | "events" | "feed" | "unstartable" | "flaky" | "evicted" => {
+                OperationKind::Subscription
+            }
             _ => OperationKind::Query,
         }
     }
@@ -186,14 +222,14 @@ impl Prepared for Scripted {
         match self.command.as_str() {
             "identity" => data(serde_json::json!({
                 "role": &*self.identity.role,
-                "session": &*self.identity.session,
+                "session": self.identity.session.iter().cloned().collect::<BTreeMap<_, _>>(),
             })),
             "variables" => data(serde_json::json!({
                 "variables": self.request.variables,
                 "operationName": self.request.operation_name,
             })),
             "raw" => Payload::data(self.inner.topic(&self.argument).borrow().clone()),
-            "hang" => {
+            "hang" | "mutation" if !self.argument.is_empty() => {
                 let _guard = Guard(self.inner.clone(), self.argument.clone());
                 self.inner.note(format!("run {}", self.argument));
                 let mut released = self.inner.released.subscribe();
@@ -216,7 +252,7 @@ impl Prepared for Scripted {
                 self.inner.note(format!("run {}", self.argument));
                 let mut state = self.inner.topic(&self.argument).subscribe();
                 state.mark_changed();
-                Ok(Box::new(Live { state, guard }))
+                Ok(Box::new(Live { next: Box::pin(changed(state)), guard }))
             }
             "events" => Ok(Box::new(Script {
                 items: (1..=self.argument.parse().unwrap())
@@ -224,6 +260,12 @@ impl Prepared for Scripted {
                     .collect(),
                 _guard: guard,
             })),
+            "feed" => {
+                let (send, receive) = mpsc::unbounded_channel();
+                self.inner.feeds.lock().entry(self.argument.clone()).or_default().push(send);
+                self.inner.note(format!("run {}", self.argument));
+                Ok(Box::new(Feed { receive, _guard: guard }))
+            }
             "flaky" => {
                 let mut error = GraphQLError::new(ErrorCode::Unexpected, "database is gone");
                 error.extensions.internal = Some(Box::new(serde_json::json!("host db.internal")));
@@ -247,17 +289,38 @@ impl Prepared for Scripted {
 }
 
 struct Live {
-    state: watch::Receiver<Bytes>,
+    next: Pin<Box<dyn Future<Output = Option<watch::Receiver<Bytes>>> + Send>>,
     guard: Guard,
 }
 
-#[async_trait]
+async fn changed(mut state: watch::Receiver<Bytes>) -> Option<watch::Receiver<Bytes>> {
+    state.changed().await.ok()?;
+    Some(state)
+}
+
 impl ResultStream for Live {
-    async fn next(&mut self) -> Option<Event> {
-        self.state.changed().await.ok()?;
-        let bytes = self.state.borrow_and_update().clone();
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let Some(mut state) = ready!(self.next.as_mut().poll(cx)) else { return Poll::Ready(None) };
+        let bytes = state.borrow_and_update().clone();
+        self.next = Box::pin(changed(state));
         self.guard.0.note(format!("take {}", self.guard.1));
-        Some(Event::Result(Payload::data(bytes)))
+        Poll::Ready(Some(Event::Result(Payload::data(bytes))))
+    }
+}
+
+struct Feed {
+    receive: mpsc::UnboundedReceiver<Bytes>,
+    _guard: Guard,
+}
+
+impl ResultStream for Feed {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let event = |bytes| Event::Result(Payload::data(bytes));
+        self.receive.poll_recv(cx).map(|bytes| bytes.map(event))
+    }
+
+    fn conflates(&self) -> bool {
+        false
     }
 }
 
@@ -266,9 +329,8 @@ struct Script {
     _guard: Guard,
 }
 
-#[async_trait]
 impl ResultStream for Script {
-    async fn next(&mut self) -> Option<Event> {
-        (!self.items.is_empty()).then(|| self.items.remove(0))
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Event>> {
+        Poll::Ready((!self.items.is_empty()).then(|| self.items.remove(0)))
     }
 }
