@@ -1,6 +1,7 @@
 # make demo    a food-delivery town in SQLite that keeps changing, with the console
 # make test    everything, on a bare machine
 # make lint    formatting, clippy, licences
+# make fuzz    every fuzz target for FUZZ_SECONDS (10)
 # make bench   figures, with ratios of the same run
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -8,7 +9,7 @@ SHELL := bash
 CONSOLE := console/dist/index.html
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: autobahn all build console demo test lint fmt deny bench hasura-cases clean-services
+.PHONY: autobahn all build console demo test lint fmt deny bench hasura-cases clean-services fuzz
 
 all: build
 
@@ -32,9 +33,18 @@ test:
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	@scripts/install.sh fuzz
+	cargo clippy --manifest-path fuzz/Cargo.toml --target-dir $(TARGET) --all-targets --locked -- -D warnings
 
 fmt:
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
+
+# What reads a peer's bytes: fuzz/README.md.
+fuzz:
+	@scripts/install.sh fuzz
+	scripts/fuzz.sh
 
 # Licences, banned and duplicate crates, sources. The advisory database is not on a package registry, so
 # `cargo deny check advisories` is for machines with a wider network.
@@ -45,14 +55,20 @@ deny:
 bench: build
 	@scripts/install.sh postgres
 	cargo build --release --locked -p artesian-bench
+	cd bench/peers && npm ci --no-audit --no-fund --silent
+	ulimit -n "$$(ulimit -Hn)"; \
+	  for bench in sockets fan-out connects storm; do \
+	    $(TARGET)/release/artesian-bench $$bench $(TARGET)/release/artesian; \
+	  done
 	url=$$(scripts/postgres.sh start $(TARGET)/bench-postgres); trap 'scripts/postgres.sh stop $(TARGET)/bench-postgres' EXIT; \
 	  $(TARGET)/release/artesian-bench start-up $(TARGET)/release/artesian $$url; \
 	  $(TARGET)/release/artesian-bench by-pk $(TARGET)/release/artesian $$url
 
-# Autobahn's 301 cases for the WebSocket codec, without those for compression.
+# Autobahn's cases for the WebSocket codec; with CASES=all those for compression too, with CASES='9.1.*'
+# only these.
 autobahn:
 	@scripts/install.sh python
-	scripts/autobahn.sh
+	scripts/autobahn.sh '$(or $(CASES),default)'
 
 # Replays a public test suite that is not part of this repository, if it is beside it.
 hasura-cases:

@@ -35,6 +35,10 @@ step_cargo() { # unit tests, protocol scripts, both databases, oracles
     cargo test --workspace --locked --no-fail-fast
 }
 
+step_fuzz() { # each target for a few seconds, from the committed inputs
+    FUZZ_SECONDS=${FUZZ_SECONDS:-5} scripts/fuzz.sh
+}
+
 step_npm() { # the binary, through the client libraries that people use
     packages tests/e2e
     cd tests/e2e
@@ -43,6 +47,10 @@ step_npm() { # the binary, through the client libraries that people use
 
 step_pypi() { # the same for Python's gql
     "$target/venv/bin/python" -m unittest discover -s tests/e2e -p 'test_*.py'
+}
+
+step_autobahn() { # the WebSocket codec, against Autobahn's cases
+    scripts/autobahn.sh
 }
 
 step_browser() { # the console in Chromium, against a stand-in that it can provoke
@@ -73,7 +81,7 @@ step_cases() { # public cases, if they are beside the repository
 
 # --- running them ---------------------------------------------------------------------------------
 
-all=(console cargo npm pypi browser demo cases)
+all=(console cargo fuzz npm pypi autobahn browser demo cases)
 if [ $# -gt 0 ]; then steps=("$@"); else steps=("${all[@]}"); fi
 for step in "${steps[@]}"; do
     [[ " ${all[*]} " == *" $step "* ]] || {
@@ -110,7 +118,7 @@ trap 'scripts/postgres.sh stop "$postgres" >/dev/null || true' EXIT
 trap 'exit 130' INT TERM
 
 echo "=== what is missing is installed"
-scripts/install.sh build postgres browser python
+scripts/install.sh build fuzz postgres browser python
 echo "=== PostgreSQL, the console's files, the binary"
 eval "$(scripts/postgres.sh env "$postgres")"
 echo "$ARTESIAN_TEST_POSTGRES_URL"

@@ -6,7 +6,11 @@ use artesian_database::{Backend, BackendError, Database, Values};
 use artesian_engine::Source;
 use artesian_live::{ChangeFeed, PollFeed};
 use artesian_server::LiveStats;
-use artesian_sql::{Catalog, Dialect, QualifiedName, Statement, model::Model};
+use artesian_sql::{
+    Catalog, Dialect, QualifiedName, Statement,
+    metadata::Metadata,
+    model::{Model, Options},
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -83,6 +87,13 @@ pub trait AnyDatabase: Source {
     /// What is served of it.
     fn model(&self) -> Arc<Model>;
 
+    /// Serves it by other metadata, and reads its catalog again.
+    async fn replace_metadata(
+        &self,
+        metadata: Option<Metadata>,
+        options: Options,
+    ) -> Result<(), BackendError>;
+
     /// How much is live.
     fn live_stats(&self) -> LiveStats;
 
@@ -104,6 +115,14 @@ pub trait AnyDatabase: Source {
 impl<B: Backend> AnyDatabase for Database<B> {
     fn model(&self) -> Arc<Model> {
         Database::model(self)
+    }
+
+    async fn replace_metadata(
+        &self,
+        metadata: Option<Metadata>,
+        options: Options,
+    ) -> Result<(), BackendError> {
+        Database::replace_metadata(self, metadata, options).await
     }
 
     fn live_stats(&self) -> LiveStats {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use artesian_database::{Backend, BackendError, Database, DatabaseConfig};
-use artesian_engine::{Engine, Source};
+use artesian_engine::{Engine, EngineConfig, Source};
 use artesian_live::Observer;
 use artesian_postgres::Postgres;
 use artesian_server::Metrics;
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::{
     backends::{AnyDatabase, Polled},
+    documents,
     error::CliError,
     metadata::{self, MetadataError},
     redact::{DatabaseKind, DatabaseUrl, Redactor},
@@ -42,6 +43,9 @@ impl Opened {
         metrics
             .live()
             .watch(move || database.upgrade().map(|d| d.live_stats()).unwrap_or_default());
+        let engine = Arc::downgrade(&self.engine);
+        let stats = move || engine.upgrade().map(|e| e.persisted_queries()).unwrap_or_default();
+        metrics.watch_documents(stats);
     }
 }
 
@@ -49,6 +53,10 @@ impl Opened {
 pub struct Plan {
     url: DatabaseUrl,
     metadata: Option<Metadata>,
+    /// The metadata as it was read.
+    document: Option<Json>,
+    /// Limits and switches of the engine.
+    engine: EngineConfig,
     redactor: Redactor,
 }
 
@@ -72,17 +80,39 @@ impl Plan {
         })?;
         let mut redactor = settings.redactor();
         redactor.add_url(&url);
+        let document = metadata.clone();
         let metadata = metadata.zip(source.metadata.as_ref()).map(|(json, path)| {
             Metadata::parse(json)
                 .map_err(|message| MetadataError::Form { path: path.clone(), message })
         });
         let metadata = metadata.transpose()?;
-        Ok(Self { url, metadata, redactor })
+        let engine = documents::engine(settings, metadata.as_ref())?;
+        Ok(Self { url, metadata, document, engine, redactor })
     }
 
     /// Where the database is.
     pub fn url(&self) -> &DatabaseUrl {
         &self.url
+    }
+
+    /// What the schema is made of.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
+    }
+
+    /// Limits and switches of the engine.
+    pub fn engine(&self) -> &EngineConfig {
+        &self.engine
+    }
+
+    /// Whether another plan has the same metadata.
+    pub fn has_metadata_of(&self, other: &Self) -> bool {
+        self.document == other.document
+    }
+
+    /// Takes out of a message what must not be seen.
+    pub fn clean(&self, message: &str) -> String {
+        self.redactor.clean(message)
     }
 
     /// Opens the database, once.
@@ -187,6 +217,7 @@ impl Plan {
                 options.max_connections = settings.source.connections;
                 options.statement_timeout = settings.source.statement_timeout;
                 options.refetch_interval = interval;
+                options.schema_interval = settings.source.schema_interval;
                 let backend = Postgres::new(options)
                     .map_err(|error| OpenError::Settings(error.to_string()))?;
                 if polled {
@@ -198,7 +229,7 @@ impl Plan {
             }
         };
         let source: Arc<dyn Source> = database.clone();
-        let engine = Arc::new(Engine::new(source, settings.engine.clone()));
+        let engine = Arc::new(Engine::new(source, self.engine.clone()));
         Ok(Opened { engine, database, url: self.url.clone(), changes })
     }
 
@@ -211,11 +242,16 @@ impl Plan {
         let config = DatabaseConfig {
             name: settings.source.name.clone(),
             metadata: self.metadata.clone(),
-            options: Options { stringify_numeric_types: settings.source.stringify_numeric_types },
+            options: options(settings),
             live: settings.live.clone(),
         };
         Ok(Database::open(Arc::new(backend), config, observer.clone()).await?)
     }
+}
+
+/// The choices that shape the schema.
+pub fn options(settings: &Settings) -> Options {
+    Options { stringify_numeric_types: settings.source.stringify_numeric_types }
 }
 
 const POLL_WANTED: &str = "polling at the refetch interval, as `changes: poll` says";

@@ -6,15 +6,42 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::settings::LogSettings;
 
+/// Changes what is logged.
+pub struct Logs {
+    default_level: &'static str,
+    replace: Box<dyn Fn(EnvFilter) + Send + Sync>,
+}
+
+impl Logs {
+    /// Logs at the level of these settings from now on.
+    pub fn set_level(&self, settings: &LogSettings) {
+        (self.replace)(filter(settings, self.default_level));
+    }
+}
+
 /// Starts to log. `default_level` holds if nobody set one.
-pub fn start(settings: &LogSettings, default_level: &str) {
-    let level = settings.level.as_deref().unwrap_or(default_level);
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new(default_level));
-    let logs = fmt().with_env_filter(filter).with_writer(io::stderr);
-    // Fails only if logs have been started already, which is as good.
-    let _ = if settings.json {
-        logs.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+pub fn start(settings: &LogSettings, default_level: &'static str) -> Logs {
+    let logs = fmt().with_writer(io::stderr);
+    let first = filter(settings, default_level);
+    // Starting fails only if logs have been started already, which is as good; replacing the filter
+    // only if they were never started.
+    let replace: Box<dyn Fn(EnvFilter) + Send + Sync> = if settings.json {
+        let logs = logs.json().flatten_event(true).with_current_span(false).with_span_list(false);
+        let logs = logs.with_env_filter(first).with_filter_reloading();
+        let handle = logs.reload_handle();
+        let _ = logs.try_init();
+        Box::new(move |filter| drop(handle.reload(filter)))
     } else {
-        logs.with_target(false).with_ansi(io::stderr().is_terminal()).try_init()
+        let logs = logs.with_target(false).with_ansi(io::stderr().is_terminal());
+        let logs = logs.with_env_filter(first).with_filter_reloading();
+        let handle = logs.reload_handle();
+        let _ = logs.try_init();
+        Box::new(move |filter| drop(handle.reload(filter)))
     };
+    Logs { default_level, replace }
+}
+
+fn filter(settings: &LogSettings, default_level: &str) -> EnvFilter {
+    let level = settings.level.as_deref().unwrap_or(default_level);
+    EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new(default_level))
 }

@@ -1,9 +1,9 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C and SIGTERM, which end the process, and SIGHUP, which does not.
 
 use std::io;
 
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 
@@ -44,6 +44,23 @@ impl Shutdown {
         // An error means that the listener is gone, so no signal can come.
         if wanted.wait_for(|wanted| *wanted).await.is_err() {
             std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The wish that configuration and metadata are read again.
+pub struct Hangup(Signal);
+
+impl Hangup {
+    /// Listens from now on: without this, the signal would end the process.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Done at the next signal; several at once count as one.
+    pub async fn wanted(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
         }
     }
 }

@@ -1,9 +1,6 @@
 //! Statements as live-query plans.
 
-use std::{
-    hash::{Hash, Hasher},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use artesian_live::{Dependencies, Failure, Fault, Params, Plan, Refetch};
 use artesian_sql::Statement;
@@ -12,7 +9,9 @@ use bytes::Bytes;
 
 use crate::{Backend, BackendError};
 
-/// A statement with its dependencies. Its identity is the statement's.
+/// A statement with its dependencies. Both are its identity: the same statement depends on other
+/// tables once a view in it was replaced.
+#[derive(PartialEq, Eq, Hash)]
 pub struct LivePlan {
     statement: Arc<Statement>,
     dependencies: Dependencies,
@@ -28,20 +27,6 @@ impl LivePlan {
         let volatile = volatile || statement.volatile;
         let dependencies = Dependencies { tables: tables.into(), volatile };
         Ok(Arc::new(Self { statement, dependencies }))
-    }
-}
-
-impl PartialEq for LivePlan {
-    fn eq(&self, other: &Self) -> bool {
-        self.statement == other.statement
-    }
-}
-
-impl Eq for LivePlan {}
-
-impl Hash for LivePlan {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.statement.hash(state);
     }
 }
 

@@ -7,11 +7,11 @@ use std::{
 
 use arc_swap::ArcSwap;
 use artesian_engine::{
-    Event, Explanation, GraphQLError, Identity, Inputs, Payload, Plan, ResultStream, Source,
-    Variables,
+    Event, Explanation, Generation, GraphQLError, Identity, Inputs, Payload, Plan, ResultStream,
+    Source, Variables,
 };
 use artesian_graphql::{bind::BoundOperation, schema::Schema};
-use artesian_live::{LiveEngine, Observer, Subscription, Update};
+use artesian_live::{Change, LiveEngine, Observer, Subscription, Update};
 use artesian_sql::{
     Compiled,
     access::ADMIN_ROLE,
@@ -22,7 +22,10 @@ use artesian_sql::{
 };
 use async_trait::async_trait;
 use parking_lot::RwLock;
-use tokio::{sync::OnceCell, task::AbortHandle};
+use tokio::{
+    sync::{Mutex, OnceCell},
+    task::AbortHandle,
+};
 
 use crate::{
     Backend, BackendError,
@@ -34,9 +37,11 @@ use crate::{
 pub struct Database<B: Backend> {
     name: String,
     backend: Arc<B>,
-    metadata: Option<Metadata>,
-    options: Options,
+    /// What the next model is made by. Held while one is made, so that models follow each other in
+    /// the order of what they are made of.
+    plan: Mutex<ModelPlan>,
     served: ArcSwap<Served>,
+    generation: Generation,
     live: LiveEngine<Refresher<B>>,
     /// The task that reads the catalog again; it ends with the database.
     follower: OnceLock<AbortHandle>,
@@ -49,6 +54,12 @@ impl<B: Backend> Drop for Database<B> {
             follower.abort();
         }
     }
+}
+
+/// What a model is made of, besides the catalog.
+struct ModelPlan {
+    metadata: Option<Metadata>,
+    options: Options,
 }
 
 /// A model and the schemas made of it, swapped as one.
@@ -99,9 +110,8 @@ impl<B: Backend> Database<B> {
         config: DatabaseConfig,
         observer: Arc<dyn Observer>,
     ) -> Result<Arc<Self>, BackendError> {
-        let metadata = config.metadata;
-        let model =
-            Self::read_model(&*backend, &config.name, metadata.as_ref(), &config.options).await?;
+        let plan = ModelPlan { metadata: config.metadata, options: config.options };
+        let model = plan.read(&*backend, &config.name).await?;
         let refresher = Arc::new(Refresher::new(Arc::clone(&backend)));
         let live = LiveEngine::new(refresher, config.live, observer);
         let feed = backend.changes().await?;
@@ -109,9 +119,9 @@ impl<B: Backend> Database<B> {
         let database = Arc::new_cyclic(|this| Self {
             name: config.name,
             backend,
-            metadata,
-            options: config.options,
+            plan: Mutex::new(plan),
             served: ArcSwap::new(Served::new(model)),
+            generation: Generation::default(),
             live,
             follower: OnceLock::new(),
             this: this.clone(),
@@ -121,53 +131,42 @@ impl<B: Backend> Database<B> {
         Ok(database)
     }
 
-    /// Reads the catalog again. New requests see the new schema at once; operations that run keep
-    /// their statements until they end.
+    /// Reads the catalog again. New requests see the new schema at once, and what runs live is
+    /// prepared again.
+    ///
+    /// # Errors
+    /// If the catalog cannot be read. The old model stays in force then.
     pub async fn reload(&self) -> Result<(), BackendError> {
-        let metadata = self.metadata.as_ref();
-        let model = Self::read_model(&*self.backend, &self.name, metadata, &self.options).await?;
-        self.served.store(Served::new(model));
+        let plan = self.plan.lock().await;
+        let model = plan.read(&*self.backend, &self.name).await?;
+        self.serve(model);
         Ok(())
     }
 
-    async fn read_model(
-        backend: &B,
-        name: &str,
-        metadata: Option<&Metadata>,
-        options: &Options,
-    ) -> Result<Model, BackendError> {
-        let source = match metadata {
-            Some(metadata) => Some(metadata.source(name).ok_or_else(|| {
-                BackendError::Unsupported(format!(
-                    "the metadata has no source named \"{name}\"; it has: {}",
-                    metadata.sources.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")
-                ))
-            })?),
-            None => None,
-        };
-        let catalog = Self::read_catalog(backend, source).await?;
-        Ok(Model::build(backend.dialect(), catalog, metadata.zip(source), options.clone()))
+    /// Serves the database by other metadata, and reads the catalog again. New requests see the new
+    /// schema at once; what runs live is prepared again by the new permissions.
+    ///
+    /// # Errors
+    /// If the metadata does not name this source, or the catalog cannot be read. The old model stays
+    /// in force then.
+    pub async fn replace_metadata(
+        &self,
+        metadata: Option<Metadata>,
+        options: Options,
+    ) -> Result<(), BackendError> {
+        let mut plan = self.plan.lock().await;
+        let new = ModelPlan { metadata, options };
+        let model = new.read(&*self.backend, &self.name).await?;
+        *plan = new;
+        self.serve(model);
+        Ok(())
     }
 
-    async fn read_catalog(
-        backend: &B,
-        source: Option<&SourceMetadata>,
-    ) -> Result<artesian_sql::Catalog, BackendError> {
-        let mut enum_tables = Vec::new();
-        let mut schemas: Vec<String> = Vec::new();
-        let default_schema = match backend.dialect() {
-            artesian_sql::Dialect::Postgres => "public",
-            artesian_sql::Dialect::Sqlite => "main",
-        };
-        match source {
-            None => schemas.push(default_schema.to_owned()),
-            Some(source) => {
-                for table in source.tables.iter().filter(|t| t.is_enum) {
-                    enum_tables.push(table.table.qualify(default_schema));
-                }
-            }
-        }
-        backend.catalog(&schemas, &enum_tables).await
+    fn serve(&self, model: Model) {
+        self.served.store(Served::new(model));
+        self.generation.advance();
+        // A view or a function may have another body, which no plan and no row tells of.
+        self.live.invalidate(&Change::Everything);
     }
 
     /// The model: what is served, and warnings about what is not.
@@ -188,6 +187,45 @@ impl<B: Backend> Database<B> {
     fn role(&self, role: &str) -> Arc<RoleSchema> {
         self.served.load().role(role)
     }
+}
+
+impl ModelPlan {
+    async fn read<B: Backend>(&self, backend: &B, name: &str) -> Result<Model, BackendError> {
+        let metadata = self.metadata.as_ref();
+        let source = match metadata {
+            Some(metadata) => Some(metadata.source(name).ok_or_else(|| {
+                BackendError::Unsupported(format!(
+                    "the metadata has no source named \"{name}\"; it has: {}",
+                    metadata.sources.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")
+                ))
+            })?),
+            None => None,
+        };
+        let catalog = read_catalog(backend, source).await?;
+        let options = self.options.clone();
+        Ok(Model::build(backend.dialect(), catalog, metadata.zip(source), options))
+    }
+}
+
+async fn read_catalog<B: Backend>(
+    backend: &B,
+    source: Option<&SourceMetadata>,
+) -> Result<artesian_sql::Catalog, BackendError> {
+    let mut enum_tables = Vec::new();
+    let mut schemas: Vec<String> = Vec::new();
+    let default_schema = match backend.dialect() {
+        artesian_sql::Dialect::Postgres => "public",
+        artesian_sql::Dialect::Sqlite => "main",
+    };
+    match source {
+        None => schemas.push(default_schema.to_owned()),
+        Some(source) => {
+            for table in source.tables.iter().filter(|t| t.is_enum) {
+                enum_tables.push(table.table.qualify(default_schema));
+            }
+        }
+    }
+    backend.catalog(&schemas, &enum_tables).await
 }
 
 /// Reads the catalog again whenever the backend notices that the schema changed.
@@ -222,6 +260,10 @@ impl<B: Backend> Source for Database<B> {
         Ok(Arc::new(DatabasePlan { compiled, live: OnceCell::new(), database }))
     }
 
+    fn generation(&self) -> Generation {
+        self.generation.clone()
+    }
+
     async fn ready(&self) -> Result<(), String> {
         self.backend.ping().await.map_err(|e| e.to_string())
     }
@@ -236,7 +278,7 @@ struct DatabasePlan<B: Backend> {
 #[async_trait]
 impl<B: Backend> Plan for DatabasePlan<B> {
     fn bind(&self, variables: &Variables, identity: &Identity) -> Result<Inputs, GraphQLError> {
-        self.compiled.values(variables, &identity.session).map_err(compile_error)
+        self.compiled.values(variables, identity.session.pairs()).map_err(compile_error)
     }
 
     async fn execute(&self, inputs: &Inputs) -> Result<Payload, GraphQLError> {
@@ -264,7 +306,7 @@ impl<B: Backend> Plan for DatabasePlan<B> {
         if let Some(Update::Error(error @ BackendError::Rejected { .. })) = &first {
             return Err(backend_error(error));
         }
-        Ok(Box::new(Stream { subscription, first, told: None }))
+        Ok(Box::new(Stream { subscription, first: first.map(Box::new), told: None }))
     }
 
     fn explain(&self, inputs: &Inputs) -> Explanation {
@@ -287,12 +329,12 @@ impl<B: Backend> Plan for DatabasePlan<B> {
     }
 }
 
-/// A live query's results.
+/// A live query's results. There may be very many of these, so what is seldom there is boxed.
 struct Stream {
     subscription: Subscription<BackendError>,
-    first: Option<Update<BackendError>>,
+    first: Option<Box<Update<BackendError>>>,
     /// The error that was told last, until a result is told.
-    told: Option<GraphQLError>,
+    told: Option<Box<GraphQLError>>,
 }
 
 #[async_trait]
@@ -300,7 +342,7 @@ impl ResultStream for Stream {
     async fn next(&mut self) -> Option<Event> {
         loop {
             let update = match self.first.take() {
-                Some(first) => first,
+                Some(first) => *first,
                 None => self.subscription.next().await?,
             };
             let error = match update {
@@ -316,7 +358,7 @@ impl ResultStream for Stream {
                 told.message == error.message && told.extensions.code == error.extensions.code
             });
             if !known {
-                self.told = Some(error.clone());
+                self.told = Some(Box::new(error.clone()));
                 return Some(Event::Error(error));
             }
         }

@@ -18,7 +18,7 @@ use artesian_graphql::{
 use parking_lot::RwLock;
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 
-use crate::{GraphQLError, source::Plan};
+use crate::{EngineConfig, GraphQLError, source::Plan};
 
 /// Most plans of one document; documents that take whole objects as variables can have many.
 const PLANS_PER_DOCUMENT: usize = 64;
@@ -31,8 +31,8 @@ const MAX_KEY_BYTES: usize = 4096;
 #[derive(Clone)]
 struct PerKibibyte;
 
-impl Weighter<Key, Arc<Entry>> for PerKibibyte {
-    fn weight(&self, key: &Key, _: &Arc<Entry>) -> u64 {
+impl Weighter<Arc<Key>, Arc<Entry>> for PerKibibyte {
+    fn weight(&self, key: &Arc<Key>, _: &Arc<Entry>) -> u64 {
         1 + key.query.len() as u64 / 1024
     }
 }
@@ -50,35 +50,60 @@ pub(crate) enum Answer {
     Introspection(Arc<Schema>),
 }
 
-pub(crate) struct PlanCache {
-    entries: Cache<Key, Arc<Entry>, PerKibibyte>,
+/// What documents are parsed and bound by.
+pub(crate) struct Rules {
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) config: Arc<EngineConfig>,
 }
 
-#[derive(Clone, PartialEq, Eq)]
-struct Key {
-    role: Arc<str>,
-    query: Arc<str>,
-    operation: Option<Box<str>>,
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.schema, &other.schema) && Arc::ptr_eq(&self.config, &other.config)
+    }
+}
+
+pub(crate) struct PlanCache {
+    entries: Cache<Arc<Key>, Arc<Entry>, PerKibibyte>,
+}
+
+/// What an entry is made of. Operations that run live share it.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) role: Arc<str>,
+    pub(crate) query: Arc<str>,
+    pub(crate) operation: Option<Box<str>>,
+}
+
+impl Key {
+    pub(crate) fn parts(&self) -> KeyRef<'_> {
+        KeyRef { role: &self.role, query: &self.query, operation: self.operation.as_deref() }
+    }
 }
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        KeyRef { role: &self.role, query: &self.query, operation: self.operation.as_deref() }
-            .hash(state);
+        self.parts().hash(state);
     }
 }
 
-#[derive(Hash)]
-struct KeyRef<'a> {
-    role: &'a str,
-    query: &'a str,
-    operation: Option<&'a str>,
+/// The same, borrowed.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyRef<'a> {
+    pub(crate) role: &'a Arc<str>,
+    pub(crate) query: &'a Arc<str>,
+    pub(crate) operation: Option<&'a str>,
 }
 
-impl Equivalent<Key> for KeyRef<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
-        *key.role == *self.role
-            && *key.query == *self.query
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&**self.role, &**self.query, self.operation).hash(state);
+    }
+}
+
+impl Equivalent<Arc<Key>> for KeyRef<'_> {
+    fn equivalent(&self, key: &Arc<Key>) -> bool {
+        *key.role == **self.role
+            && *key.query == **self.query
             && key.operation.as_deref() == self.operation
     }
 }
@@ -88,8 +113,9 @@ type PlansByKey = HashMap<ShapeKey, Arc<Prepared>>;
 
 /// A parsed document with its plans.
 pub(crate) struct Entry {
+    pub(crate) key: Arc<Key>,
     pub(crate) document: Document,
-    schema: Arc<Schema>,
+    pub(crate) rules: Rules,
     plans: RwLock<Vec<(Shape, PlansByKey)>>,
 }
 
@@ -100,35 +126,39 @@ impl PlanCache {
         Self { entries: Cache::with_weighter(size, size as u64, PerKibibyte) }
     }
 
-    /// The entry of a document, parsed if it is not there or was made for another schema.
+    /// The entry of a document, parsed if it is not there or was made by other rules.
     pub(crate) fn entry<E>(
         &self,
-        role: &Arc<str>,
-        query: &Arc<str>,
-        operation: Option<&str>,
-        schema: &Arc<Schema>,
+        asked: KeyRef<'_>,
+        rules: Rules,
         parse: impl FnOnce() -> Result<Document, E>,
     ) -> Result<Arc<Entry>, GraphQLError>
     where
         GraphQLError: From<E>,
     {
-        if let Some(entry) = self.entries.get(&KeyRef { role, query, operation })
-            && Arc::ptr_eq(&entry.schema, schema)
-        {
-            return Ok(entry);
-        }
+        let old = self.entries.get(&asked);
+        let key = match old {
+            Some(entry) if entry.rules == rules => return Ok(entry),
+            Some(entry) => Arc::clone(&entry.key),
+            None => Arc::new(Key {
+                role: Arc::clone(asked.role),
+                query: Arc::clone(asked.query),
+                operation: asked.operation.map(Into::into),
+            }),
+        };
         let entry = Arc::new(Entry {
+            key: Arc::clone(&key),
             document: parse()?,
-            schema: Arc::clone(schema),
+            rules,
             plans: RwLock::new(Vec::new()),
         });
-        let key = Key {
-            role: Arc::clone(role),
-            query: Arc::clone(query),
-            operation: operation.map(Into::into),
-        };
         self.entries.insert(key, Arc::clone(&entry));
         Ok(entry)
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.entries.clear();
     }
 }
 
@@ -152,9 +182,8 @@ impl Entry {
             plans.clear();
         }
         match plans.iter_mut().find(|(s, _)| *s == shape) {
-            Some((_, plans)) => {
-                plans.insert(key, Arc::clone(&prepared));
-            }
+            // Two may make it at once; the first one in stays, so that what is live shares it.
+            Some((_, plans)) => return Arc::clone(plans.entry(key).or_insert(prepared)),
             None => plans.push((shape, HashMap::from([(key, Arc::clone(&prepared))]))),
         }
         prepared

@@ -11,7 +11,46 @@ pub struct Identity {
     /// The role whose schema and permissions apply.
     pub role: Arc<str>,
     /// Session variables: `x-hasura-*`, names in lower case. The role is among them.
-    pub session: Arc<BTreeMap<String, String>>,
+    pub session: SessionVariables,
+}
+
+/// Session variables by name. Every connection keeps some, so they are kept close together; clones
+/// share them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionVariables(Arc<[(Box<str>, Box<str>)]>);
+
+impl SessionVariables {
+    /// The value of a variable, by its name in lower case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let at = self.0.binary_search_by(|(other, _)| (**other).cmp(name)).ok()?;
+        self.0.get(at).map(|(_, value)| &**value)
+    }
+
+    /// Names and values, sorted by name.
+    pub fn iter(&self) -> std::slice::Iter<'_, (Box<str>, Box<str>)> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The same as a list.
+    pub fn pairs(&self) -> &[(Box<str>, Box<str>)] {
+        &self.0
+    }
+}
+
+impl From<BTreeMap<String, String>> for SessionVariables {
+    fn from(map: BTreeMap<String, String>) -> Self {
+        Self(map.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
 }
 
 impl Identity {
@@ -25,7 +64,7 @@ impl Identity {
         let mut session: BTreeMap<String, String> =
             session.into_iter().map(|(k, v)| (k.to_ascii_lowercase(), v)).collect();
         session.insert("x-hasura-role".to_owned(), role.to_owned());
-        Self { role: role.into(), session: Arc::new(session) }
+        Self { role: role.into(), session: session.into() }
     }
 
     /// Whether this is the administrator.

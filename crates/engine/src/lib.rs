@@ -1,17 +1,27 @@
 //! Requests, identities, preparation and execution over sources.
 //!
 //! [`Engine::prepare`] turns a request into an [`Operation`]; a transport then either
-//! [executes](Operation::execute) it or [subscribes](Operation::subscribe) to it.
+//! [executes](Operation::execute) it or [subscribes](Operation::subscribe) to it. What runs live is
+//! prepared again whenever the rules change: schema, permissions, limits.
 
 mod cache;
+pub mod config;
+pub mod documents;
+pub mod engine;
+pub mod generation;
 pub mod identity;
 pub mod operation;
 pub mod request;
 pub mod response;
+mod running;
 pub mod source;
 
-pub use identity::Identity;
-pub use operation::{Engine, EngineConfig, Operation};
+pub use config::{EngineConfig, Introspection};
+pub use documents::{Scope, StoreStats, Trusted, TrustedError, TrustedMode};
+pub use engine::Engine;
+pub use generation::Generation;
+pub use identity::{Identity, SessionVariables};
+pub use operation::Operation;
 pub use request::{Allow, OperationKind, Request};
 pub use response::{ErrorCode, ErrorExtensions, GraphQLError, Payload};
 pub use source::{Event, Explanation, Inputs, Plan, ResultStream, Source, Variables};

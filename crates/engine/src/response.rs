@@ -62,8 +62,12 @@ pub enum ErrorCode {
     Unexpected,
     /// Not authenticated.
     AccessDenied,
-    /// A malformed token.
+    /// A token that cannot be trusted.
     InvalidJwt,
+    /// Claims of a token that are not as configured.
+    JwtInvalidClaims,
+    /// A token without the claims about roles.
+    JwtMissingRoleClaims,
     /// An operation could not start on a socket.
     StartFailed,
     /// Any other refusal by PostgreSQL.
@@ -74,6 +78,12 @@ pub enum ErrorCode {
     LimitExceeded,
     /// The client does not read its events fast enough, so that some are missing.
     SlowConsumer,
+    /// No document has this hash: send it along (Apollo's name).
+    #[serde(rename = "PERSISTED_QUERY_NOT_FOUND")]
+    PersistedQueryNotFound,
+    /// No document can be registered: send the document alone (Apollo's name).
+    #[serde(rename = "PERSISTED_QUERY_NOT_SUPPORTED")]
+    PersistedQueryNotSupported,
 }
 
 impl GraphQLError {

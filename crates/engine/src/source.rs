@@ -5,7 +5,7 @@ use std::sync::Arc;
 use artesian_graphql::{bind::BoundOperation, schema::Schema};
 use async_trait::async_trait;
 
-use crate::{GraphQLError, Identity, Payload};
+use crate::{Generation, GraphQLError, Identity, Payload};
 
 /// A database, a GraphQL service: anything with a schema per role.
 #[async_trait]
@@ -15,6 +15,13 @@ pub trait Source: Send + Sync + 'static {
 
     /// Compiles a validated operation for a role. Cached by the engine.
     fn plan(&self, role: &str, operation: &BoundOperation) -> Result<Arc<dyn Plan>, GraphQLError>;
+
+    /// Counts the changes of its schemas and permissions. Asked for once; the source advances it
+    /// after each change, so that what runs live goes on by the new rules. The default is for a
+    /// source that never changes.
+    fn generation(&self) -> Generation {
+        Generation::default()
+    }
 
     /// Whether it can answer now; the error says why not.
     async fn ready(&self) -> Result<(), String>;
@@ -37,7 +44,8 @@ pub trait Plan: Send + Sync + 'static {
     /// Runs it once.
     async fn execute(&self, inputs: &Inputs) -> Result<Payload, GraphQLError>;
 
-    /// Runs it live.
+    /// Runs it live. The first result is the current one: an operation that goes on by a new schema
+    /// subscribes anew, and must not miss anything.
     async fn subscribe(&self, inputs: &Inputs) -> Result<Box<dyn ResultStream>, GraphQLError>;
 
     /// What it does, for `artesian explain`.
@@ -52,7 +60,8 @@ pub trait ResultStream: Send + 'static {
 
     /// Whether a slow reader misses nothing that matters: each result replaces those before it, and
     /// the stream gives only the latest. Otherwise every result counts, and a reader that falls too
-    /// far behind must be told that it did.
+    /// far behind must be told that it did. Such a stream cannot be taken over when the schema
+    /// changes: it ends with an error then.
     fn conflates(&self) -> bool {
         true
     }

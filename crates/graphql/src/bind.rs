@@ -37,7 +37,19 @@ pub struct BindLimits {
     pub max_fields: usize,
     /// Most directives on one field, fragment or operation.
     pub max_directives: usize,
+    /// Most that variables may amount to which are copied into the operation (whole objects, not
+    /// scalars), each as often as it is used. One value counts one, and one more for every
+    /// [`VALUE_BYTES`] bytes of its text.
+    pub max_values: usize,
 }
+
+/// Bytes of text that count as much as one value, see [`BindLimits::max_values`].
+pub const VALUE_BYTES: usize = 32;
+
+/// The longest path of a field, for each level that may be. Fields keep their paths, and a path
+/// consists of names that the client chose: without this, a fragment's long name would be copied once
+/// for each of its fields.
+const PATH_BYTES_A_LEVEL: usize = 64;
 
 impl Default for BindLimits {
     fn default() -> Self {
@@ -47,6 +59,7 @@ impl Default for BindLimits {
             max_aliases: 200,
             max_fields: 20_000,
             max_directives: 20,
+            max_values: 100_000,
         }
     }
 }
@@ -256,6 +269,7 @@ pub fn bind(
         limits,
         fields: 0,
         aliases: 0,
+        values: 0,
     };
     binder.check_variable_types(operation)?;
     let live = binder.operation_directives(operation)?;
@@ -289,6 +303,8 @@ pub(crate) struct Binder<'a> {
     limits: BindLimits,
     fields: usize,
     aliases: usize,
+    /// See [`BindLimits::max_values`].
+    values: usize,
 }
 
 /// A selection set that contributes to one object, and the fragments it was reached through.
@@ -414,6 +430,14 @@ impl<'a> Binder<'a> {
     /// Fragments in fragments without a field between them are a recursion too, and are bounded as
     /// fields are: a chain of them must not use up the stack.
     fn check_nesting(&self, nesting: usize, path: &str) -> Result<(), Error> {
+        let longest = self.limits.max_depth.saturating_mul(PATH_BYTES_A_LEVEL);
+        if path.len() > longest {
+            let short: String = path.chars().take(200).collect();
+            return Err(Error::limit(
+                short,
+                format!("the names on the way to a field are longer than {longest} bytes"),
+            ));
+        }
         if nesting > self.limits.max_depth {
             // The path of what is nested too deeply is too long to be of use.
             let short: String = path.chars().take(200).collect();

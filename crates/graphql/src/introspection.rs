@@ -1,8 +1,11 @@
 //! Answers introspection fields from a schema.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
+    Error,
     bind::{BoundField, ScalarSource, Value, Variables},
     introspection_types::META_FIELDS,
     schema::{Field, InputField, Schema, TypeDef, TypeKind, TypeRef},
@@ -52,10 +55,64 @@ pub fn is_meta_field(name: &str) -> bool {
     META_FIELDS.contains(&name)
 }
 
+/// Fields that any introspection may give.
+const FREE_FIELDS: usize = 50_000;
+
+/// Fields beyond that for each member of the schema. The usual introspection query gives some twenty.
+const FIELDS_FOR_A_MEMBER: usize = 32;
+
+/// How much the introspection fields of one operation may give together.
+///
+/// Types lead to fields, and these to types: an answer can be exponential in the length of its query.
+/// One that is much larger than the schema is refused.
+pub struct Budget {
+    given: Cell<usize>,
+    most: Cell<usize>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { given: Cell::new(0), most: Cell::new(FREE_FIELDS) }
+    }
+}
+
+impl Budget {
+    fn is_spent(&self) -> bool {
+        self.given.get() > self.most.get()
+    }
+
+    /// Counts fields. The schema is measured only for answers that are large.
+    fn spend(&self, fields: usize, schema: &Schema) {
+        self.given.set(self.given.get() + fields);
+        if self.is_spent() && self.most.get() == FREE_FIELDS {
+            self.most.set(FREE_FIELDS + 1 + FIELDS_FOR_A_MEMBER * members(schema));
+        }
+    }
+}
+
+/// Types, fields, arguments and values of enums.
+fn members(schema: &Schema) -> usize {
+    let of = |kind: &TypeKind| match kind {
+        TypeKind::Object(fields) => fields.values().map(|f| 1 + f.args.len()).sum(),
+        TypeKind::Input(fields) => fields.len(),
+        TypeKind::Enum(values) => values.len(),
+        TypeKind::Scalar(_) => 0,
+    };
+    schema.types.values().map(|ty| 1 + of(&ty.kind)).sum()
+}
+
 /// The value of a `__schema` or `__type` field.
-pub fn resolve(schema: &Schema, field: &BoundField, variables: &Variables) -> Json {
-    let walker = Walker { schema };
-    match &*field.name {
+///
+/// # Errors
+/// The operation's introspection gives more than its budget.
+pub fn resolve(
+    schema: &Schema,
+    field: &BoundField,
+    variables: &Variables,
+    budget: &Budget,
+) -> Result<Json, Error> {
+    let walker = Walker { schema, budget };
+    let answer = match &*field.name {
         "__schema" => walker.object(&field.selection, |f| walker.schema_field(f)),
         "__type" => {
             let name = match field.arg("name") {
@@ -72,15 +129,26 @@ pub fn resolve(schema: &Schema, field: &BoundField, variables: &Variables) -> Js
             }
         }
         _ => Json::Null,
+    };
+    if budget.is_spent() {
+        let message = "the answer to the introspection would be many times larger than the schema";
+        return Err(Error::limit(&*field.path, message));
     }
+    Ok(answer)
 }
 
 struct Walker<'a> {
     schema: &'a Schema,
+    budget: &'a Budget,
 }
 
 impl Walker<'_> {
+    /// Once there is too much, nothing but nulls, so that it is over soon.
     fn object(&self, selection: &[BoundField], mut get: impl FnMut(&BoundField) -> Json) -> Json {
+        self.budget.spend(selection.len(), self.schema);
+        if self.budget.is_spent() {
+            return Json::Null;
+        }
         let mut out = Map::with_capacity(selection.len());
         for field in selection {
             let value = if &*field.name == "__typename" {

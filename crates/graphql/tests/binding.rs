@@ -6,6 +6,7 @@ use artesian_graphql::{
     Error,
     bind::{BindLimits, BoundOperation, bind, complete_variables},
     document::{Document, ParseLimits},
+    error::Code,
     introspection,
     introspection_types::meta_fields,
     scalar::ScalarKind,
@@ -35,6 +36,8 @@ fn schema() -> Schema {
         [("_and", named("author_bool_exp").non_null().list()), ("id", named("Int_comparison_exp"))];
     let fields = bool_exp.into_iter().map(|(n, t)| (n.into(), InputField::new(t))).collect();
     schema.add("author_bool_exp", None, TypeKind::Input(fields));
+    let pair = ["left", "right"].map(|side| (side.into(), InputField::new(named("pair"))));
+    schema.add("pair", None, TypeKind::Input(pair.into_iter().collect()));
     let limit = InputField::new(named("Int")).check(ScalarKind::NonNegativeInt);
     let list = || {
         Field::new(named("author").rows())
@@ -460,12 +463,85 @@ fn deep_nesting_does_not_overflow_the_stack() {
     }
 }
 
+/// What a variable is copied into is bounded by how much of it there is, and how often.
+#[test]
+fn copies_of_variables_are_limited() {
+    let uses = |count: usize, w: Json| {
+        let list = "$w ".repeat(count);
+        let query = format!(
+            "query ($w: author_bool_exp!) {{ author(where: {{_and: [{list}]}}) {{ id }} }}"
+        );
+        run(&query, &json!({ "w": w }))
+    };
+    let ids = json!({"id": {"_in": (0..10_000).collect::<Vec<_>>()}});
+    assert!(uses(9, ids.clone()).is_ok());
+    let error = uses(10, ids).unwrap_err();
+    assert_eq!(error.code, Code::LimitExceeded);
+    assert_eq!(error.path, "$.selectionSet.author.args.where._and[9]");
+    let text = json!({"id": {"_json": "x".repeat(1 << 20)}});
+    assert!(uses(3, text.clone()).is_ok());
+    assert_eq!(uses(4, text).unwrap_err().code, Code::LimitExceeded);
+    // A scalar's value is not copied: it becomes one parameter.
+    let scalars = "{id: {_in: $ids}} ".repeat(500);
+    let query = format!("query ($ids: [Int!]) {{ author(where: {{_and: [{scalars}]}}) {{ id }} }}");
+    assert!(run(&query, &json!({"ids": (0..10_000).collect::<Vec<_>>()})).is_ok());
+    // Inside a literal it is.
+    let literal = format!(
+        "query ($j: jsonb) {{ author(where: {{id: {{_json: [{}]}}}}) {{ id }} }}",
+        "$j ".repeat(20)
+    );
+    let error = run(&literal, &json!({"j": (0..10_000).collect::<Vec<_>>()})).unwrap_err();
+    assert_eq!(error.code, Code::LimitExceeded);
+}
+
+/// Every field keeps its path, so a fragment's name must not be as long as the client likes.
+#[test]
+fn paths_are_limited() {
+    let with = |length: usize| {
+        let name = "f".repeat(length);
+        run(&format!("{{ author {{ ...{name} }} }} fragment {name} on author {{ id }}"), &json!({}))
+    };
+    assert!(with(3000).is_ok());
+    let error = with(4000).unwrap_err();
+    assert_eq!(error.code, Code::LimitExceeded);
+    assert!(error.path.len() <= 200);
+}
+
+fn introspect(schema: &Schema, bound: &BoundOperation) -> Result<Json, Error> {
+    let budget = introspection::Budget::default();
+    let variables = serde_json::Map::new();
+    let mut last = Json::Null;
+    for field in &bound.fields {
+        last = introspection::resolve(schema, field, &variables, &budget)?;
+    }
+    Ok(last)
+}
+
+/// Types lead to types: an answer can double with each level of its query.
+#[test]
+fn introspection_is_limited() {
+    let schema = schema();
+    let ask = |query: &str| introspect(&schema, &run(query, &json!({})).unwrap());
+    let nested = |levels: usize| {
+        let (open, close) = ("inputFields { type { ".repeat(levels), "} } ".repeat(levels));
+        format!("{{ __type(name: \"pair\") {{ {open} name {close} }} }}")
+    };
+    assert!(ask(&nested(10)).is_ok());
+    let error = ask(&nested(24)).unwrap_err();
+    assert_eq!((error.code, &*error.path), (Code::LimitExceeded, "$.selectionSet.__type"));
+    // The budget is the operation's, not the field's.
+    let one = nested(10);
+    let one = one.trim_start_matches('{').strip_suffix('}').unwrap();
+    let often: String = (0..100).map(|n| format!("a{n}: {one} ")).collect();
+    assert!(ask(&format!("{{ {often} }}")).is_err());
+}
+
 #[test]
 fn the_full_introspection_query_is_answered() {
     let query = include_str!("introspection.graphql");
     let schema = schema();
     let bound = run(query, &json!({})).unwrap();
-    let answer = introspection::resolve(&schema, &bound.fields[0], &serde_json::Map::new());
+    let answer = introspect(&schema, &bound).unwrap();
     assert_eq!(answer["queryType"]["name"], "query_root");
     assert_eq!(answer["mutationType"], Json::Null);
     let types = answer["types"].as_array().unwrap();

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::plan::Params;
 use crate::subscription::Snapshot;
+use crate::topic::{Follower, Topic};
 
 /// Identity of one life of a plan. Never used again, so that what is still
 /// under way for a removed plan cannot reach its successor.
@@ -38,7 +38,7 @@ pub(crate) struct Published<E> {
 }
 
 /// The sending side of what subscribers see.
-pub(crate) type Publisher<E> = Arc<watch::Sender<Published<E>>>;
+pub(crate) type Publisher<E> = Arc<Topic<Published<E>>>;
 
 /// Where a cohort is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,12 +78,7 @@ pub(crate) struct Cohort<E> {
 
 impl<E> Cohort<E> {
     pub(crate) fn new(plan: PlanId, params: Params, now: Instant) -> Self {
-        let (publisher, _) = watch::channel(Published {
-            outcome: Outcome::Pending,
-            run: 0,
-            wanted: 0,
-            ended: false,
-        });
+        let published = Published { outcome: Outcome::Pending, run: 0, wanted: 0, ended: false };
         Self {
             plan,
             params,
@@ -95,7 +90,7 @@ impl<E> Cohort<E> {
             failed_at: now,
             early: false,
             subscribers: 0,
-            publisher: Arc::new(publisher),
+            publisher: Arc::new(Topic::new(published)),
         }
     }
 
@@ -103,8 +98,8 @@ impl<E> Cohort<E> {
     /// of a later one.
     pub(crate) fn admit(&mut self, id: CohortId, fresh_from: u64, ended: bool) -> Joined<E> {
         self.subscribers += 1;
-        let published = self.publisher.subscribe();
-        self.publisher.send_if_modified(|published| {
+        let published = self.publisher.follow();
+        self.publisher.change(|published| {
             published.ended |= ended;
             published.wanted = published.wanted.max(fresh_from);
             false
@@ -116,7 +111,7 @@ impl<E> Cohort<E> {
 /// What a new subscriber gets.
 pub(crate) struct Joined<E> {
     pub cohort: CohortId,
-    pub published: watch::Receiver<Published<E>>,
+    pub published: Follower<Published<E>>,
     /// The first run whose result is good enough.
     pub fresh_from: u64,
 }
@@ -124,12 +119,12 @@ pub(crate) struct Joined<E> {
 /// Publishes the result of a run. Says whether it differs from what was
 /// published before.
 pub(crate) fn publish_data<E>(
-    publisher: &watch::Sender<Published<E>>,
+    publisher: &Topic<Published<E>>,
     run: u64,
     snapshot: Snapshot,
 ) -> bool {
     let mut differs = false;
-    publisher.send_if_modified(|published| {
+    publisher.change(|published| {
         differs = !matches!(&published.outcome, Outcome::Data(old) if old.hash == snapshot.hash);
         if differs {
             published.outcome = Outcome::Data(snapshot);
@@ -144,12 +139,12 @@ pub(crate) fn publish_data<E>(
 /// Publishes the failure of a run. Says whether it differs from what was
 /// published before.
 pub(crate) fn publish_error<E: PartialEq>(
-    publisher: &watch::Sender<Published<E>>,
+    publisher: &Topic<Published<E>>,
     run: u64,
     error: E,
 ) -> bool {
     let mut differs = false;
-    publisher.send_if_modified(|published| {
+    publisher.change(|published| {
         differs = !matches!(&published.outcome, Outcome::Error(old) if *old == error);
         if differs {
             published.outcome = Outcome::Error(error);
@@ -175,7 +170,7 @@ impl<E> Tell<E> {
     /// run has overtaken it. Says whether it was published.
     pub(crate) fn publish(self) -> bool {
         let Self { publisher, runs, error } = self;
-        publisher.send_if_modified(|published| {
+        publisher.change(|published| {
             if published.run > runs || matches!(published.outcome, Outcome::Error(_)) {
                 return false;
             }
@@ -199,7 +194,7 @@ mod tests {
         let late = tell(1);
         assert!(publish_data(&cohort.publisher, 2, data.clone()));
         assert!(!late.publish());
-        assert!(matches!(cohort.publisher.borrow().outcome, Outcome::Data(_)));
+        assert!(!cohort.publisher.change(|p| !matches!(p.outcome, Outcome::Data(_))));
         // In time, but only once; then the next run puts it right.
         assert!(tell(2).publish());
         assert!(!tell(2).publish());

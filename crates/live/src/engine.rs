@@ -114,7 +114,10 @@ impl<R: Refetch> LiveEngine<R> {
         let publishers = self.inner.with(|scheduler, _| scheduler.close());
         self.inner.feeds.send_modify(|feeds| *feeds += 1);
         for publisher in publishers {
-            publisher.send_modify(|published| published.ended = true);
+            publisher.change(|published| {
+                published.ended = true;
+                true
+            });
         }
     }
 }
@@ -144,7 +147,7 @@ impl<R: Refetch> Inner<R> {
             (result, tells, stirred)
         };
         for tell in tells {
-            let subscribers = tell.publisher.receiver_count();
+            let subscribers = tell.publisher.followers();
             if tell.publish() {
                 self.observer.pushed(subscribers);
             }
@@ -173,7 +176,7 @@ impl<R: Refetch> Inner<R> {
             self.runtime.spawn(flight.run());
         }
         for tell in tells {
-            let subscribers = tell.publisher.receiver_count();
+            let subscribers = tell.publisher.followers();
             if tell.publish() {
                 self.observer.pushed(subscribers);
             }

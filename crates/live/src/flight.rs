@@ -109,7 +109,7 @@ impl<R: Refetch> Flight<R> {
         for (seat, bytes) in seats.iter().zip(results) {
             let hash = xxh3_128(&bytes);
             if publish_data(&seat.publisher, seat.run, Snapshot { bytes, hash }) {
-                self.inner.observer.pushed(seat.publisher.receiver_count());
+                self.inner.observer.pushed(seat.publisher.followers());
             } else {
                 self.inner.observer.unchanged();
             }
@@ -119,7 +119,7 @@ impl<R: Refetch> Flight<R> {
     fn tell(&self, seats: &[Seat<R::Error>], error: &R::Error) {
         for seat in seats {
             if publish_error(&seat.publisher, seat.run, error.clone()) {
-                self.inner.observer.pushed(seat.publisher.receiver_count());
+                self.inner.observer.pushed(seat.publisher.followers());
             }
         }
     }

@@ -1,12 +1,14 @@
 //! One subscriber of a cohort.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use tokio::sync::watch;
 
 use crate::cohort::{CohortId, Outcome, Published};
+use crate::topic::Follower;
 
 /// One result of a live query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +39,8 @@ pub(crate) trait Registry: Send + Sync {
 enum Heard<E> {
     Nothing,
     Data(u128),
-    Error(E),
+    /// Rare, and large.
+    Error(Box<E>),
 }
 
 /// A live query of one subscriber. Dropping it ends it at once.
@@ -45,7 +48,7 @@ enum Heard<E> {
 /// Nothing is queued: a subscriber that asks late gets the newest result and
 /// never hears of those in between.
 pub struct Subscription<E> {
-    published: watch::Receiver<Published<E>>,
+    published: Follower<Published<E>>,
     /// Results of earlier runs than this one were out of date when this
     /// subscriber came.
     fresh_from: u64,
@@ -56,7 +59,7 @@ pub struct Subscription<E> {
 
 impl<E> Subscription<E> {
     pub(crate) fn new(
-        published: watch::Receiver<Published<E>>,
+        published: Follower<Published<E>>,
         fresh_from: u64,
         cohort: CohortId,
         registry: Arc<dyn Registry>,
@@ -72,31 +75,35 @@ impl<E: Clone + PartialEq> Subscription<E> {
     ///
     /// Cancel-safe: an update is taken only when it is returned.
     pub async fn next(&mut self) -> Option<Update<E>> {
-        loop {
-            {
-                let published = self.published.borrow_and_update();
-                if published.ended {
-                    return None;
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// The same as a poll.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Update<E>>> {
+        let Self { published, heard, fresh_from, .. } = self;
+        let update = ready!(published.poll(cx, |published| {
+            if published.ended {
+                return Some(None);
+            }
+            match &published.outcome {
+                Outcome::Pending => None,
+                Outcome::Data(_) if published.run < *fresh_from => None,
+                Outcome::Data(snapshot) => {
+                    let told = matches!(heard, Heard::Data(hash) if *hash == snapshot.hash);
+                    (!told).then(|| Some(Update::Data(snapshot.clone())))
                 }
-                match &published.outcome {
-                    Outcome::Pending => {}
-                    Outcome::Data(_) if published.run < self.fresh_from => {}
-                    Outcome::Data(snapshot) => {
-                        if !matches!(self.heard, Heard::Data(hash) if hash == snapshot.hash) {
-                            self.heard = Heard::Data(snapshot.hash);
-                            return Some(Update::Data(snapshot.clone()));
-                        }
-                    }
-                    Outcome::Error(error) => {
-                        if !matches!(&self.heard, Heard::Error(told) if told == error) {
-                            self.heard = Heard::Error(error.clone());
-                            return Some(Update::Error(error.clone()));
-                        }
-                    }
+                Outcome::Error(error) => {
+                    let told = matches!(&heard, Heard::Error(told) if **told == *error);
+                    (!told).then(|| Some(Update::Error(error.clone())))
                 }
             }
-            self.published.changed().await.ok()?;
+        }));
+        match &update {
+            None => {}
+            Some(Update::Data(snapshot)) => *heard = Heard::Data(snapshot.hash),
+            Some(Update::Error(error)) => *heard = Heard::Error(Box::new(error.clone())),
         }
+        Poll::Ready(update)
     }
 }
 

@@ -9,6 +9,7 @@ use artesian_sql::{Catalog, Dialect, QualifiedName, Statement};
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::future::FutureExt;
+use parking_lot::Mutex;
 use tokio_postgres::Row;
 
 use crate::{
@@ -25,6 +26,8 @@ pub struct Postgres {
     pool: Pool,
     settings: Arc<Settings>,
     known: ArcSwap<Known>,
+    /// The version of the system tables that the catalog was read at or after; empty before that.
+    version: Mutex<String>,
 }
 
 /// What the last reading of the catalog told besides the catalog.
@@ -45,7 +48,7 @@ impl Postgres {
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let settings = Arc::new(settings);
         let pool = Pool::new(settings.clone())?;
-        Ok(Self { pool, settings, known: ArcSwap::default() })
+        Ok(Self { pool, settings, known: ArcSwap::default(), version: Mutex::default() })
     }
 
     /// How many connections are open and how many of them are free, for metrics.
@@ -79,7 +82,13 @@ impl Backend for Postgres {
         schemas: &[String],
         enum_tables: &[QualifiedName],
     ) -> Result<Catalog, BackendError> {
+        // First the version: what changes while the catalog is read is read again.
+        let version = match self.settings.schema_interval {
+            Some(_) => catalog::version::read(&self.pool).await?,
+            None => String::new(),
+        };
         let (catalog, known) = catalog::read(&self.pool, schemas, enum_tables).await?;
+        *self.version.lock() = version;
         self.known.store(Arc::new(known));
         Ok(catalog)
     }
@@ -123,6 +132,21 @@ impl Backend for Postgres {
 
     async fn changes(&self) -> Result<Box<dyn ChangeFeed>, BackendError> {
         Ok(Box::new(PollFeed::new(self.settings.refetch_interval)))
+    }
+
+    async fn schema_changed(&self) {
+        let Some(interval) = self.settings.schema_interval else {
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::time::sleep(interval).await;
+            match catalog::version::read(&self.pool).await {
+                Ok(version) if version != *self.version.lock() => return,
+                Ok(_) => {}
+                // It is away, which others tell of.
+                Err(error) => tracing::debug!(%error, "whether the schema changed is not known"),
+            }
+        }
     }
 
     async fn ping(&self) -> Result<(), BackendError> {

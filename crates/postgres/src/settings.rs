@@ -25,6 +25,8 @@ pub struct Settings {
     pub statement_timeout: Option<Duration>,
     /// How often live queries run again where changes cannot be seen.
     pub refetch_interval: Duration,
+    /// How often to look whether the schema has changed; `None` never looks.
+    pub schema_interval: Option<Duration>,
     /// Prepared statements kept per connection. 0 prepares none, which poolers in transaction mode
     /// need.
     pub statement_cache: usize,
@@ -45,6 +47,7 @@ impl Settings {
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: None,
             refetch_interval: Duration::from_secs(1),
+            schema_interval: Some(Duration::from_secs(5)),
             statement_cache: 500,
             jit: false,
             application_name: "artesian".to_owned(),

@@ -7,7 +7,7 @@
 //! | module | subject |
 //! |---|---|
 //! | [`ws`] | RFC 6455: frame decoder, frame encoder, opening and closing handshake |
-//! | [`session`] | the two GraphQL subprotocols, `graphql-transport-ws` and the legacy `graphql-ws` |
+//! | [`session`] | the two GraphQL subprotocols, `graphql-transport-ws` and the legacy `graphql-ws`, in both roles |
 //! | [`sse`] | GraphQL over Server-Sent Events: encoder |
 //! | [`multipart`] | Apollo's multipart subscriptions: encoder |
 //! | [`http`] | GraphQL over HTTP: request decoding, content negotiation, status codes, CSRF rule |

@@ -1,7 +1,8 @@
 //! Apollo's multipart subscriptions (`subscriptionSpec=1.0`): encoder.
 //!
-//! What real clients need: parts are `application/json`, the first part should carry data (one
-//! client fails on a leading heartbeat), and the closing boundary is always sent.
+//! What real clients need: parts are `application/json`; the first part carries data (one client
+//! fails on a leading heartbeat); the boundary that ends a part is sent with it, since clients hand a
+//! part on only when they have seen its end; and the closing boundary is always sent.
 
 use bytes::Bytes;
 
@@ -15,54 +16,112 @@ pub const HEADERS: [(&str, &str); 3] = [
     ("x-accel-buffering", "no"),
 ];
 
-const PART: &str = "--graphql\r\ncontent-type: application/json\r\n\r\n";
-
-/// An empty object that keeps the connection alive. Do not send it before the first result.
-pub fn heartbeat() -> Message {
-    Message::whole(Bytes::from_static(b"--graphql\r\ncontent-type: application/json\r\n\r\n{}\r\n"))
+/// What stands before a value, the first boundary included if this is the first part.
+macro_rules! prefix {
+    ($encoder:expr, $open:literal) => {{
+        const FIRST: &str =
+            concat!("\r\n--graphql\r\ncontent-type: application/json\r\n\r\n", $open);
+        const LATER: &str = concat!("\r\ncontent-type: application/json\r\n\r\n", $open);
+        let has_parts = std::mem::replace(&mut $encoder.has_parts, true);
+        Bytes::from_static(if has_parts { LATER } else { FIRST }.as_bytes())
+    }};
 }
 
-/// An execution result.
-pub fn next(payload: Bytes) -> Message {
-    Message::new(
-        Bytes::from_static(b"--graphql\r\ncontent-type: application/json\r\n\r\n{\"payload\":"),
-        payload,
-        Bytes::from_static(b"}\r\n"),
-    )
+/// Encodes one body. After every message the body stands right behind a boundary.
+#[derive(Debug, Default)]
+pub struct Encoder {
+    has_parts: bool,
 }
 
-/// An error that ends the subscription from the transport's side. [`complete`] must follow.
-pub fn fatal(errors: Bytes) -> Message {
-    Message::new(
-        Bytes::from(format!("{PART}{{\"payload\":null,\"errors\":")),
-        json::error_list(errors),
-        Bytes::from_static(b"}\r\n"),
-    )
-}
+impl Encoder {
+    /// An encoder of a body that has no bytes yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
 
-/// The closing boundary.
-pub fn complete() -> Message {
-    Message::whole(Bytes::from_static(b"--graphql--\r\n"))
+    /// An execution result: `{"payload":{…}}`.
+    pub fn next(&mut self, payload: Bytes) -> Message {
+        let prefix = prefix!(self, "{\"payload\":");
+        Message::new(prefix, payload, Bytes::from_static(b"}\r\n--graphql"))
+    }
+
+    /// A result that consists of errors only: the operation was refused before it ran.
+    pub fn next_errors(&mut self, errors: Bytes) -> Message {
+        let prefix = prefix!(self, "{\"payload\":{\"errors\":");
+        Message::new(prefix, json::error_list(errors), Bytes::from_static(b"}}\r\n--graphql"))
+    }
+
+    /// Errors that end a running subscription from the server's side.
+    /// [`complete`](Self::complete) must follow.
+    pub fn fatal(&mut self, errors: Bytes) -> Message {
+        let prefix = prefix!(self, "{\"payload\":null,\"errors\":");
+        Message::new(prefix, json::error_list(errors), Bytes::from_static(b"}\r\n--graphql"))
+    }
+
+    /// An empty object that keeps the connection alive; `None` before the first part.
+    pub fn heartbeat(&self) -> Option<Message> {
+        self.has_parts.then(|| {
+            let part = b"\r\ncontent-type: application/json\r\n\r\n{}\r\n--graphql";
+            Message::whole(Bytes::from_static(part))
+        })
+    }
+
+    /// What makes the last boundary the closing one.
+    pub fn complete(&self) -> Message {
+        let end: &[u8] = if self.has_parts { b"--\r\n" } else { b"\r\n--graphql--\r\n" };
+        Message::whole(Bytes::from_static(end))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const HEAD: &str = "\r\ncontent-type: application/json\r\n\r\n";
+
+    fn body(messages: &[Message]) -> String {
+        messages.iter().map(|m| String::from_utf8_lossy(&m.to_bytes()).into_owned()).collect()
+    }
+
     #[test]
     fn bytes_of_a_whole_body() {
-        let body = [
-            next(Bytes::from(r#"{"data":{"n":1}}"#)).to_bytes(),
-            heartbeat().to_bytes(),
-            fatal(Bytes::from("[]")).to_bytes(),
-            complete().to_bytes(),
+        let mut encoder = Encoder::new();
+        assert_eq!(encoder.heartbeat(), None);
+        let messages = [
+            encoder.next(Bytes::from(r#"{"data":{"n":1}}"#)),
+            encoder.heartbeat().unwrap_or_default(),
+            encoder.next(Bytes::from(r#"{"data":{"n":2}}"#)),
+            encoder.fatal(Bytes::from("[]")),
+            encoder.complete(),
+        ];
+        let expected = [
+            "{\"payload\":{\"data\":{\"n\":1}}}",
+            "{}",
+            "{\"payload\":{\"data\":{\"n\":2}}}",
+            "{\"payload\":null,\"errors\":[{\"message\":\"Internal server error\"}]}",
         ]
+        .map(|part| format!("\r\n--graphql{HEAD}{part}"))
         .concat();
-        let head = "--graphql\r\ncontent-type: application/json\r\n\r\n";
-        let expected = format!(
-            "{head}{{\"payload\":{{\"data\":{{\"n\":1}}}}}}\r\n{head}{{}}\r\n{head}\
-             {{\"payload\":null,\"errors\":[{{\"message\":\"Internal server error\"}}]}}\r\n--graphql--\r\n"
-        );
-        assert_eq!(body, expected.as_bytes());
+        assert_eq!(body(&messages), format!("{expected}\r\n--graphql--\r\n"));
+        // A client sees the end of a part as soon as it has the part.
+        for message in messages.get(..4).unwrap_or_default() {
+            assert!(message.to_bytes().ends_with(b"\r\n--graphql"), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn bodies_that_begin_otherwise() {
+        let mut encoder = Encoder::new();
+        let refused =
+            [encoder.next_errors(Bytes::from("[{\"message\":\"no\"}]")), encoder.complete()];
+        let part = "{\"payload\":{\"errors\":[{\"message\":\"no\"}]}}";
+        assert_eq!(body(&refused), format!("\r\n--graphql{HEAD}{part}\r\n--graphql--\r\n"));
+
+        let mut encoder = Encoder::new();
+        let ended = [encoder.fatal(Bytes::from("[{\"message\":\"no\"}]")), encoder.complete()];
+        let part = "{\"payload\":null,\"errors\":[{\"message\":\"no\"}]}";
+        assert_eq!(body(&ended), format!("\r\n--graphql{HEAD}{part}\r\n--graphql--\r\n"));
+
+        assert_eq!(body(&[Encoder::new().complete()]), "\r\n--graphql--\r\n");
     }
 }

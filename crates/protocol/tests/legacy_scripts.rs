@@ -204,6 +204,16 @@ const SCRIPTS: &[(&str, &str)] = &[
         close 4401 Unauthorized"#,
     ),
     (
+        "a client whose parameters failed says so and starts anyway: nothing runs",
+        r#"
+        > {"type":"connection_error","payload":{"message":"no token"}}
+        < {"type":"error","id":null,"payload":{"message":"Invalid message type!"}}
+        > {"type":"start","id":"1","payload":{"query":"{a}"}}
+        wait 10000
+        < {"type":"connection_error","payload":{"message":"Connection initialisation timeout"}}
+        close 4401 Unauthorized"#,
+    ),
+    (
         "start behind init waits for the acknowledgement",
         r#"
         set ka 1000
@@ -442,6 +452,34 @@ const SCRIPTS: &[(&str, &str)] = &[
         start B {b}"#,
     ),
     (
+        "an id is free again after stop, and nothing of the old operation leaks",
+        r#"
+        init
+        > {"type":"start","id":"1","payload":{"query":"{a}"}}
+        start A {a}
+        > {"type":"stop","id":"1"}
+        stop A
+        < {"type":"complete","id":"1","payload":null}
+        > {"type":"start","id":"1","payload":{"query":"{b}"}}
+        start B {b}
+        !next A {"data":"late"}
+        !error A [{"message":"late"}]
+        !done A
+        next B {"data":"b"}
+        < {"type":"data","id":"1","payload":{"data":"b"}}"#,
+    ),
+    (
+        "an id is free again after error",
+        r#"
+        init
+        > {"type":"start","id":"1","payload":{"query":"{a}"}}
+        start A {a}
+        error A [{"message":"x"}]
+        < {"type":"error","id":"1","payload":{"message":"x"}}
+        > {"type":"start","id":"1","payload":{"query":"{b}"}}
+        start B {b}"#,
+    ),
+    (
         "too many operations: data with errors and complete for that one",
         r#"
         set max_operations 1
@@ -516,6 +554,20 @@ const SCRIPTS: &[(&str, &str)] = &[
         < {"type":"error","id":null,"payload":{"message":"Invalid message type!"}}"#,
     ),
     (
+        "no type is an unknown one",
+        r#"
+        init
+        > {"id":"1"}
+        < {"type":"error","id":"1","payload":{"message":"Invalid message type!"}}"#,
+    ),
+    (
+        "a type that is no string: connection_error",
+        r#"
+        init
+        > {"id":"1","type":7}
+        < {"type":"connection_error","id":null,"payload":{"message":"Invalid message: `type` must be a string, and no member may be repeated"}}"#,
+    ),
+    (
         "unknown type does not end an operation of that id",
         r#"
         init
@@ -555,6 +607,17 @@ const SCRIPTS: &[(&str, &str)] = &[
         < {"type":"error","id":null,"payload":{"message":"`id` must be a non-empty string"}}"#,
     ),
     (
+        "start with ids of other kinds",
+        r#"
+        init
+        > {"type":"start","id":null,"payload":{"query":"{a}"}}
+        < {"type":"error","id":null,"payload":{"message":"`id` must be a non-empty string"}}
+        > {"type":"start","id":"","payload":{"query":"{a}"}}
+        < {"type":"error","id":null,"payload":{"message":"`id` must be a non-empty string"}}
+        > {"type":"start","id":{},"payload":{"query":"{a}"}}
+        < {"type":"error","id":null,"payload":{"message":"`id` must be a non-empty string"}}"#,
+    ),
+    (
         "start with an id that is too long",
         r#"
         set max_id_bytes 3
@@ -574,6 +637,16 @@ const SCRIPTS: &[(&str, &str)] = &[
         close 1001 Going away"#,
     ),
     ("a failure of the server's: 1011", "init\nbroken oops\nclose 1011 oops"),
+    (
+        "expired credentials end operations without complete",
+        r#"
+        init
+        > {"type":"start","id":"1","payload":{"query":"{a}"}}
+        start A {a}
+        expire
+        stop A
+        close 4403 Forbidden: token expired"#,
+    ),
     ("expired credentials: 4403", "init\nexpire\nclose 4403 Forbidden: token expired"),
     (
         "a lost socket discards what waits",

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use artesian_protocol::session::{Compat, CompatProfile};
 use artesian_protocol::{OperationKey, Output, Session, SessionConfig, Subprotocol};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -18,6 +19,7 @@ enum Step {
     Error(usize),
     Failed(usize),
     Complete(usize),
+    Single(usize),
     Wait(u64),
     Shutdown,
     Lost,
@@ -71,6 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<usize>().prop_map(Step::Error),
         2 => any::<usize>().prop_map(Step::Failed),
         4 => any::<usize>().prop_map(Step::Complete),
+        2 => any::<usize>().prop_map(Step::Single),
         3 => (0u64..12_000).prop_map(Step::Wait),
         1 => Just(Step::Shutdown),
         1 => Just(Step::Lost),
@@ -83,6 +86,8 @@ struct Observer {
     protocol: Option<Subprotocol>,
     /// Each operation that was started: alive or not.
     operations: HashMap<OperationKey, bool>,
+    /// How often the client was accepted, and told so.
+    accepted: usize,
     acknowledged: usize,
     authenticating: bool,
     closed: bool,
@@ -97,7 +102,7 @@ impl Observer {
                 let kind = value["type"].as_str().unwrap().to_owned();
                 let allowed: &[&str] = match self.protocol.unwrap() {
                     Subprotocol::TransportWs => {
-                        &["connection_ack", "next", "error", "complete", "pong"]
+                        &["connection_ack", "next", "error", "complete", "pong", "ping"]
                     }
                     Subprotocol::Legacy => {
                         &["connection_ack", "data", "error", "complete", "ka", "connection_error"]
@@ -105,21 +110,20 @@ impl Observer {
                 };
                 assert!(allowed.contains(&kind.as_str()), "{value}");
                 if kind == "connection_ack" {
-                    assert!(self.authenticating);
-                    self.authenticating = false;
                     self.acknowledged += 1;
+                    assert!(self.acknowledged <= self.accepted);
                 }
-                if matches!(kind.as_str(), "next" | "data" | "complete" | "ka") {
-                    assert!(self.acknowledged > 0, "{kind} before the acknowledgement");
+                if matches!(kind.as_str(), "next" | "data" | "complete" | "ka" | "ping") {
+                    assert!(self.accepted > 0, "{kind} before the acknowledgement");
                 }
             }
-            Output::WsPing => assert!(self.acknowledged > 0),
+            Output::WsPing => assert!(self.accepted > 0),
             Output::Authenticate { .. } => {
                 assert!(!self.authenticating, "two questions at a time");
                 self.authenticating = true;
             }
             Output::Start { key, .. } => {
-                assert!(self.acknowledged > 0 && !self.authenticating, "started without identity");
+                assert!(self.accepted > 0 && !self.authenticating, "started without identity");
                 assert!(self.operations.insert(key, true).is_none(), "key used twice");
             }
             Output::Stop { key } => {
@@ -154,9 +158,17 @@ impl Observer {
 }
 
 fn converse(protocol: Subprotocol, steps: Vec<Step>) {
+    converse_as(protocol, &[], steps);
+}
+
+fn converse_as(protocol: Subprotocol, profiles: &[CompatProfile], steps: Vec<Step>) {
     let mut now = Instant::now();
-    let config =
-        SessionConfig { max_operations: 2, pre_ack_queue_bytes: 1000, ..SessionConfig::default() };
+    let config = SessionConfig {
+        max_operations: 2,
+        pre_ack_queue_bytes: 1000,
+        compat: Compat::of(profiles),
+        ..SessionConfig::default()
+    };
     let mut session = Session::new(protocol, config, now);
     let mut observer = Observer { protocol: Some(protocol), ..Observer::default() };
     for step in steps {
@@ -166,8 +178,11 @@ fn converse(protocol: Subprotocol, steps: Vec<Step>) {
         let json = Bytes::from_static(br#"[{"message":"x"}]"#);
         match step {
             Step::Text(text) => session.handle_text(now, text.as_bytes()),
-            Step::Binary => session.handle_binary(now),
+            Step::Binary => session.handle_binary(now, b"{}"),
             Step::Authenticated(ok) => {
+                if ok && std::mem::take(&mut observer.authenticating) {
+                    observer.accepted += 1;
+                }
                 session.authenticated(now, if ok { Ok(None) } else { Err("no".into()) });
             }
             Step::Next(i) => {
@@ -177,13 +192,17 @@ fn converse(protocol: Subprotocol, steps: Vec<Step>) {
                     assert_eq!(observer.drain(&mut session).len(), usize::from(alive));
                 }
             }
-            Step::Error(i) | Step::Failed(i) | Step::Complete(i) => {
+            Step::Error(i) | Step::Failed(i) | Step::Complete(i) | Step::Single(i) => {
                 if let Some(key) = pick(i) {
                     let alive =
                         std::mem::replace(observer.operations.get_mut(&key).unwrap(), false);
                     let (got, most) = match step {
                         Step::Error(_) => (session.operation_error(key, json), 1),
                         Step::Failed(_) => (session.operation_failed(key, json), 2),
+                        Step::Single(_) => {
+                            let result = Bytes::from_static(br#"{"errors":[{"message":"x"}]}"#);
+                            (session.operation_result(key, result, true), 2)
+                        }
                         _ => (session.operation_complete(key), 1),
                     };
                     assert_eq!(got, alive);
@@ -274,6 +293,17 @@ proptest! {
     #[test]
     fn legacy(steps in prop::collection::vec(step(), 0..60)) {
         converse(Subprotocol::Legacy, steps);
+    }
+
+    #[test]
+    fn whatever_it_imitates(
+        steps in prop::collection::vec(step(), 0..60),
+        profiles in prop::sample::subsequence(CompatProfile::ALL.to_vec(), 0..4),
+        protocol in prop::sample::select(vec![Subprotocol::TransportWs, Subprotocol::Legacy]),
+        init in any::<bool>(),
+    ) {
+        let steps = if init { with_init(steps) } else { steps };
+        converse_as(protocol, &profiles, steps);
     }
 
     #[test]

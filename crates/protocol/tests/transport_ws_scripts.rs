@@ -399,6 +399,16 @@ const SCRIPTS: &[(&str, &str)] = &[
         close 4409 Subscriber for x already exists"#,
     ),
     (
+        "4409: the reason is cut to what a close frame holds, not its end",
+        r#"
+        init
+        > {"id":"éééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé","type":"subscribe","payload":{"query":"{a}"}}
+        start A {a}
+        > {"id":"éééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé","type":"subscribe","payload":{"query":"{a}"}}
+        stop A
+        close 4409 Subscriber for éééééééééééééééééééééééééééééééééééééééééééééé already exists"#,
+    ),
+    (
         "operations on one connection are independent",
         r#"
         init
@@ -489,6 +499,33 @@ const SCRIPTS: &[(&str, &str)] = &[
     (
         "4400: subscribe with numeric id",
         "init\n> {\"id\":1,\"type\":\"subscribe\",\"payload\":{\"query\":\"{a}\"}}\nclose 4400 Invalid message received: `id` must be*",
+    ),
+    (
+        "4400: subscribe with id null",
+        "init\n> {\"id\":null,\"type\":\"subscribe\",\"payload\":{\"query\":\"{a}\"}}\nclose 4400 Invalid message received: `id` must be*",
+    ),
+    (
+        "4400: subscribe with an object as id",
+        "init\n> {\"id\":{},\"type\":\"subscribe\",\"payload\":{\"query\":\"{a}\"}}\nclose 4400 Invalid message received: `id` must be*",
+    ),
+    (
+        "4400: complete with numeric id",
+        r#"
+        init
+        > {"id":"1","type":"subscribe","payload":{"query":"{a}"}}
+        start A {a}
+        > {"id":1,"type":"complete"}
+        stop A
+        close 4400 Invalid message received: `id` must be*"#,
+    ),
+    (
+        "4400: while authentication is pending, whose answer is late then",
+        r#"
+        > {"type":"connection_init"}
+        auth
+        > {"type":"nope"}
+        close 4400 Invalid message received: unknown `type`
+        ok"#,
     ),
     (
         "4400: id too long",

@@ -238,8 +238,9 @@ proptest! {
         input in prop::collection::vec(any::<u8>(), 0..200),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
         role in prop::sample::select(vec![Role::Server, Role::Client]),
+        deflate in any::<bool>(),
     ) {
-        let config = DecoderConfig { role, max_message_bytes: 64, max_fragments: 4 };
+        let config = DecoderConfig { role, max_message_bytes: 64, max_fragments: 4, deflate };
         let whole = decode_chunks(config, [&input[..]]);
         let pieces = split(&input, &cuts);
         prop_assert_eq!(decode_chunks(config, pieces.iter().map(|p| &p[..])), whole);

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use artesian_protocol::http::{CsrfRule, StatusProfile};
+use artesian_protocol::{
+    Subprotocol,
+    http::{CsrfRule, StatusProfile},
+    session::CompatProfile,
+};
 
 use crate::LimitsConfig;
 
@@ -41,6 +45,17 @@ pub struct WebSocketConfig {
     pub write_timeout: Duration,
     /// How long the closing handshake may take before the connection is dropped.
     pub close_timeout: Duration,
+    /// What is spoken with clients that offer no subprotocol; `None` closes them with 4406. Such a
+    /// client is told no subprotocol either (RFC 6455, section 4.2.2: only what was offered).
+    pub default_subprotocol: Option<Subprotocol>,
+    /// Whose deviations from the protocols are imitated.
+    pub compat: Vec<CompatProfile>,
+    /// Whether `permessage-deflate` (RFC 7692) is agreed on with clients that offer it.
+    pub compression: bool,
+    /// Messages shorter than this many bytes are sent uncompressed.
+    pub compression_threshold: usize,
+    /// Whether WebSockets may be opened over HTTP/2 (RFC 8441). Clients are told so.
+    pub http2: bool,
 }
 
 impl Default for WebSocketConfig {
@@ -55,6 +70,11 @@ impl Default for WebSocketConfig {
             max_queue_bytes: 4 << 20,
             write_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
+            default_subprotocol: None,
+            compat: Vec::new(),
+            compression: false,
+            compression_threshold: 1024,
+            http2: false,
         }
     }
 }
@@ -73,6 +93,8 @@ pub struct ServerConfig {
     pub csrf: CsrfRule,
     /// The longest request body in bytes.
     pub max_body_bytes: usize,
+    /// The most requests in the JSON array of one body; 0 refuses arrays.
+    pub max_batch_size: usize,
     /// The longest request head (request line and headers) in bytes.
     pub max_head_bytes: usize,
     /// How long the first request of a connection, its headers and its body may each take to arrive.
@@ -84,6 +106,14 @@ pub struct ServerConfig {
     pub write_timeout: Duration,
     /// How often an event stream without results sends a comment.
     pub sse_heartbeat: Duration,
+    /// How long a reserved event stream waits to be opened.
+    pub sse_reservation_timeout: Duration,
+    /// The most event streams that are reserved and not open.
+    pub sse_max_reservations: usize,
+    /// The same for one identity.
+    pub sse_max_reservations_per_identity: usize,
+    /// How often a multipart response without results sends an empty part.
+    pub multipart_heartbeat: Duration,
     /// WebSocket connections.
     pub websocket: WebSocketConfig,
     /// Limits of connections and load.
@@ -104,11 +134,16 @@ impl Default for ServerConfig {
             cors: Cors::AllowAll,
             csrf: CsrfRule::PostOnly,
             max_body_bytes: 1 << 20,
+            max_batch_size: 0,
             max_head_bytes: 64 << 10,
             read_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(90),
             write_timeout: Duration::from_secs(30),
             sse_heartbeat: Duration::from_secs(12),
+            sse_reservation_timeout: Duration::from_secs(10),
+            sse_max_reservations: 10_000,
+            sse_max_reservations_per_identity: 1000,
+            multipart_heartbeat: Duration::from_secs(5),
             websocket: WebSocketConfig::default(),
             limits: LimitsConfig::default(),
             console: true,

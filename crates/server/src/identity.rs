@@ -3,8 +3,9 @@
 //! The same rules hold for headers and for the payload of `connection_init`; a value of the payload
 //! replaces the header of the same name.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use arc_swap::ArcSwap;
 use artesian_engine::{ErrorCode, GraphQLError, Identity, identity::ADMIN_ROLE};
 use http::HeaderMap;
 use serde_json::value::RawValue;
@@ -20,7 +21,38 @@ const SESSION_PREFIX: &str = "x-hasura-";
 
 /// Checks credentials.
 pub struct Authenticator {
-    secrets: Vec<Box<[u8]>>,
+    secrets: ArcSwap<Secrets>,
+    /// Shared by all who say nothing more of themselves.
+    admin: Identity,
+}
+
+/// Secrets that clients can send.
+pub(crate) struct Secrets(Vec<Box<[u8]>>);
+
+impl Secrets {
+    /// Refuses those that no client could send, or every client.
+    pub fn new(secrets: &[String]) -> Result<Self, ConfigError> {
+        for secret in secrets {
+            if secret.is_empty() {
+                return Err(ConfigError::EmptyAdminSecret);
+            }
+            let visible = secret.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+            if !visible || secret.trim() != secret {
+                return Err(ConfigError::UnusableAdminSecret);
+            }
+        }
+        Ok(Self(secrets.iter().map(|s| s.as_bytes().into()).collect()))
+    }
+
+    /// Compares with every secret, in a time that does not depend on where they differ.
+    fn accept(&self, given: &str) -> bool {
+        let given = given.as_bytes();
+        let found = self
+            .0
+            .iter()
+            .fold(Choice::from(0), |found, secret| found | secret.as_ref().ct_eq(given));
+        found.into()
+    }
 }
 
 /// Why a client is refused.
@@ -138,29 +170,27 @@ fn matters(name: &str) -> bool {
 impl Authenticator {
     /// Checks against these secrets; without any, everybody is the administrator.
     pub fn new(secrets: &[String]) -> Result<Self, ConfigError> {
-        for secret in secrets {
-            if secret.is_empty() {
-                return Err(ConfigError::EmptyAdminSecret);
-            }
-            let visible = secret.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-            if !visible || secret.trim() != secret {
-                return Err(ConfigError::UnusableAdminSecret);
-            }
-        }
-        Ok(Self { secrets: secrets.iter().map(|s| s.as_bytes().into()).collect() })
+        let secrets = ArcSwap::from_pointee(Secrets::new(secrets)?);
+        Ok(Self { secrets, admin: Identity::admin() })
     }
 
-    /// Whether a secret is asked for.
+    /// Checks against other secrets from now on.
+    pub(crate) fn replace(&self, secrets: Secrets) {
+        self.secrets.store(Arc::new(secrets));
+    }
+
+    /// Whether no secret is asked for.
     pub fn is_open(&self) -> bool {
-        self.secrets.is_empty()
+        self.secrets.load().0.is_empty()
     }
 
     /// Who the client is.
     pub fn identify(&self, credentials: Credentials) -> Result<Identity, AuthError> {
-        if !self.is_open() {
+        let secrets = self.secrets.load();
+        if !secrets.0.is_empty() {
             let given = SECRET_HEADERS.iter().find_map(|name| credentials.values.get(*name));
             let given = given.ok_or(AuthError::Missing)?;
-            if !self.accepts(given) {
+            if !secrets.accept(given) {
                 return Err(AuthError::Wrong);
             }
         }
@@ -176,17 +206,10 @@ impl Authenticator {
         if role.is_empty() {
             return Err(AuthError::EmptyRole);
         }
+        if role == ADMIN_ROLE && session.is_empty() {
+            return Ok(self.admin.clone());
+        }
         Ok(Identity::new(role, session))
-    }
-
-    /// Compares with every secret, in a time that does not depend on where they differ.
-    fn accepts(&self, given: &str) -> bool {
-        let given = given.as_bytes();
-        let found = self
-            .secrets
-            .iter()
-            .fold(Choice::from(0), |found, secret| found | secret.as_ref().ct_eq(given));
-        found.into()
     }
 }
 
@@ -225,7 +248,7 @@ mod tests {
             .identify(headers(&[("x-hasura-role", "user"), ("x-hasura-user-id", "7")]))
             .unwrap();
         assert_eq!(&*user.role, "user");
-        assert_eq!(user.session.get("x-hasura-user-id").map(String::as_str), Some("7"));
+        assert_eq!(user.session.get("x-hasura-user-id"), Some("7"));
     }
 
     #[test]
@@ -261,7 +284,7 @@ mod tests {
         let nested = r#"{"headers":{"X-Hasura-User-Id":2,"X-Hasura-Admin-Secret":"s3cret"}}"#;
         let identity = closed().identify(init(upgrade.clone(), nested)).unwrap();
         assert_eq!(&*identity.role, "user");
-        assert_eq!(identity.session.get("x-hasura-user-id").map(String::as_str), Some("2"));
+        assert_eq!(identity.session.get("x-hasura-user-id"), Some("2"));
 
         let flat = r#"{"x-hasura-admin-secret":"next","X-HASURA-ROLE":"editor","other":{"a":1}}"#;
         let identity = closed().identify(init(upgrade.clone(), flat)).unwrap();

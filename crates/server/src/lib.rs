@@ -1,8 +1,9 @@
 //! HTTP and WebSocket transports, metrics, health and the console.
 //!
-//! A [`Server`] answers GraphQL over POST, GET, server-sent events and both WebSocket subprotocols at
-//! `/graphql` and `/v1/graphql`, all through one [`Service`]: the engine. Beside them are `/healthz`,
-//! `/readyz`, `/metrics` and the console at `/`.
+//! A [`Server`] answers GraphQL over POST, GET, server-sent events, multipart and both WebSocket
+//! subprotocols at `/graphql` and `/v1/graphql`, all through one [`Service`]: the engine. At
+//! `/graphql/stream` event streams carry many operations. Beside them are `/healthz`, `/readyz`,
+//! `/metrics` and the console at `/`.
 //!
 //! ```no_run
 //! # async fn run(engine: artesian_engine::Engine) -> Result<(), Box<dyn std::error::Error>> {
@@ -30,11 +31,15 @@ mod server;
 mod service;
 mod ws;
 
-pub use artesian_protocol::http::{CsrfRule, StatusProfile};
+pub use artesian_protocol::{
+    Subprotocol,
+    http::{CsrfRule, StatusProfile},
+    session::CompatProfile,
+};
 
 pub use config::{ConfigError, Cors, ServerConfig, WebSocketConfig};
 pub use identity::{AuthError, Authenticator, Credentials};
 pub use limits::{ForwardedHeader, Limit, LimitsConfig, RateLimit};
 pub use metrics::{LiveMetrics, LiveStats, Metrics};
-pub use server::Server;
+pub use server::{Change, Control, Server};
 pub use service::{Prepared, Service};

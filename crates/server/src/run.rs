@@ -24,6 +24,8 @@ use crate::{
 pub(crate) enum Item {
     /// A result.
     Result(Payload),
+    /// The only result of an operation that is no stream.
+    Single(Payload),
     /// It could not start: these errors instead of a completion.
     Refused(Vec<GraphQLError>),
     /// It ran and was ended: these errors instead of a completion.
@@ -31,19 +33,14 @@ pub(crate) enum Item {
 }
 
 /// The engine's request.
-fn request(request: GraphQLRequest) -> Result<Request, GraphQLError> {
-    let query = request.query.ok_or_else(|| {
-        GraphQLError::new(
-            ErrorCode::NotSupported,
-            "persisted queries are not supported: send the document as `query`",
-        )
-    })?;
-    Ok(Request {
-        query: query.into(),
+fn request(request: GraphQLRequest) -> Request {
+    Request {
+        query: request.query.unwrap_or_default().into(),
+        document_id: request.document_id,
         operation_name: request.operation_name,
         variables: request.variables.unwrap_or_default(),
         extensions: request.extensions.unwrap_or_default(),
-    })
+    }
 }
 
 /// Runs an operation once, as soon as there is a place. Dropping the future cancels it.
@@ -73,9 +70,7 @@ pub(crate) fn prepare(
     allow: Allow,
     transport: Transport,
 ) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
-    let prepared = self::request(request)
-        .map_err(|error| vec![error])
-        .and_then(|request| state.service.prepare(request, identity, allow));
+    let prepared = state.service.prepare(self::request(request), identity, allow);
     prepared.inspect_err(|errors| {
         log_refusal(errors);
         if errors.iter().any(|error| error.extensions.code == ErrorCode::LimitExceeded) {
@@ -85,7 +80,40 @@ pub(crate) fn prepare(
     })
 }
 
-/// Prepares and runs an operation whose turn to be prepared is not yet.
+/// Why an operation was not prepared.
+pub(crate) enum NotPrepared {
+    /// Too many wait for that.
+    Busy(Refused),
+    /// These errors say it.
+    Refused(Vec<GraphQLError>),
+}
+
+impl NotPrepared {
+    /// As GraphQL errors.
+    pub fn into_errors(self) -> Vec<GraphQLError> {
+        match self {
+            Self::Busy(refused) => vec![refused.to_error()],
+            Self::Refused(errors) => errors,
+        }
+    }
+}
+
+/// The same as soon as there is a place.
+pub(crate) async fn prepare_in_turn(
+    state: &State,
+    identity: &Identity,
+    request: GraphQLRequest,
+    allow: Allow,
+    transport: Transport,
+) -> Result<Box<dyn Prepared>, NotPrepared> {
+    let Ok(_pass) = state.limits.preparations.enter().await else {
+        OperationMetrics::rejected(&state.metrics, transport);
+        return Err(NotPrepared::Busy(state.limits.busy(Limit::Preparations)));
+    };
+    prepare(state, identity, request, allow, transport).map_err(NotPrepared::Refused)
+}
+
+/// Prepares and runs an operation whose turn to be prepared has not come yet.
 pub(crate) fn queued(
     state: Arc<State>,
     identity: Identity,
@@ -93,19 +121,12 @@ pub(crate) fn queued(
     transport: Transport,
 ) -> BoxStream<'static, Item> {
     let start = async move {
-        let prepared = {
-            let Ok(_pass) = state.limits.preparations.enter().await else {
-                OperationMetrics::rejected(&state.metrics, transport);
-                return refusal(vec![state.limits.busy(Limit::Preparations).to_error()]);
-            };
-            prepare(&state, &identity, request, Allow::ALL, transport)
-        };
-        match prepared {
+        match prepare_in_turn(&state, &identity, request, Allow::ALL, transport).await {
             Ok(operation) => {
                 let metrics = OperationMetrics::of(&state.metrics, &*operation, transport);
                 results(&state.limits, operation, metrics)
             }
-            Err(errors) => refusal(errors),
+            Err(error) => refusal(error.into_errors()),
         }
     };
     stream::once(start).flatten().boxed()
@@ -131,7 +152,7 @@ pub(crate) fn results(
         let limits = limits.clone();
         return stream::once(async move {
             match once(&limits, &*operation, metrics).await {
-                Ok(payload) => Item::Result(payload),
+                Ok(payload) => Item::Single(payload),
                 Err(refused) => Item::Refused(vec![refused.to_error()]),
             }
         })

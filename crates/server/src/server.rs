@@ -11,7 +11,8 @@ use std::{
     time::Duration,
 };
 
-use artesian_protocol::SessionConfig;
+use arc_swap::ArcSwap;
+use artesian_protocol::{SessionConfig, session::Compat};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -29,37 +30,57 @@ use crate::{
     http::{
         self,
         activity::{Activity, Overdue},
+        channel::Channels,
         cors::CorsRules,
     },
-    identity::Authenticator,
+    identity::{Authenticator, Secrets},
     io::Guarded,
     limits::{Limit, Limits, Peer, TCP_REFUSALS, refuse_tcp},
     metrics::{ConnectionMetrics, Transport},
+    ws::Compression,
 };
 
 /// Serves one listener.
 pub struct Server {
-    state: Arc<State>,
+    current: Arc<ArcSwap<State>>,
 }
 
-/// What all connections share.
+/// Changes the settings of a server that serves.
+#[derive(Clone)]
+pub struct Control {
+    current: Arc<ArcSwap<State>>,
+}
+
+/// Settings that can be used, but are not in force yet.
+pub struct Change {
+    current: Arc<ArcSwap<State>>,
+    state: State,
+    secrets: Secrets,
+}
+
+/// What all connections share. It is replaced as one when settings change: connections keep what they
+/// began with, except that each request of an HTTP connection takes the present one.
 pub(crate) struct State {
     pub service: Arc<dyn Service>,
     pub config: ServerConfig,
     pub session_config: Arc<SessionConfig>,
-    pub auth: Authenticator,
+    /// The same for all: who may come in changes for connections that are there, too.
+    pub auth: Arc<Authenticator>,
     pub cors: CorsRules,
+    pub compression: Compression,
     pub metrics: Arc<Metrics>,
     /// What is counted for limits.
     pub limits: Arc<Limits>,
+    /// Event streams in single connection mode.
+    pub channels: Arc<Channels>,
     /// Cancelled when the server is to stop.
     pub draining: CancellationToken,
     /// The same as a flag, to be looked at often.
-    stopping: AtomicBool,
+    stopping: Arc<AtomicBool>,
     /// Every task of a connection.
     pub tasks: TaskTracker,
     /// Numbers that spread what happens at once.
-    serial: AtomicU64,
+    serial: Arc<AtomicU64>,
 }
 
 impl State {
@@ -109,19 +130,12 @@ impl Server {
         config: ServerConfig,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ConfigError> {
-        let ws = &config.websocket;
-        let session_config = SessionConfig {
-            init_timeout: ws.init_timeout,
-            max_operations: ws.max_operations,
-            ping_interval: Some(ws.ping_interval),
-            pong_deadline: ws.ping_timeout,
-            keep_alive_interval: Some(ws.ping_interval),
-            ..SessionConfig::default()
-        };
         let state = State {
-            auth: Authenticator::new(&config.admin_secrets)?,
+            auth: Arc::new(Authenticator::new(&config.admin_secrets)?),
             cors: CorsRules::new(&config.cors)?,
-            session_config: Arc::new(session_config),
+            compression: compression(&config, &metrics),
+            session_config: session_config(&config),
+            channels: Arc::default(),
             limits: Arc::new(Limits::new(
                 config.limits.clone(),
                 config.request_timeout,
@@ -131,20 +145,25 @@ impl Server {
             config,
             metrics,
             draining: CancellationToken::new(),
-            stopping: AtomicBool::new(false),
+            stopping: Arc::default(),
             tasks: TaskTracker::new(),
-            serial: AtomicU64::new(0),
+            serial: Arc::default(),
         };
-        Ok(Self { state: Arc::new(state) })
+        Ok(Self { current: Arc::new(ArcSwap::from_pointee(state)) })
+    }
+
+    /// What changes its settings while it serves.
+    pub fn control(&self) -> Control {
+        Control { current: self.current.clone() }
     }
 
     /// Serves until `shutdown` is done, then lets open requests finish and closes sockets over the
     /// configured window, and returns when all is over. If the future is dropped, the same happens
     /// without anybody waiting for it.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let state = self.state;
-        let guard = StopGuard(state.clone());
-        accept(&state, listener, shutdown).await;
+        let guard = StopGuard(self.current.load_full());
+        accept(&self.current, listener, shutdown).await;
+        let state = self.current.load_full();
         tracing::info!(connections = state.tasks.len(), "shutting down");
         drop(guard);
         state.tasks.close();
@@ -156,8 +175,65 @@ impl Server {
     }
 }
 
+impl Control {
+    /// Checks settings, without putting them into force.
+    ///
+    /// # Errors
+    /// If they cannot be used.
+    pub fn prepare(&self, config: ServerConfig) -> Result<Change, ConfigError> {
+        let old = self.current.load();
+        let secrets = Secrets::new(&config.admin_secrets)?;
+        let state = State {
+            auth: old.auth.clone(),
+            cors: CorsRules::new(&config.cors)?,
+            compression: compression(&config, &old.metrics),
+            session_config: session_config(&config),
+            limits: Arc::new(old.limits.with(config.limits.clone(), config.request_timeout)),
+            service: old.service.clone(),
+            config,
+            metrics: old.metrics.clone(),
+            channels: old.channels.clone(),
+            draining: old.draining.clone(),
+            stopping: old.stopping.clone(),
+            tasks: old.tasks.clone(),
+            serial: old.serial.clone(),
+        };
+        Ok(Change { current: self.current.clone(), state, secrets })
+    }
+}
+
+impl Change {
+    /// Puts the settings into force: for new connections, and for new requests of old ones. Sockets
+    /// stay open; who came in by a secret that is no longer one stays in.
+    pub fn commit(self) {
+        self.state.auth.replace(self.secrets);
+        self.current.store(Arc::new(self.state));
+    }
+}
+
+fn session_config(config: &ServerConfig) -> Arc<SessionConfig> {
+    let ws = &config.websocket;
+    Arc::new(SessionConfig {
+        init_timeout: ws.init_timeout,
+        max_operations: ws.max_operations,
+        ping_interval: Some(ws.ping_interval),
+        pong_deadline: ws.ping_timeout,
+        keep_alive_interval: Some(ws.ping_interval),
+        compat: Compat::of(&ws.compat),
+        ..SessionConfig::default()
+    })
+}
+
+fn compression(config: &ServerConfig, metrics: &Metrics) -> Compression {
+    Compression::new(config.websocket.compression_threshold, metrics.compression())
+}
+
 /// Accepts connections until `shutdown`; the listener is closed then.
-async fn accept(state: &Arc<State>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+async fn accept(
+    current: &Arc<ArcSwap<State>>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) {
     let mut shutdown = pin!(shutdown);
     let refusals = Arc::new(Semaphore::new(TCP_REFUSALS));
     loop {
@@ -167,14 +243,14 @@ async fn accept(state: &Arc<State>, listener: TcpListener, shutdown: impl Future
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => match state.limits.connect() {
+            Ok((stream, peer)) => match current.load().limits.connect() {
                 Ok(guard) => {
                     let peer = Peer { address: peer.ip(), connection: Arc::new(guard) };
-                    state.tasks.spawn(connection(state.clone(), stream, peer));
+                    current.load().tasks.spawn(connection(current.clone(), stream, peer));
                 }
                 Err(refused) => {
                     if let Ok(permit) = refusals.clone().try_acquire_owned() {
-                        state.tasks.spawn(async move {
+                        current.load().tasks.spawn(async move {
                             refuse_tcp(stream, refused).await;
                             drop(permit);
                         });
@@ -194,7 +270,8 @@ async fn accept(state: &Arc<State>, listener: TcpListener, shutdown: impl Future
 }
 
 /// One connection, until its end or its upgrade.
-async fn connection(state: Arc<State>, stream: TcpStream, peer: Peer) {
+async fn connection(current: Arc<ArcSwap<State>>, stream: TcpStream, peer: Peer) {
+    let state = current.load_full();
     // Frames are written whole, so there is nothing to wait for.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
@@ -206,11 +283,11 @@ async fn connection(state: Arc<State>, stream: TcpStream, peer: Peer) {
         TokioIo::new(Guarded::new(stream, limit, activity.clone(), limits))
     };
     let service = {
-        let (state, activity) = (state.clone(), activity.clone());
+        let activity = activity.clone();
         service_fn(move |mut request| {
             let in_use = activity.request(&request);
             request.extensions_mut().insert(peer.clone());
-            let response = http::handle(state.clone(), request);
+            let response = http::handle(current.load_full(), request);
             async move { Ok::<_, Infallible>(in_use.until_sent(response.await)) }
         })
     };
@@ -282,6 +359,9 @@ fn builder(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
         .keep_alive_timeout(Duration::from_secs(20))
         .max_concurrent_streams(250)
         .max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX));
+    if config.websocket.enabled && config.websocket.http2 {
+        builder.http2().enable_connect_protocol();
+    }
     builder
 }
 

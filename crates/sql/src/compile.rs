@@ -125,9 +125,16 @@ impl<'a> Compiler<'a> {
             (Source::Session(a), Source::Session(b)) => a == b,
             _ => false,
         };
-        for (i, b) in self.bindings.iter().enumerate() {
-            if same(b) && b.codec == codec && self.types[i].name == cast {
-                return i;
+        // Literals are never the same: looking for them would take quadratic time.
+        let is_shared = match &source {
+            Source::Scalar(scalar) => matches!(scalar.source, ScalarSource::Variable(_)),
+            other => matches!(other, Source::Session(_)),
+        };
+        if is_shared {
+            for (i, b) in self.bindings.iter().enumerate() {
+                if same(b) && b.codec == codec && self.types[i].name == cast {
+                    return i;
+                }
             }
         }
         self.bindings.push(Binding { source, codec });

@@ -20,7 +20,7 @@ pub use naming::is_valid_name;
 pub type TableIndex = usize;
 
 /// Choices that shape the schema.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// `bigint`, `numeric` and `float8` as JSON strings (Hasura's `--stringify-numeric-types`).
     pub stringify_numeric_types: bool,

@@ -1,6 +1,6 @@
 //! Parameters: where their values come from, and how they become the database's text.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use artesian_graphql::{
     bind::{BoundField, Scalar, ScalarSource, Variables},
@@ -15,8 +15,8 @@ use crate::{
     statement::{ParamValue, Statement},
 };
 
-/// Session variables by name in lower case.
-pub type Session = BTreeMap<String, String>;
+/// Session variables, sorted by their names in lower case.
+pub type Session = [(Box<str>, Box<str>)];
 
 /// A compiled operation: the statement and where its parameters come from.
 pub struct Compiled {
@@ -72,7 +72,8 @@ impl Compiled {
         variables: &Variables,
         session: &Session,
     ) -> Result<Arc<[ParamValue]>, CompileError> {
-        self.bindings.iter().map(|b| self.value(b, variables, session)).collect()
+        let budget = introspection::Budget::default();
+        self.bindings.iter().map(|b| self.value(b, variables, session, &budget)).collect()
     }
 
     fn value(
@@ -80,6 +81,7 @@ impl Compiled {
         binding: &Binding,
         variables: &Variables,
         session: &Session,
+        budget: &introspection::Budget,
     ) -> Result<ParamValue, CompileError> {
         let dialect = self.statement.dialect;
         match &binding.source {
@@ -96,19 +98,25 @@ impl Compiled {
             },
             Source::Constant(json) => Ok(encode(dialect, binding.codec, json)),
             Source::Session(name) => {
-                let text = session.get(name).ok_or_else(|| CompileError::not_found(name))?;
+                let place = session.binary_search_by(|(other, _)| (**other).cmp(name));
+                let (_, text) = place
+                    .ok()
+                    .and_then(|at| session.get(at))
+                    .ok_or_else(|| CompileError::not_found(name))?;
                 match (dialect, binding.codec) {
                     (Dialect::Sqlite, Codec::Array) => Ok(Some(array_literal_to_json(text).into())),
-                    _ => Ok(Some(text.as_str().into())),
+                    _ => Ok(Some((**text).into())),
                 }
             }
             Source::WholeSession => {
-                let object: serde_json::Map<_, _> =
-                    session.iter().map(|(k, v)| (k.clone(), Json::String(v.clone()))).collect();
+                let object: serde_json::Map<_, _> = session
+                    .iter()
+                    .map(|(name, text)| (name.to_string(), Json::String(text.to_string())))
+                    .collect();
                 Ok(Some(Json::Object(object).to_string().into()))
             }
             Source::Introspection(field) => {
-                let json = introspection::resolve(&self.schema, field, variables);
+                let json = introspection::resolve(&self.schema, field, variables, budget)?;
                 Ok(Some(json.to_string().into()))
             }
         }

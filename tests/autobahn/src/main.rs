@@ -5,7 +5,9 @@ use std::{io, net::SocketAddr};
 
 use artesian_protocol::{
     Message,
-    ws::{CloseState, Decoder, DecoderConfig, Event, OutFrame, handshake},
+    ws::{
+        CloseState, Decoder, DecoderConfig, Deflate, Deflated, Event, Opcode, OutFrame, handshake,
+    },
 };
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
@@ -31,19 +33,20 @@ async fn main() -> io::Result<()> {
 
 async fn serve(mut socket: TcpStream) -> io::Result<()> {
     let mut input = BytesMut::new();
-    upgrade(&mut socket, &mut input).await?;
+    let deflate = upgrade(&mut socket, &mut input).await?;
     // Autobahn sends messages of 16 MiB, and fragments of 64 bytes.
     let mut decoder = Decoder::new(DecoderConfig {
         max_message_bytes: 32 << 20,
         max_fragments: 1 << 20,
+        deflate: deflate.is_some(),
         ..DecoderConfig::default()
     });
     let mut close = CloseState::new();
     loop {
         loop {
             let answer = match decoder.decode(&mut input) {
-                Ok(Some(Event::Text(text))) => OutFrame::text(Message::whole(text)),
-                Ok(Some(Event::Binary(bytes))) => OutFrame::binary(Message::whole(bytes)),
+                Ok(Some(Event::Text(text))) => echo(deflate, Opcode::Text, text),
+                Ok(Some(Event::Binary(bytes))) => echo(deflate, Opcode::Binary, bytes),
                 Ok(Some(Event::Ping(payload))) => OutFrame::pong(payload),
                 Ok(Some(Event::Pong(_))) => continue,
                 Ok(Some(Event::Close(frame))) => match close.received(frame.as_ref()) {
@@ -69,6 +72,20 @@ async fn serve(mut socket: TcpStream) -> io::Result<()> {
     }
 }
 
+/// A message in three pieces, as the product sends them, compressed if that was agreed on. What is
+/// longer than the client's window goes in stored blocks: kosoku takes a text that is not marked as
+/// compressed for an error of its own.
+fn echo(agreed: Option<Deflate>, opcode: Opcode, bytes: Bytes) -> OutFrame {
+    let (a, b) = (bytes.len() / 16, bytes.len() - bytes.len() / 16);
+    let message = Message::new(bytes.slice(..a), bytes.slice(a..b), bytes.slice(b..));
+    let payload = match agreed {
+        None => return OutFrame::unmasked(opcode, message),
+        Some(agreed) if agreed.allows(message.payload.len()) => Deflated::new(&message.payload),
+        Some(_) => Deflated::stored(&message.payload),
+    };
+    OutFrame::deflated(opcode, &message, &payload)
+}
+
 async fn send(socket: &mut TcpStream, mut frame: OutFrame) -> io::Result<()> {
     while frame.has_remaining() {
         socket.write_buf(&mut frame).await?;
@@ -76,8 +93,9 @@ async fn send(socket: &mut TcpStream, mut frame: OutFrame) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads the request and answers it; what follows it stays in `input`.
-async fn upgrade(socket: &mut TcpStream, input: &mut BytesMut) -> io::Result<()> {
+/// Reads the request and answers it; what follows it stays in `input`. Gives the compression that was
+/// agreed on.
+async fn upgrade(socket: &mut TcpStream, input: &mut BytesMut) -> io::Result<Option<Deflate>> {
     let end = loop {
         if let Some(i) = input.windows(4).position(|w| w == b"\r\n\r\n") {
             break i + 4;
@@ -101,5 +119,6 @@ async fn upgrade(socket: &mut TcpStream, input: &mut BytesMut) -> io::Result<()>
         reply.push_str(&format!("{name}: {value}\r\n"));
     }
     reply.push_str("\r\n");
-    socket.write_all(reply.as_bytes()).await
+    socket.write_all(reply.as_bytes()).await?;
+    Ok(upgrade.deflate)
 }

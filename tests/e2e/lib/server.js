@@ -1,6 +1,7 @@
 // The real binary, started as a user would.
 
 import { spawn } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
@@ -131,6 +132,33 @@ export class Server {
       if (isName && wanted.every((label) => key.includes(label))) sum += value;
     }
     return sum;
+  }
+
+  /** Fails unless the process that was started is still the one that answers. */
+  async alive() {
+    if (this.isOver) throw new Error(`the server is gone: ${JSON.stringify(await this.exited)}\n${this.log}`);
+    if (/panicked/.test(this.log)) throw new Error(`the server panicked:\n${this.log}`);
+    const { status } = await fetch(`${this.base}/healthz`);
+    if (status !== 200) throw new Error(`/healthz answers ${status}`);
+  }
+
+  /** Resident memory in MiB: now, and the most since `clearPeak`. */
+  async memory() {
+    const status = await readFile(`/proc/${this.child.pid}/status`, 'utf8');
+    const of = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)[1]) / 1024;
+    return { now: of('VmRSS'), peak: of('VmHWM') };
+  }
+
+  /** Forgets the peak (proc(5), clear_refs). */
+  async clearPeak() {
+    await writeFile(`/proc/${this.child.pid}/clear_refs`, '5');
+  }
+
+  /** Time of the processor that the process has used so far, in ms (proc(5), stat; ticks of 10 ms). */
+  async processorTime() {
+    const stat = await readFile(`/proc/${this.child.pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return 10 * (Number(fields[11]) + Number(fields[12]));
   }
 
   /** Waits until nobody follows anything any more. */

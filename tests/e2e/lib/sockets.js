@@ -15,7 +15,10 @@ const WORDS = {
 
 /** A socket whose messages are read one by one. */
 export class Socket {
-  /** Opens a socket; with `init` not false it is initialised and acknowledged too. */
+  /**
+   * Opens a socket; with `init` not false it is initialised and acknowledged too. If that is refused,
+   * the error's `refusal` has the code, the reason and the messages that came.
+   */
   static async open(server, protocol, { init, headers } = {}) {
     const socket = new Socket();
     socket.protocol = protocol;
@@ -37,8 +40,13 @@ export class Socket {
     socket.ws.on('error', () => {});
     if (init !== false) {
       socket.init(init);
-      const answer = await socket.inbox.take('connection_ack');
-      if (answer.type !== 'connection_ack') throw new Error(`no connection_ack: ${JSON.stringify(answer)}`);
+      const closed = socket.closed.then((closing) => ({ closing }));
+      const answer = await Promise.race([socket.inbox.take('connection_ack'), closed]);
+      if (answer.type !== 'connection_ack') {
+        throw Object.assign(new Error(`no connection_ack: ${JSON.stringify(answer)}`), {
+          refusal: { ...(await socket.closing()), messages: socket.inbox.history },
+        });
+      }
     }
     return socket;
   }

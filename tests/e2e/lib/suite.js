@@ -7,10 +7,12 @@ import { Server } from './server.js';
 
 /**
  * Describes the same tests for every kind of database. `define` gets an object that has `database`
- * and `server` while its tests run.
+ * and `server` while its tests run. `only` names the one kind that is enough where databases make no
+ * difference.
  */
-export function overDatabases(title, define, { args, env, sql } = {}) {
+export function overDatabases(title, define, { args, env, sql, only } = {}) {
   for (const kind of databases) {
+    if (only && kind.name !== only) continue;
     describe(`${title} over ${kind.name}`, () => {
       const world = { kind: kind.name };
       before(async () => {

@@ -34,7 +34,8 @@ export async function until(what, check, limit = LIMIT) {
 export async function within(what, promise, limit = LIMIT) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not within ${limit} ms: ${what}`)), limit);
+    const text = () => (typeof what === 'function' ? what() : what);
+    timer = setTimeout(() => reject(new Error(`not within ${limit} ms: ${text()}`)), limit);
   });
   try {
     return await Promise.race([promise, late]);

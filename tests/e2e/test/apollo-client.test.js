@@ -1,7 +1,9 @@
-// npm @apollo/client: HTTP for queries, graphql-ws for subscriptions.
+// npm @apollo/client: HTTP for queries; graphql-ws for subscriptions, or its own HttpLink, which asks
+// for multipart responses.
 
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from '@apollo/client/core';
 import { CombinedGraphQLErrors } from '@apollo/client/errors';
+import { RetryLink } from '@apollo/client/link/retry';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { getMainDefinition } from '@apollo/client/utilities';
 import WebSocket from 'ws';
@@ -12,13 +14,25 @@ import { modernClient } from '../lib/modern.js';
 // GraphQLWsLink wants it to be there, as in browsers; Node has it from 22 on.
 globalThis.WebSocket ??= WebSocket;
 
-function connect(server) {
+function overSocket(server) {
   const socket = modernClient(server);
   const link = ApolloLink.split(
     ({ query }) => getMainDefinition(query).operation === 'subscription',
     new GraphQLWsLink(socket),
     new HttpLink({ uri: server.http }),
   );
+  return adapt(link, () => socket.dispose());
+}
+
+const overMultipart = (server) => adapt(new HttpLink({ uri: server.http }), () => {});
+
+/** The link that Apollo's documentation recommends for tries after a loss. */
+const overMultipartWithRetries = (server) => {
+  const retry = new RetryLink({ delay: { initial: 50, max: 50, jitter: false }, attempts: { max: 400 } });
+  return adapt(retry.concat(new HttpLink({ uri: server.http })), () => {});
+};
+
+function adapt(link, close) {
   const client = new ApolloClient({
     link,
     cache: new InMemoryCache(),
@@ -42,9 +56,11 @@ function connect(server) {
     },
     close: async () => {
       client.stop();
-      await socket.dispose();
+      await close();
     },
   };
 }
 
-clientContract('@apollo/client', connect, { resumes: true });
+clientContract('@apollo/client, graphql-ws', overSocket, { resumes: true });
+clientContract('@apollo/client, multipart', overMultipart, { resumes: false });
+clientContract('@apollo/client, multipart with RetryLink', overMultipartWithRetries, { resumes: true, signal: 'term' });

@@ -46,6 +46,7 @@ impl Asked {
     /// The same for the engine.
     pub fn request(&self) -> Request {
         Request {
+            document_id: None,
             query: self.document.as_str().into(),
             operation_name: self.operation_name.clone(),
             variables: self.variables.clone(),
@@ -160,7 +161,7 @@ mod tests {
         };
         let identity = asked.identity();
         assert_eq!(&*identity.role, "user");
-        let names: Vec<&str> = identity.session.keys().map(String::as_str).collect();
+        let names: Vec<&str> = identity.session.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names, ["x-hasura-role", "x-hasura-user-id"]);
     }
 

@@ -6,17 +6,19 @@ use std::{
 };
 
 use artesian_engine::{Allow, Engine, ErrorCode, GraphQLError, Identity, Request};
-use artesian_server::{Metrics, Prepared, Server, Service};
+use artesian_server::{Control, Metrics, Prepared, Server, Service};
 use async_trait::async_trait;
 use clap::ArgMatches;
 use tokio::net::TcpListener;
 
 use crate::{
+    args,
     connect::{Opened, Plan},
     error::CliError,
-    logging,
+    logging::{self, Logs},
+    reload::{Parts, Reloader, Sources},
     settings::{Environment, Settings, limits},
-    signals::Shutdown,
+    signals::{Hangup, Shutdown},
 };
 
 /// The version that runs.
@@ -27,8 +29,10 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
     let started = Instant::now();
     let environment = Environment::of_process();
     let settings = super::settings(matches, &environment)?;
-    logging::start(&settings.log, "info");
-    let served = serve(&settings, &environment, started).await;
+    let logs = logging::start(&settings.log, "info");
+    let (flags, config) = (args::flags(matches), args::config(matches));
+    let sources = Sources { flags, config, environment };
+    let served = serve(settings, sources, logs, started).await;
     // From here on whoever reads the logs must find it there.
     served.map_err(|error| {
         tracing::error!("{error}");
@@ -37,11 +41,12 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
 }
 
 async fn serve(
-    settings: &Settings,
-    environment: &Environment,
+    settings: Settings,
+    sources: Sources,
+    logs: Logs,
     started: Instant,
 ) -> Result<(), CliError> {
-    let plan = Plan::new(settings, environment)?;
+    let plan = Arc::new(Plan::new(&settings, &sources.environment)?);
     tracing::info!(version = VERSION, database = %plan.url(), "starting");
     if let Some(file) = &settings.config_file {
         tracing::info!(file = %file.display(), "settings were read");
@@ -49,23 +54,28 @@ async fn serve(
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    let shutdown = Shutdown::listen()?;
+    let (shutdown, hangup) = (Shutdown::listen()?, Hangup::listen()?);
     let metrics = Arc::new(Metrics::new(VERSION));
     // The listener is there first: while the database cannot be reached, requests get an error
     // that says so rather than a refused connection.
     let late = Arc::new(LateEngine::default());
-    let server = Running::start(settings, late.clone(), metrics.clone()).await?;
+    let server = Running::start(&settings, late.clone(), metrics.clone()).await?;
     let address = server.address();
+    let control = server.control();
     let serving = server.run(shutdown);
     tokio::pin!(serving);
     let opened = tokio::select! {
-        opened = plan.open_patiently(settings, metrics.live()) => opened?,
+        opened = plan.open_patiently(&settings, metrics.live()) => opened?,
         () = &mut serving => return Ok(()),
     };
     opened.watch(&metrics);
     late.arrive(opened.engine.clone());
-    address.announce(settings, &opened, started);
+    address.announce(&settings, &opened, started);
+    let (engine, database) = (opened.engine.clone(), opened.database.clone());
+    let parts = Parts { engine, database, control, logs, metrics };
+    let reloading = tokio::spawn(Reloader::new(sources, settings, plan, parts).run(hangup));
     serving.await;
+    reloading.abort();
     // Ends live queries, so that the database is closed before the process ends.
     opened.database.close();
     Ok(())
@@ -134,12 +144,7 @@ impl Running {
         service: Arc<dyn Service>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, CliError> {
-        let mut config = settings.server.clone();
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let (source, live) = (&settings.source, &settings.live);
-        limits::derive(&mut config.limits, open_files(), processors, source, live);
-        tracing::debug!(limits = ?config.limits, "limits of connections and load");
-        let server = Server::new(service, config, metrics)
+        let server = Server::new(service, limits::filled_in(settings), metrics)
             .map_err(|error| CliError::Usage(error.to_string()))?;
         let listen = &settings.listen;
         let listener = TcpListener::bind(listen).await.map_err(|error| {
@@ -170,27 +175,15 @@ impl Running {
         self.address.clone()
     }
 
+    /// What changes its settings.
+    pub fn control(&self) -> Control {
+        self.server.control()
+    }
+
     /// Serves until the signal.
     pub async fn run(self, shutdown: Shutdown) {
         self.server.serve(self.listener, async move { shutdown.wanted().await }).await;
     }
-}
-
-/// How many files this process may open. The soft limit, which is low for the sake of programs that
-/// use `select`, is raised to the hard one first.
-fn open_files() -> usize {
-    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
-        tracing::warn!(%error, "the limit of open files cannot be read");
-        1024
-    });
-    if files < 4096 {
-        tracing::warn!(
-            files,
-            "this process may open few files, so it takes few connections: raise LimitNOFILE, or \
-             ulimit -n"
-        );
-    }
-    usize::try_from(files).unwrap_or(usize::MAX)
 }
 
 impl Address {

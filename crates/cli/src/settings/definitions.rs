@@ -30,6 +30,8 @@ pub enum Kind {
     List,
     /// One of these.
     Choice(&'static [&'static str]),
+    /// Any of these, with commas between them.
+    Choices(&'static [&'static str]),
 }
 
 /// Which commands take a setting as a flag.
@@ -43,6 +45,8 @@ pub enum Group {
     Limits,
     /// Limits of connections and load.
     Connections,
+    /// Which documents run, and who may read the schema.
+    Documents,
     /// Listening, authentication, HTTP.
     Server,
     /// WebSocket connections.
@@ -53,10 +57,11 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Source,
         Self::Live,
         Self::Limits,
+        Self::Documents,
         Self::Server,
         Self::WebSocket,
         Self::Connections,
@@ -70,6 +75,7 @@ impl Group {
             Self::Live => "Live queries",
             Self::Limits => "Limits of operations",
             Self::Connections => "Limits of connections and load",
+            Self::Documents => "Documents and introspection",
             Self::Server => "Server",
             Self::WebSocket => "WebSocket connections",
             Self::Log => "Logs",
@@ -149,6 +155,8 @@ settings! {
         "connections", Kind::Number, "50", "sources[].database.connections",
             ["HASURA_GRAPHQL_PG_CONNECTIONS"],
             "PostgreSQL: the most connections that are open at a time";
+        "schema-interval", Kind::Seconds, "5s", "sources[].database.schema_interval", [],
+            "PostgreSQL: how often to look, by one small statement, whether the schema has changed; 0: never";
         "database-connect-timeout", Kind::Seconds, "60s", "sources[].database.connect_timeout", [],
             "How long to try to reach the database at start-up before giving up";
         "statement-timeout", Kind::Milliseconds, "0", "sources[].database.statement_timeout", [],
@@ -180,10 +188,30 @@ settings! {
             "The most aliases in an operation";
         "max-tokens", Kind::Number, "15000", "limits.tokens", [],
             "The most tokens in a document";
+        "max-directives", Kind::Number, "20", "limits.directives", [],
+            "The most directives on one field, fragment or operation";
         "plan-cache-size", Kind::Number, "4096", "limits.plan_cache_size", [],
             "How many prepared documents are kept";
         "execution-timeout", Kind::Seconds, "60s", "limits.execution_timeout", [],
             "How long a query may take";
+    }
+    Documents {
+        "introspection", Kind::Choice(&["all", "admin", "nobody"]), "all", "documents.introspection", [],
+            "Who may read the schema: every role that the metadata does not forbid it, the administrator, or nobody. `__typename` works for all";
+        "persisted-queries", Kind::Switch, "true", "documents.persisted_queries", [],
+            "Whether clients may register documents and ask for them by their hash (automatic persisted queries)";
+        "persisted-queries-bytes", Kind::Number, "8388608", "documents.persisted_queries_bytes", [],
+            "The most bytes of registered documents that are kept; those not used for long go first";
+        "persisted-query-max-bytes", Kind::Number, "65536", "documents.persisted_query_max_bytes", [],
+            "The longest document that is registered; longer ones run, but are not kept";
+        "trusted-documents", Kind::Path, "", "documents.trusted", [],
+            "A JSON file of documents that clients may ask for by their names: {\"name\": \"query …\"}, or the manifest of Apollo's tools";
+        "trusted-documents-mode", Kind::Choice(&["prefer", "only", "off"]), "prefer",
+            "documents.trusted_mode", [],
+            "prefer: other documents run as well; only: nothing else runs, except for the administrator; off: the file is not used";
+        "enable-allowlist", Kind::Switch, "false", "documents.allowlist",
+            ["HASURA_GRAPHQL_ENABLE_ALLOWLIST"],
+            "Whether only documents of the metadata's allow list run, except for the administrator. Trusted documents run as well";
     }
     Server {
         "listen", Kind::Address, "127.0.0.1:8080", "server.listen", [],
@@ -211,6 +239,8 @@ settings! {
             "HTTP statuses of GraphQL answers: as Hasura gives them (200), or as the GraphQL over HTTP draft says";
         "max-body-bytes", Kind::Number, "1048576", "server.max_body_bytes", [],
             "The longest request body";
+        "max-batch-size", Kind::Number, "0", "server.max_batch_size", [],
+            "The most requests in the JSON array of one body; 0: arrays are refused";
         "max-head-bytes", Kind::Number, "65536", "server.max_head_bytes", [],
             "The longest request head, headers included";
         "read-timeout", Kind::Seconds, "30s", "server.read_timeout", [],
@@ -221,6 +251,19 @@ settings! {
             "A connection that takes nothing for this long while something waits for it is closed";
         "sse-heartbeat", Kind::Seconds, "12s", "server.sse_heartbeat", [],
             "How often an event stream without results sends a comment";
+        "sse-reservation-timeout", Kind::Seconds, "10s", "server.sse_reservation_timeout", [],
+            "Single connection mode: how long a reserved event stream waits to be opened";
+        "sse-max-reservations", Kind::Number, "10000", "server.sse_max_reservations", [],
+            "Single connection mode: the most event streams that are reserved and not open";
+        "sse-max-reservations-per-identity", Kind::Number, "1000",
+            "server.sse_max_reservations_per_identity", [],
+            "The same for one identity: a role with its session variables";
+        "multipart-heartbeat", Kind::Seconds, "5s", "server.multipart_heartbeat", [],
+            "How often a multipart response without results sends an empty part";
+        "reload", Kind::Choice(&["auto", "signal", "off"]), "auto", "server.reload", [],
+            "When configuration and metadata are read again without closing connections. auto: after SIGHUP, and when a file has changed; signal: after SIGHUP; off: never";
+        "reload-interval", Kind::Seconds, "1s", "server.reload_interval", [],
+            "How often to look whether a file has changed; it is read when it has been quiet for as long";
         "shutdown-window", Kind::Seconds, "10s", "server.shutdown_window", [],
             "Over how long sockets are closed after SIGTERM, so that clients do not come back all at once";
         "shutdown-grace", Kind::Seconds, "20s", "server.shutdown_grace",
@@ -249,6 +292,20 @@ settings! {
             "A connection that takes nothing for this long while something waits for it is closed";
         "websocket-close-timeout", Kind::Seconds, "5s", "server.websockets.close_timeout", [],
             "How long the closing handshake may take";
+        "websocket-default-subprotocol", Kind::Choice(&["none", "graphql-transport-ws", "graphql-ws"]),
+            "none", "server.websockets.default_subprotocol", [],
+            "What is spoken with clients that offer no subprotocol; none: they are closed with 4406. `websocket-compat` hasura makes it graphql-ws unless it is set";
+        "websocket-compat", Kind::Choices(&["hasura", "mercurius", "tyk"]), "",
+            "server.websockets.compat", [],
+            "Whose deviations from the WebSocket protocols are imitated, for clients that depend on them";
+        "websocket-compression", Kind::Switch, "false", "server.websockets.compression",
+            ["HASURA_GRAPHQL_CONNECTION_COMPRESSION"],
+            "Whether messages are compressed (permessage-deflate) for clients that offer it";
+        "websocket-compression-threshold", Kind::Number, "1024",
+            "server.websockets.compression_threshold", [],
+            "Messages shorter than this many bytes are not compressed";
+        "websocket-http2", Kind::Switch, "false", "server.websockets.http2", [],
+            "Whether WebSocket connections are accepted over HTTP/2 too (RFC 8441)";
     }
     Connections {
         "trusted-proxies", Kind::Networks, "", "server.trusted_proxies", [],
@@ -302,6 +359,27 @@ settings! {
             "error, warn, info, debug or trace; also per part: info,artesian_live=debug";
     }
 }
+
+/// Settings that are read at the start only. All others change when they are read again.
+pub const NEEDS_RESTART: &[&str] = &[
+    "database-url",
+    "source-name",
+    "changes",
+    "connections",
+    "schema-interval",
+    "statement-timeout",
+    "live-queries-multiplexed-refetch-interval",
+    "live-queries-multiplexed-batch-size",
+    "live-queries-connections",
+    "plan-cache-size",
+    "persisted-queries-bytes",
+    "listen",
+    "server-host",
+    "server-port",
+    "reload",
+    "reload-interval",
+    "log-format",
+];
 
 /// Environment variables of Hasura's that name something that is nothing here, or no loss.
 pub const QUIET: &[&str] = &[

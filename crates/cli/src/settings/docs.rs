@@ -44,11 +44,20 @@ fn help(definition: &Definition) -> String {
             let choices: Vec<String> = choices.iter().map(|c| format!("`{c}`")).collect();
             format!(" One of {}.", choices.join(", "))
         }
+        Kind::Choices(choices) => {
+            let choices: Vec<String> = choices.iter().map(|c| format!("`{c}`")).collect();
+            format!(" Any of {}, with commas between them.", choices.join(", "))
+        }
         Kind::Milliseconds => " A plain number is milliseconds.".to_owned(),
         Kind::Seconds => " A plain number is seconds.".to_owned(),
         _ => String::new(),
     };
     // Whoever writes `<` or `|` in a help text means the letter.
     let text = definition.help.replace('|', "\\|").replace('<', "&lt;");
-    format!("{text}.{choices}")
+    let restart = if definitions::NEEDS_RESTART.contains(&definition.name) {
+        " Needs a restart to change."
+    } else {
+        ""
+    };
+    format!("{text}.{choices}{restart}")
 }

@@ -156,9 +156,6 @@ fn unsupported(path: &str) -> Option<&'static str> {
         "sources[].prefix" => {
             Some("prefixes of sources are not supported by this version: it serves one source")
         }
-        "server.websockets.compat" => {
-            Some("the compatibility profiles of WebSockets are not supported by this version")
-        }
         _ => None,
     }
 }

@@ -11,13 +11,16 @@ pub mod suggest;
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use artesian_engine::EngineConfig;
-use artesian_server::{Cors, CsrfRule, ServerConfig, StatusProfile, WebSocketConfig};
+use artesian_engine::{EngineConfig, Introspection, TrustedMode};
+use artesian_server::{
+    CompatProfile, Cors, CsrfRule, ServerConfig, StatusProfile, Subprotocol, WebSocketConfig,
+};
 
-pub use resolve::{Environment, Flags, Origin, Raw, Resolver, SettingsError};
+pub use resolve::{Environment, Flags, Origin, Raw, Resolver, SettingsError, Values};
 
 use crate::redact::{DatabaseUrl, Redactor};
 
@@ -49,12 +52,36 @@ pub struct SourceSettings {
     pub changes: Changes,
     /// PostgreSQL: the most connections.
     pub connections: usize,
+    /// PostgreSQL: how often to look whether the schema has changed.
+    pub schema_interval: Option<Duration>,
     /// How long to try to reach it at start-up.
     pub connect_timeout: Duration,
     /// How long a statement may run.
     pub statement_timeout: Option<Duration>,
     /// Numbers beyond JavaScript's as strings.
     pub stringify_numeric_types: bool,
+}
+
+/// Which documents run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentSettings {
+    /// A file of trusted documents.
+    pub trusted: Option<PathBuf>,
+    /// What they are good for.
+    pub mode: TrustedMode,
+    /// Whether only the metadata's allow list runs.
+    pub allowlist: bool,
+}
+
+/// When settings are read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReloadSettings {
+    /// After SIGHUP.
+    pub by_signal: bool,
+    /// When a file has changed.
+    pub by_change: bool,
+    /// How often to look for that.
+    pub interval: Duration,
 }
 
 /// How logs are written.
@@ -73,14 +100,20 @@ pub struct Settings {
     pub source: SourceSettings,
     /// Live queries.
     pub live: artesian_live::Config,
-    /// Limits of operations.
+    /// Limits of operations. Trusted documents are not in it yet.
     pub engine: EngineConfig,
+    /// Which documents run.
+    pub documents: DocumentSettings,
     /// The address to listen on, `host:port`.
     pub listen: String,
     /// The server.
     pub server: ServerConfig,
     /// Logs.
     pub log: LogSettings,
+    /// When all this is read again.
+    pub reload: ReloadSettings,
+    /// What all this is made of.
+    pub values: Values,
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
     /// What is doubtful, one line each.
@@ -122,9 +155,12 @@ impl Settings {
             source: source(from)?,
             live: live(from)?,
             engine: engine(from)?,
+            documents: documents(from)?,
             listen: listen(from)?,
             server: server(from)?,
             log: LogSettings { json: from.word("log-format")? == "json", level: log_level(from)? },
+            reload: reload(from)?,
+            values: from.values(),
             config_file: None,
             warnings: from.environment_warnings(),
         };
@@ -182,9 +218,19 @@ fn source(from: &Resolver) -> Result<SourceSettings, SettingsError> {
             _ => Changes::Auto,
         },
         connections: from.positive("connections")?,
+        schema_interval: Some(from.time("schema-interval")?).filter(|time| !time.is_zero()),
         connect_timeout: from.time("database-connect-timeout")?,
         statement_timeout: (!timeout.is_zero()).then_some(timeout),
         stringify_numeric_types: from.switch("stringify-numeric-types")?,
+    })
+}
+
+fn reload(from: &Resolver) -> Result<ReloadSettings, SettingsError> {
+    let when = from.word("reload")?;
+    Ok(ReloadSettings {
+        by_signal: when != "off",
+        by_change: when == "auto",
+        interval: from.positive_time("reload-interval")?,
     })
 }
 
@@ -217,8 +263,34 @@ fn engine(from: &Resolver) -> Result<EngineConfig, SettingsError> {
         max_root_fields: from.positive("max-root-fields")?,
         max_aliases: from.number("max-aliases")?,
         max_tokens: from.positive("max-tokens")?,
+        max_directives: from.number("max-directives")?,
+        introspection: match from.word("introspection")?.as_str() {
+            "admin" => Introspection::Admin,
+            "nobody" => Introspection::Nobody,
+            _ => Introspection::All,
+        },
+        persisted_queries: from.switch("persisted-queries")?,
+        persisted_queries_bytes: from.positive("persisted-queries-bytes")?,
+        persisted_query_max_bytes: from.positive("persisted-query-max-bytes")?,
+        trusted: Arc::default(),
+        trusted_mode: TrustedMode::Off,
         plan_cache_size: from.positive("plan-cache-size")?,
         execution_timeout: from.positive_time("execution-timeout")?,
+    })
+}
+
+fn documents(from: &Resolver) -> Result<DocumentSettings, SettingsError> {
+    let trusted = from.raw("trusted-documents");
+    let mode = match from.word("trusted-documents-mode")?.as_str() {
+        "only" => TrustedMode::Only,
+        "off" => TrustedMode::Off,
+        _ => TrustedMode::Prefer,
+    };
+    let allowlist = from.switch("enable-allowlist")?;
+    Ok(DocumentSettings {
+        trusted: trusted.map(|raw| beside(&raw.origin, Path::new(raw.one()))),
+        mode,
+        allowlist,
     })
 }
 
@@ -260,6 +332,8 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
     } else {
         Cors::List(origins)
     };
+    let compat = from.choices("websocket-compat")?;
+    let compat: Vec<_> = compat.iter().filter_map(|name| CompatProfile::from_name(name)).collect();
     Ok(ServerConfig {
         admin_secrets,
         status_profile: match from.word("status-profile")?.as_str() {
@@ -273,11 +347,16 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
             _ => CsrfRule::PostOnly,
         },
         max_body_bytes: from.positive("max-body-bytes")?,
+        max_batch_size: from.number("max-batch-size")?,
         max_head_bytes: from.positive("max-head-bytes")?,
         read_timeout: from.positive_time("read-timeout")?,
         request_timeout: from.positive_time("request-timeout")?,
         write_timeout: from.positive_time("write-timeout")?,
         sse_heartbeat: from.positive_time("sse-heartbeat")?,
+        sse_reservation_timeout: from.positive_time("sse-reservation-timeout")?,
+        sse_max_reservations: from.positive("sse-max-reservations")?,
+        sse_max_reservations_per_identity: from.positive("sse-max-reservations-per-identity")?,
+        multipart_heartbeat: from.positive_time("multipart-heartbeat")?,
         websocket: WebSocketConfig {
             enabled: from.switch("enable-websockets")?,
             init_timeout: from.positive_time("websocket-connection-init-timeout")?,
@@ -288,12 +367,31 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
             max_queue_bytes: from.positive("websocket-max-queue-bytes")?,
             write_timeout: from.positive_time("websocket-write-timeout")?,
             close_timeout: from.positive_time("websocket-close-timeout")?,
+            default_subprotocol: default_subprotocol(from, &compat)?,
+            compat,
+            compression: from.switch("websocket-compression")?,
+            compression_threshold: from.number("websocket-compression-threshold")?,
+            http2: from.switch("websocket-http2")?,
         },
         limits: limits::limits(from)?,
         console: from.switch("enable-console")?,
         shutdown_window: from.time("shutdown-window")?,
         shutdown_grace: from.time("shutdown-grace")?,
     })
+}
+
+/// Hasura speaks the legacy protocol with whoever offers none.
+fn default_subprotocol(
+    from: &Resolver,
+    compat: &[CompatProfile],
+) -> Result<Option<Subprotocol>, SettingsError> {
+    const NAME: &str = "websocket-default-subprotocol";
+    let is_default = from.raw(NAME).is_none_or(|raw| raw.origin == Origin::Default);
+    if is_default && compat.contains(&CompatProfile::Hasura) {
+        return Ok(Some(Subprotocol::Legacy));
+    }
+    let name = from.word(NAME)?;
+    Ok(Subprotocol::PREFERENCE.into_iter().find(|protocol| protocol.as_str() == name))
 }
 
 #[cfg(test)]

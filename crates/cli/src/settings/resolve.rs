@@ -75,6 +75,9 @@ impl FromIterator<(String, String)> for Environment {
 /// Values of flags, by the flag's name.
 pub type Flags = BTreeMap<&'static str, Vec<String>>;
 
+/// What was set, by the setting's name.
+pub type Values = BTreeMap<&'static str, Vec<String>>;
+
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -135,8 +138,18 @@ impl Resolver {
 
     /// The value that counts; `None` if nobody gave one and there is no default.
     pub fn raw(&self, name: &'static str) -> Option<Raw> {
+        self.asked.borrow_mut().insert(name);
+        self.look(name)
+    }
+
+    /// The values of all settings, to be compared with those of another time.
+    pub fn values(&self) -> Values {
+        let value = |d: &Definition| Some((d.name, self.look(d.name)?.items));
+        definitions::ALL.iter().filter_map(value).collect()
+    }
+
+    fn look(&self, name: &'static str) -> Option<Raw> {
         let definition = definitions::find(name)?;
-        self.asked.borrow_mut().insert(definition.name);
         let raw = |items, origin| Some(Raw { definition, items, origin });
         if let Some(items) = self.flags.get(name) {
             return raw(items.clone(), Origin::Flag(definition.name));
@@ -151,9 +164,7 @@ impl Resolver {
         }
         if let Some(value) = self.file.iter().find(|v| v.path == definition.file) {
             let (path, place) = (value.path.clone(), value.place.clone());
-            if !value.is_list
-                || matches!(definition.kind, Kind::List | Kind::Networks | Kind::SecretList)
-            {
+            if !value.is_list || takes_lists(definition.kind) {
                 return raw(value.items.clone(), Origin::File { path, place });
             }
         }
@@ -254,6 +265,15 @@ impl Resolver {
         self.list(name).into_iter().map(parse).collect()
     }
 
+    /// Values of a closed set, with commas between them, or a list.
+    pub fn choices(&self, name: &'static str) -> Result<Vec<String>, SettingsError> {
+        let items = self.list(name);
+        if let Some(raw) = self.raw(name) {
+            items.iter().try_for_each(|item| raw.is_choice(item))?;
+        }
+        Ok(items)
+    }
+
     /// Several secrets: a JSON array of texts, or a list in the file.
     pub fn secrets(&self, name: &'static str) -> Result<Vec<String>, SettingsError> {
         let found = self.parsed(name, |raw| match (&raw.origin, raw.items.as_slice()) {
@@ -293,6 +313,10 @@ impl Resolver {
     }
 }
 
+fn takes_lists(kind: Kind) -> bool {
+    matches!(kind, Kind::List | Kind::Networks | Kind::SecretList | Kind::Choices(_))
+}
+
 /// Hasura has many variables with similar names: only a slip of the fingers is worth a hint.
 fn distance_is_small(name: &str, candidate: &str) -> bool {
     candidate.starts_with("HASURA_GRAPHQL_")
@@ -311,7 +335,11 @@ impl Raw {
         if self.definition.is_secret() {
             return self.error(format!("this value cannot be used: {expected}"));
         }
-        self.error(format!("`{}` cannot be used: {expected}", self.one()))
+        self.refuse_item(self.one(), expected)
+    }
+
+    fn refuse_item(&self, item: &str, expected: impl fmt::Display) -> SettingsError {
+        self.error(format!("`{item}` cannot be used: {expected}"))
     }
 
     /// The value itself.
@@ -334,6 +362,16 @@ impl Raw {
                 Err(self.refuse(format!("it is one of {}{hint}", choices.join(", "))))
             }
             _ => Ok(value.to_owned()),
+        }
+    }
+
+    fn is_choice(&self, item: &str) -> Result<(), SettingsError> {
+        match self.definition.kind {
+            Kind::Choices(choices) if !choices.contains(&item) => {
+                let hint = suggest::hint(item, choices.iter().copied());
+                Err(self.refuse_item(item, format!("known are {}{hint}", choices.join(", "))))
+            }
+            _ => Ok(()),
         }
     }
 

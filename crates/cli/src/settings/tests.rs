@@ -51,7 +51,7 @@ fn every_setting_can_come_from_every_place() {
         definitions::Kind::Switch => "false",
         definitions::Kind::Number => "7",
         definitions::Kind::Milliseconds | definitions::Kind::Seconds => "7s",
-        definitions::Kind::Choice(choices) => choices[0],
+        definitions::Kind::Choice(choices) | definitions::Kind::Choices(choices) => choices[0],
         _ => "x",
     };
     for definition in definitions::ALL {
@@ -195,7 +195,6 @@ fn what_is_not_there_yet_is_told() {
         ),
         ("sources:\n  - changes: wal\n", "`wal` is not supported by this version"),
         ("sources:\n  - prefix: {types: A}\n", "prefixes of sources are not supported"),
-        ("server:\n  websockets:\n    compat: [tyk]\n", "profiles of WebSockets are not supported"),
     ] {
         let message = error(&[], &[], yaml);
         assert!(message.contains(expected), "{message}");
@@ -218,6 +217,32 @@ fn values_of_another_form_are_told_with_their_place() {
         let message = error(&[], &[], yaml);
         assert!(message.contains(expected), "{message}\nlacks\n{expected}");
     }
+}
+
+#[test]
+fn websocket_compatibility() {
+    let websocket = |given: &[_], yaml| load(given, &[], yaml).unwrap().server.websocket;
+    let both = websocket(&[("websocket-compat", "tyk, mercurius")], "");
+    assert_eq!(both.compat, [CompatProfile::Tyk, CompatProfile::Mercurius]);
+    assert_eq!(both.default_subprotocol, None);
+    let yaml = "server:\n  websockets:\n    compat: [hasura]\n";
+    let hasura = websocket(&[], yaml);
+    assert_eq!(hasura.compat, [CompatProfile::Hasura]);
+    assert_eq!(hasura.default_subprotocol, Some(Subprotocol::Legacy));
+    for (name, expected) in
+        [("none", None), ("graphql-transport-ws", Some(Subprotocol::TransportWs))]
+    {
+        let given = [("websocket-default-subprotocol", name)];
+        assert_eq!(websocket(&given, yaml).default_subprotocol, expected);
+        assert_eq!(websocket(&given, "").default_subprotocol, expected);
+    }
+    let names = CompatProfile::ALL.map(CompatProfile::as_str);
+    let kind = definitions::find("websocket-compat").unwrap().kind;
+    assert!(matches!(kind, definitions::Kind::Choices(choices) if choices == names));
+    let message = error(&[], &[], "server:\n  websockets:\n    compat: [tyk, hasrua]\n");
+    let expected = "conf/artesian.yaml:3:13: server.websockets.compat: `hasrua` cannot be used: \
+                    known are hasura, mercurius, tyk; did you mean `hasura`?";
+    assert_eq!(message, expected);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod commands;
 mod following;
+mod reloading;
 mod serving;
 mod settings;
 mod support;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use apollo_compiler::ast;
 use serde_json::Value as Json;
 
-use super::{Binder, Scalar, ScalarSource, Use, Value};
+use super::{Binder, Scalar, ScalarSource, Use, VALUE_BYTES, Value};
 use crate::{
     Error, Name,
     scalar::{ScalarKind, describe},
@@ -214,7 +214,7 @@ impl<'a> Binder<'a> {
             return Ok(scalar(ScalarSource::Variable(name), leaf.0, kind, leaf.1, path));
         }
         let (_, value) = self.use_variable(name, Use::Value, path)?;
-        self.json(&value, ty, rule, path, 1)
+        self.json(value, ty, rule, path, 1)
     }
 
     /// A value of a variable that was expanded, for a type.
@@ -305,7 +305,7 @@ impl<'a> Binder<'a> {
         let mut failed = None;
         let json =
             literal_json(value, &mut |name| match self.use_variable(name, Use::Value, path) {
-                Ok((_, value)) => Some(value),
+                Ok((_, value)) => Some(value.clone()),
                 Err(error) => {
                     failed.get_or_insert(error);
                     None
@@ -325,17 +325,28 @@ impl<'a> Binder<'a> {
             .ok_or_else(|| Error::validation(path, format!("unbound variable \"{name}\"")))
     }
 
-    /// The value of a variable (null if it was not given), noted in the shape.
+    /// The value of a variable (null if it was not given), noted in the shape. A whole value is about
+    /// to be copied, and counts.
     pub(super) fn use_variable(
         &mut self,
         name: &apollo_compiler::Name,
         how: Use,
         path: &str,
-    ) -> Result<(Name, Json), Error> {
+    ) -> Result<(Name, &'a Json), Error> {
         self.definition(name, path)?;
         let name: Name = name.as_str().into();
         self.shape.note(&name, how);
-        Ok((name.clone(), self.variables.get(&*name).cloned().unwrap_or(Json::Null)))
+        let value = self.variables.get(&*name).unwrap_or(&Json::Null);
+        if how == Use::Value {
+            self.values += size(value);
+            if self.values > self.limits.max_values {
+                return Err(Error::limit(
+                    path,
+                    "the variables are too large for how they are used",
+                ));
+            }
+        }
+        Ok((name, value))
     }
 
     fn check_depth(&self, depth: usize, path: &str) -> Result<(), Error> {
@@ -405,6 +416,18 @@ impl<'a> Binder<'a> {
             path,
             format!("expected {expected} for type '{ty}', but found '{value}'"),
         ))
+    }
+}
+
+/// What a value counts, see [`BindLimits::max_values`](super::BindLimits::max_values).
+fn size(value: &Json) -> usize {
+    1 + match value {
+        Json::Null | Json::Bool(_) | Json::Number(_) => 0,
+        Json::String(text) => text.len() / VALUE_BYTES,
+        Json::Array(items) => items.iter().map(size).sum(),
+        Json::Object(fields) => {
+            fields.iter().map(|(name, value)| name.len() / VALUE_BYTES + size(value)).sum()
+        }
     }
 }
 

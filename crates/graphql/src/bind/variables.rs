@@ -142,13 +142,13 @@ impl<'a> Binder<'a> {
                 ast::Value::Variable(v) => {
                     let (var_name, value) = self.use_variable(v, Use::Value, path)?;
                     match value {
-                        Json::Bool(b) => b,
+                        Json::Bool(b) => *b,
                         other => {
                             return Err(Error::validation(
                                 path,
                                 format!(
                                     "expected a boolean for variable '{var_name}', but found {}",
-                                    describe(&other)
+                                    describe(other)
                                 ),
                             ));
                         }

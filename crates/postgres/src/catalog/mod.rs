@@ -7,6 +7,7 @@ mod build;
 mod functions;
 mod queries;
 mod types;
+pub(crate) mod version;
 mod views;
 
 use artesian_database::BackendError;

@@ -12,6 +12,7 @@ mod catalog;
 mod common;
 mod execution;
 mod restart;
+mod schema_changes;
 mod selection;
 mod tls;
 mod views;

@@ -48,7 +48,8 @@ pub struct Accepts {
 }
 
 impl Accepts {
-    /// Reads the values of all `Accept` headers. No header accepts everything.
+    /// Reads the values of all `Accept` headers. No header accepts any single result. A stream must
+    /// be asked for by name: a wildcard comes from clients that could not read one.
     ///
     /// Among types of equal weight the server prefers, for a single result,
     /// `application/graphql-response+json` if it is named and `application/json` if only a wildcard
@@ -60,24 +61,22 @@ impl Accepts {
             ranges.extend(media::parse_list(value));
         }
         if !any {
-            return Self {
-                json: Some(JsonMedia::ApplicationJson),
-                stream: Some(StreamMedia::EventStream),
-            };
+            return Self { json: Some(JsonMedia::ApplicationJson), stream: None };
         }
         let plain = best(&ranges, "application", "json", |_| true);
         let graphql = best(&ranges, "application", "graphql-response+json", |_| true);
         let json =
             pick((graphql, JsonMedia::GraphqlResponseJson), (plain, JsonMedia::ApplicationJson));
-        let sse = best(&ranges, "text", "event-stream", |_| true);
+        let named = |m: &Match| m.specificity == EXACT;
+        let sse = best(&ranges, "text", "event-stream", |_| true).filter(named);
         // `multipart/mixed` without the parameter asks for incremental delivery, which is another
-        // format, and a wildcard does not ask for multipart.
+        // format.
         let multipart = best(&ranges, "multipart", "mixed", |range| {
             range
                 .parameter("subscriptionspec")
                 .is_some_and(|version| version == "1.0" || version == "1")
         })
-        .filter(|m| m.specificity == EXACT);
+        .filter(named);
         let stream = pick((sse, StreamMedia::EventStream), (multipart, StreamMedia::Multipart));
         Self { json, stream }
     }
@@ -104,6 +103,17 @@ impl Accepts {
     pub fn is_empty(self) -> bool {
         self.json.is_none() && self.stream.is_none()
     }
+}
+
+/// Whether these values of `Accept` admit a type that is named in lower case. No header admits all.
+pub fn accepts<'a>(values: impl IntoIterator<Item = &'a str>, kind: &str, subtype: &str) -> bool {
+    let mut ranges = Vec::new();
+    let mut any = false;
+    for value in values {
+        any |= !value.trim().is_empty();
+        ranges.extend(media::parse_list(value));
+    }
+    !any || best(&ranges, kind, subtype, |_| true).is_some_and(|found| found.weight > 0)
 }
 
 const EXACT: u8 = 2;
@@ -174,19 +184,22 @@ mod tests {
     #[test]
     fn table() {
         let rows: &[(&str, Option<JsonMedia>, Option<StreamMedia>)] = &[
-            ("", Some(Plain), Some(Sse)),
-            ("*/*", Some(Plain), Some(Sse)),
+            ("", Some(Plain), None),
+            ("*/*", Some(Plain), None),
             ("application/*", Some(Plain), None),
-            ("text/*", None, Some(Sse)),
+            ("text/*", None, None),
             ("application/json", Some(Plain), None),
             ("application/graphql-response+json", Some(New), None),
             ("application/graphql-response+json; charset=utf-8, application/json", Some(New), None),
             ("application/json, application/graphql-response+json", Some(New), None),
             ("application/json, application/graphql-response+json;q=0.9", Some(Plain), None),
-            ("application/graphql-response+json, */*;q=0.1", Some(New), Some(Sse)),
-            ("application/json, */*", Some(Plain), Some(Sse)),
+            ("application/graphql-response+json, */*;q=0.1", Some(New), None),
+            ("application/json, */*", Some(Plain), None),
             ("application/json;q=0", None, None),
-            ("*/*, application/json;q=0", Some(New), Some(Sse)),
+            ("*/*, application/json;q=0", Some(New), None),
+            ("*/*, text/event-stream;q=0.1", Some(Plain), Some(Sse)),
+            ("text/event-stream;q=0, multipart/mixed;subscriptionSpec=1.0", None, Some(Multipart)),
+            ("*/*, multipart/mixed;subscriptionSpec=1.0;q=0.5", Some(Plain), Some(Multipart)),
             ("*/*;q=0", None, None),
             ("text/html", None, None),
             ("nonsense", None, None),
@@ -225,6 +238,22 @@ mod tests {
             let got = Accepts::parse([*accept]);
             let expected = Accepts { json: *json, stream: *stream };
             assert_eq!(got, expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_type_of_its_own() {
+        let rows = [
+            ("", true),
+            ("*/*", true),
+            ("text/*", true),
+            ("TEXT/Plain;q=0.1", true),
+            ("text/plain;q=0, */*", false),
+            ("application/json", false),
+            ("nonsense", false),
+        ];
+        for (accept, expected) in rows {
+            assert_eq!(accepts([accept], "text", "plain"), expected, "{accept}");
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Compat;
+
 /// Limits and intervals of a session. Share one among sessions with an `Arc`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionConfig {
@@ -22,6 +24,8 @@ pub struct SessionConfig {
     /// used: clients drop a connection without `ka` after 30 s once they have seen the first.
     /// `None`: never.
     pub keep_alive_interval: Option<Duration>,
+    /// Deviations from the protocols. Default: none.
+    pub compat: Compat,
 }
 
 impl Default for SessionConfig {
@@ -34,6 +38,7 @@ impl Default for SessionConfig {
             ping_interval: Some(Duration::from_secs(15)),
             pong_deadline: Duration::from_secs(30),
             keep_alive_interval: Some(Duration::from_secs(15)),
+            compat: Compat::default(),
         }
     }
 }
@@ -43,6 +48,8 @@ impl Default for SessionConfig {
 pub struct CloseCode;
 
 impl CloseCode {
+    /// A client is done.
+    pub const NORMAL: u16 = 1000;
     /// The server goes away; clients come back.
     pub const GOING_AWAY: u16 = 1001;
     /// The pre-acknowledgement queue is full (legacy).
@@ -69,6 +76,8 @@ impl CloseCode {
     pub const TOO_MANY_INIT: u16 = 4429;
     /// The peer did not answer a ping.
     pub const TERMINATED: u16 = 4499;
+    /// `Connection acknowledgement timeout`; from clients to servers.
+    pub const ACK_TIMEOUT: u16 = 4504;
     /// `Internal server error`
     pub const INTERNAL_SERVER_ERROR: u16 = 4500;
 }

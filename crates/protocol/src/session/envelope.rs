@@ -8,7 +8,8 @@ use super::operations::ClientId;
 /// A message whose payload is not yet looked at. Unknown members are ignored.
 #[derive(Deserialize)]
 pub(super) struct Envelope<'a> {
-    #[serde(rename = "type")]
+    /// Empty if there is none, which is an unknown type.
+    #[serde(rename = "type", default)]
     pub kind: String,
     #[serde(borrow, default)]
     pub id: Option<&'a RawValue>,

@@ -1,31 +1,15 @@
 //! The legacy `graphql-ws` protocol of subscriptions-transport-ws, server role. Its text
 //! (PROTOCOL.md) and its reference server disagree in places; this follows what clients rely on.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::deferred::Deferred;
 use super::envelope::{Envelope, Ids};
 use super::operations::ClientId;
 use super::output::message;
 use super::{CloseCode, Output, Phase, Session};
-use crate::{GraphQLRequest, Message, json};
-
-/// A message that waits for the acknowledgement. Clients send `start` without waiting for it, and
-/// sometimes before `connection_init`; it must not be run before then (CVE-2026-35523).
-#[derive(Debug)]
-pub(super) enum Deferred {
-    /// A further `connection_init` while one is pending.
-    Init(Option<Box<RawValue>>),
-    /// A `start`.
-    Start(ClientId, Option<Box<RawValue>>),
-    /// A `start` that was stopped while it waited: it never runs, but its `complete` is owed.
-    Stopped(ClientId),
-}
-
-/// What a deferred message costs beside its text.
-const DEFERRED_OVERHEAD: usize = 64;
+use crate::{GraphQLRequest, json};
 
 impl Session {
     pub(super) fn legacy_text(&mut self, text: &[u8]) {
@@ -38,7 +22,13 @@ impl Session {
         };
         let longest = self.config.max_id_bytes;
         let id = envelope.id(Ids::StringsAndNumbers, longest);
-        match envelope.kind.as_str() {
+        let compat = self.config.compat;
+        let kind = match envelope.kind.as_str() {
+            "subscribe" if compat.both_vocabularies => "start",
+            "complete" if compat.both_vocabularies => "stop",
+            kind => kind,
+        };
+        match kind {
             "connection_init" => match envelope.object() {
                 Ok(payload) => {
                     let payload = payload.map(ToOwned::to_owned);
@@ -56,6 +46,10 @@ impl Session {
                     if self.phase == Phase::Ready {
                         self.legacy_start(id, payload.as_deref());
                     } else {
+                        if self.phase == Phase::AwaitInit && compat.implicit_init {
+                            self.is_implicit = true;
+                            self.authenticate(None);
+                        }
                         self.forget_deferred_start(&id);
                         self.replace(&id);
                         self.defer(Deferred::Start(id, payload), text.len());
@@ -70,6 +64,7 @@ impl Session {
                 }
             }
             "connection_terminate" => self.finish(None, ""),
+            "" | "error" | "ka" if compat.ignore_stray => {}
             _ => {
                 let id = id.map_or_else(|_| String::from("null"), |id| id.as_json());
                 self.plain_error(&id, "Invalid message type!");
@@ -77,7 +72,7 @@ impl Session {
         }
     }
 
-    fn legacy_start(&mut self, id: ClientId, payload: Option<&RawValue>) {
+    pub(super) fn legacy_start(&mut self, id: ClientId, payload: Option<&RawValue>) {
         self.replace(&id);
         let text = payload.map_or("", RawValue::get);
         let request = if text.is_empty() {
@@ -105,76 +100,34 @@ impl Session {
             if let Some(operation) = self.operations.remove(key) {
                 self.out.push_back(Output::Stop { key });
                 // Clients wait for this (Python's gql).
-                let complete = self.complete_message(&operation.id);
-                self.send(complete);
+                self.complete(&operation.id);
             }
         } else if let Some(stopped) = self.forget_deferred_start(&id) {
             self.defer(Deferred::Stopped(stopped), 0);
         }
     }
 
-    /// Puts a message off. The queue is bounded; who fills it is disconnected.
-    fn defer(&mut self, message: Deferred, bytes: usize) {
-        self.deferred_bytes += bytes + DEFERRED_OVERHEAD;
-        if self.deferred_bytes > self.config.pre_ack_queue_bytes {
-            self.connection_error(None, "Too many messages before connection_ack");
-            let reason = "Too many messages before connection_ack";
-            self.finish(Some(CloseCode::POLICY), reason);
-            return;
-        }
-        self.deferred.push_back(message);
-    }
-
-    fn forget_deferred_start(&mut self, id: &ClientId) -> Option<ClientId> {
-        let at = self.deferred.iter().position(
-            |message| matches!(message, Deferred::Start(other, _) if other.text() == id.text()),
-        )?;
-        match self.deferred.remove(at)? {
-            Deferred::Start(id, _) => Some(id),
-            _ => None,
-        }
-    }
-
-    /// After `connection_ack`: the first `ka`, then what had to wait, up to a further init.
-    pub(super) fn legacy_acknowledged(&mut self, now: Instant, first: bool) {
-        if first && self.config.keep_alive_interval.is_some() {
-            self.keep_alive();
-            self.timers.start_keep_alive(now, &self.config);
-        }
-        while self.phase == Phase::Ready {
-            match self.deferred.pop_front() {
-                None => {
-                    self.deferred = Default::default();
-                    self.deferred_bytes = 0;
-                    break;
-                }
-                Some(Deferred::Init(payload)) => self.authenticate(payload),
-                Some(Deferred::Start(id, payload)) => self.legacy_start(id, payload.as_deref()),
-                Some(Deferred::Stopped(id)) => {
-                    let complete = self.complete_message(&id);
-                    self.send(complete);
-                }
-            }
-        }
-    }
-
-    /// Init was refused: `connection_error`, then close 1011, in this order on the wire.
+    /// Init was refused: `connection_error`, then the close frame, in this order on the wire.
     pub(super) fn legacy_refused(&mut self, reason: &str) {
         let reason = if reason.is_empty() { "Prohibited connection!" } else { reason };
         self.connection_error(None, reason);
-        self.finish(Some(CloseCode::INTERNAL_ERROR), reason);
-    }
-
-    pub(super) fn keep_alive(&mut self) {
-        self.send(Message::whole(Bytes::from_static(br#"{"type":"ka"}"#)));
+        let code = match self.config.compat.refusal_closes_4400 {
+            true => CloseCode::BAD_REQUEST,
+            false => CloseCode::INTERNAL_ERROR,
+        };
+        self.finish(Some(code), reason);
     }
 
     /// `connection_error`, with an `id` if one is given as JSON.
     pub(super) fn connection_error(&mut self, id: Option<&str>, text: &str) {
         let id = id.map(|id| format!(r#","id":{id}"#)).unwrap_or_default();
+        let text = json::string(text);
         self.send(message(
             format!(r#"{{"type":"connection_error"{id},"payload":"#),
-            Bytes::from(format!(r#"{{"message":{}}}"#, json::string(text))),
+            Bytes::from(match self.config.compat.connection_error_is_string {
+                true => text,
+                false => format!(r#"{{"message":{text}}}"#),
+            }),
         ));
     }
 

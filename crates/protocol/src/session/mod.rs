@@ -1,4 +1,4 @@
-//! The two GraphQL subprotocols over WebSocket, in the server's role.
+//! The two GraphQL subprotocols over WebSocket, in the server's role; [`client`] has the other.
 //!
 //! A [`Session`] is one connection. The driver hands in text messages, the results of operations
 //! and the time; it takes out [`Output`]s until there are none, and calls
@@ -15,11 +15,15 @@
 //!   also when the session closes.
 //! * [`Output::Close`] is the last output.
 
+pub mod client;
+mod compat;
 mod config;
+mod deferred;
 mod envelope;
 mod legacy;
 mod operations;
 mod output;
+mod replies;
 mod timers;
 mod transport_ws;
 
@@ -30,6 +34,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+pub use compat::{Compat, CompatProfile};
 pub use config::{CloseCode, SessionConfig};
 pub use operations::OperationKey;
 pub use output::Output;
@@ -37,7 +42,7 @@ pub use output::Output;
 use crate::json;
 use crate::message::Message;
 use crate::ws::{Subprotocol, truncate_reason};
-use legacy::Deferred;
+use deferred::Deferred;
 use operations::{ClientId, Operations};
 use output::message;
 use timers::Timers;
@@ -47,8 +52,8 @@ use timers::Timers;
 enum Phase {
     /// No `connection_init` yet.
     AwaitInit,
-    /// The driver was asked to authenticate and has not answered. With the legacy protocol this may
-    /// happen again after the first acknowledgement.
+    /// The driver was asked to authenticate and has not answered. Where `connection_init` may be
+    /// repeated, this may happen again after the first acknowledgement.
     Authenticating,
     /// Acknowledged.
     Ready,
@@ -62,12 +67,15 @@ pub struct Session {
     protocol: Subprotocol,
     config: Arc<SessionConfig>,
     phase: Phase,
-    /// Whether `connection_ack` was ever sent.
+    /// Whether the client was ever accepted.
     acknowledged: bool,
+    /// Whether the pending authentication is one that the client did not ask for, so that it is not
+    /// acknowledged.
+    is_implicit: bool,
     operations: Operations,
     timers: Timers,
     out: VecDeque<Output>,
-    /// Legacy only: what must wait for the acknowledgement.
+    /// What must wait for the acknowledgement.
     deferred: VecDeque<Deferred>,
     deferred_bytes: usize,
     /// Operations that were refused since there are too many, and not told of yet.
@@ -82,6 +90,7 @@ impl Session {
             protocol,
             phase: Phase::AwaitInit,
             acknowledged: false,
+            is_implicit: false,
             operations: Operations::default(),
             timers: Timers::new(now, config.init_timeout),
             out: VecDeque::new(),
@@ -120,8 +129,8 @@ impl Session {
     /// The next thing to do, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
         let output = self.out.pop_front();
-        if self.out.is_empty() && self.out.capacity() > 16 {
-            // A burst leaves no memory behind on an idle connection.
+        if self.out.is_empty() {
+            // Room for a few outputs is a tenth of what an idle connection costs.
             self.out = VecDeque::new();
         }
         output
@@ -140,8 +149,12 @@ impl Session {
     }
 
     /// A binary message arrived. Neither protocol knows such messages: `graphql-transport-ws`
-    /// closes with 4400, the legacy protocol answers `connection_error`.
-    pub fn handle_binary(&mut self, _now: Instant) {
+    /// closes with 4400, the legacy protocol answers `connection_error`. With
+    /// [`Compat::binary_is_text`] it is a message like any other.
+    pub fn handle_binary(&mut self, now: Instant, bytes: &[u8]) {
+        if self.config.compat.binary_is_text {
+            return self.handle_text(now, bytes);
+        }
         if self.is_closed() {
             return;
         }
@@ -184,20 +197,26 @@ impl Session {
     }
 
     fn acknowledge(&mut self, now: Instant, payload: Option<Bytes>) {
-        // Clients of old refuse `payload: null`, so the key is left out (graphql-ws#348).
-        let payload = payload.filter(|p| !p.is_empty() && !json::is_empty_object(p));
-        self.send(match payload {
-            Some(payload) => message(r#"{"type":"connection_ack","payload":"#, payload),
-            None => Message::whole(Bytes::from_static(br#"{"type":"connection_ack"}"#)),
-        });
+        let is_implicit = std::mem::take(&mut self.is_implicit);
+        if !is_implicit {
+            // Clients of old refuse `payload: null`, so the key is left out (graphql-ws#348).
+            let payload = payload.filter(|p| !p.is_empty() && !json::is_empty_object(p));
+            self.send(match payload {
+                Some(payload) => message(r#"{"type":"connection_ack","payload":"#, payload),
+                None => Message::whole(Bytes::from_static(br#"{"type":"connection_ack"}"#)),
+            });
+        }
         self.phase = Phase::Ready;
-        let first = !std::mem::replace(&mut self.acknowledged, true);
-        if first {
+        if !std::mem::replace(&mut self.acknowledged, true) {
             self.timers.start_pings(now, &self.config);
+            if self.config.keep_alive_interval.is_some() && self.keep_alive_text().is_some() {
+                self.timers.start_keep_alive(now, &self.config);
+                if !is_implicit && self.keeps_alive_at_once() {
+                    self.keep_alive();
+                }
+            }
         }
-        if self.protocol == Subprotocol::Legacy {
-            self.legacy_acknowledged(now, first);
-        }
+        self.run_deferred();
     }
 
     /// An execution result, `{"data":…}` with or without `errors`. Says whether the operation is
@@ -218,8 +237,7 @@ impl Session {
         let Some(operation) = self.operations.remove(key) else {
             return false;
         };
-        let error = self.error_message(&operation.id, errors);
-        self.send(error);
+        self.error(&operation.id, errors);
         true
     }
 
@@ -239,14 +257,30 @@ impl Session {
         let Some(operation) = self.operations.remove(key) else {
             return false;
         };
-        let complete = self.complete_message(&operation.id);
-        self.send(complete);
+        self.complete(&operation.id);
         true
     }
 
-    /// A single result: the same as `operation_next` followed by `operation_complete`.
-    pub fn operation_result(&mut self, key: OperationKey, result: Bytes) -> bool {
-        self.operation_next(key, result) && self.operation_complete(key)
+    /// The only result of a query or mutation, and its end: `operation_next` followed by
+    /// `operation_complete`, but for [`Compat::failure_is_error`] and
+    /// [`Compat::result_in_complete`]. `has_errors` says whether the result has errors.
+    pub fn operation_result(&mut self, key: OperationKey, result: Bytes, has_errors: bool) -> bool {
+        let compat = self.config.compat;
+        if has_errors
+            && compat.failure_is_error
+            && self.protocol == Subprotocol::TransportWs
+            && let Some(errors) = replies::errors_without_data(&result)
+        {
+            return self.operation_error(key, errors);
+        }
+        if !self.operation_next(key, result.clone()) || !compat.result_in_complete {
+            return self.operation_complete(key);
+        }
+        let Some(operation) = self.operations.remove(key) else {
+            return false;
+        };
+        self.complete_with(&operation.id, result);
+        true
     }
 
     /// The time of the next call to [`handle_timeout`](Self::handle_timeout).
@@ -372,12 +406,6 @@ impl Session {
         self.out.push_back(Output::Close { code, reason: truncate_reason(reason).to_owned() });
     }
 
-    fn send(&mut self, message: Message) {
-        if !self.is_closed() {
-            self.out.push_back(Output::Send(message));
-        }
-    }
-
     fn authenticate(&mut self, payload: Option<Box<RawValue>>) {
         self.timers.init_received();
         self.phase = Phase::Authenticating;
@@ -396,47 +424,5 @@ impl Session {
         }
         let key = self.operations.insert(id, self.protocol);
         self.out.push_back(Output::Start { key, request: Box::new(request) });
-    }
-
-    fn refuse_operation(&mut self, id: &ClientId, errors: Bytes) {
-        match self.protocol {
-            Subprotocol::TransportWs => {
-                let error = self.error_message(id, errors);
-                self.send(error);
-            }
-            Subprotocol::Legacy => {
-                let prefix =
-                    format!(r#"{{"type":"data","id":{},"payload":{{"errors":"#, id.as_json());
-                self.send(Message::new(
-                    Bytes::from(prefix),
-                    json::error_list(errors),
-                    Bytes::from_static(b"}}"),
-                ));
-                let complete = self.complete_message(id);
-                self.send(complete);
-            }
-        }
-    }
-
-    fn error_message(&self, id: &ClientId, errors: Bytes) -> Message {
-        let id = id.as_json();
-        match self.protocol {
-            Subprotocol::TransportWs => message(
-                format!(r#"{{"id":{id},"type":"error","payload":"#),
-                json::error_list(errors),
-            ),
-            Subprotocol::Legacy => message(
-                format!(r#"{{"type":"error","id":{id},"payload":"#),
-                json::first_error(&errors),
-            ),
-        }
-    }
-
-    fn complete_message(&self, id: &ClientId) -> Message {
-        let id = id.as_json();
-        Message::whole(match self.protocol {
-            Subprotocol::TransportWs => format!(r#"{{"id":{id},"type":"complete"}}"#),
-            Subprotocol::Legacy => format!(r#"{{"type":"complete","id":{id},"payload":null}}"#),
-        })
     }
 }

@@ -1,6 +1,5 @@
 //! The live operations of a connection.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,6 +12,10 @@ use crate::ws::Subprotocol;
 pub struct OperationKey(u64);
 
 impl OperationKey {
+    pub(super) fn new(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The number, for logs and for combined keys.
     pub fn get(self) -> u64 {
         self.0
@@ -53,11 +56,15 @@ pub(super) struct Operation {
     pub next_prefix: Bytes,
 }
 
+/// Two sorted lists: most connections have one operation or none, and a hash table of one entry costs
+/// more than the operation.
 #[derive(Debug, Default)]
 pub(super) struct Operations {
     last: u64,
-    by_key: HashMap<OperationKey, Operation>,
-    by_id: HashMap<Arc<str>, OperationKey>,
+    /// By key. Keys only grow, so a new one goes to the end.
+    by_key: Vec<(OperationKey, Operation)>,
+    /// By the text of the id.
+    by_id: Vec<(Arc<str>, OperationKey)>,
 }
 
 impl Operations {
@@ -70,11 +77,18 @@ impl Operations {
     }
 
     pub(super) fn get(&self, key: OperationKey) -> Option<&Operation> {
-        self.by_key.get(&key)
+        let at = self.by_key.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        self.by_key.get(at).map(|(_, operation)| operation)
     }
 
     pub(super) fn key_of(&self, id: &ClientId) -> Option<OperationKey> {
-        self.by_id.get(id.text()).copied()
+        let at = self.place(id).ok()?;
+        self.by_id.get(at).map(|(_, key)| *key)
+    }
+
+    /// Where an id is in its list, or would be.
+    fn place(&self, id: &ClientId) -> Result<usize, usize> {
+        self.by_id.binary_search_by(|(text, _)| (**text).cmp(id.text()))
     }
 
     /// Adds an operation whose id must be free.
@@ -86,27 +100,63 @@ impl Operations {
             Subprotocol::TransportWs => format!(r#"{{"id":{json},"type":"next","payload":"#),
             Subprotocol::Legacy => format!(r#"{{"type":"data","id":{json},"payload":"#),
         };
-        self.by_id.insert(Arc::clone(&id.text), key);
+        if self.by_key.is_empty() {
+            self.by_key.reserve_exact(1);
+            self.by_id.reserve_exact(1);
+        }
+        let (Ok(at) | Err(at)) = self.place(&id);
+        self.by_id.insert(at, (Arc::clone(&id.text), key));
         let next_prefix = Bytes::from(next_prefix.into_bytes().into_boxed_slice());
-        self.by_key.insert(key, Operation { id, next_prefix });
+        self.by_key.push((key, Operation { id, next_prefix }));
         key
     }
 
     pub(super) fn remove(&mut self, key: OperationKey) -> Option<Operation> {
-        let operation = self.by_key.remove(&key)?;
-        self.by_id.remove(operation.id.text());
-        if self.by_key.is_empty() && self.by_key.capacity() > 32 {
-            self.by_key = HashMap::new();
-            self.by_id = HashMap::new();
+        let at = self.by_key.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        let (_, operation) = self.by_key.remove(at);
+        if let Ok(at) = self.place(&operation.id) {
+            self.by_id.remove(at);
+        }
+        if self.by_key.is_empty() {
+            self.by_key = Vec::new();
+            self.by_id = Vec::new();
         }
         Some(operation)
     }
 
     /// Removes everything; the keys come in the order in which the operations began.
     pub(super) fn drain(&mut self) -> Vec<OperationKey> {
-        self.by_id = HashMap::new();
-        let mut keys: Vec<_> = std::mem::take(&mut self.by_key).into_keys().collect();
-        keys.sort_unstable();
-        keys
+        self.by_id = Vec::new();
+        std::mem::take(&mut self.by_key).into_iter().map(|(key, _)| key).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_found_by_key_and_by_id_whatever_their_order() {
+        let mut operations = Operations::default();
+        let ids = ["5", "1", "30", "", "3", "é"];
+        let keys: Vec<_> = ids
+            .iter()
+            .map(|id| operations.insert(ClientId::string(id), Subprotocol::TransportWs))
+            .collect();
+        for (id, key) in ids.iter().zip(&keys) {
+            assert_eq!(operations.key_of(&ClientId::string(id)), Some(*key));
+            assert_eq!(operations.get(*key).map(|o| o.id.text()), Some(*id));
+        }
+        assert_eq!(
+            operations.remove(keys[2]).map(|o| o.id.text().to_owned()).as_deref(),
+            Some("30")
+        );
+        assert!(operations.remove(keys[2]).is_none());
+        assert_eq!(operations.key_of(&ClientId::string("30")), None);
+        assert_eq!(operations.key_of(&ClientId::number("3")), Some(keys[4]));
+        assert_eq!(operations.len(), 5);
+        assert_eq!(operations.drain(), [keys[0], keys[1], keys[3], keys[4], keys[5]]);
+        assert!(operations.is_empty());
+        assert_eq!(operations.key_of(&ClientId::string("1")), None);
     }
 }

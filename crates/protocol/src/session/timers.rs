@@ -72,6 +72,6 @@ impl Timers {
 }
 
 /// An interval of zero would never let the driver sleep.
-fn after(now: Instant, interval: Option<Duration>) -> Option<Instant> {
+pub(super) fn after(now: Instant, interval: Option<Duration>) -> Option<Instant> {
     now.checked_add(interval?.max(Duration::from_millis(1)))
 }

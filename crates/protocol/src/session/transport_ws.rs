@@ -1,8 +1,11 @@
 //! `graphql-transport-ws` (GraphQL over WebSocket RFC; graphql-ws, PROTOCOL.md), server role.
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
-use super::envelope::{Envelope, Ids};
+use super::deferred::Deferred;
+use super::envelope::Envelope;
+use super::operations::ClientId;
 use super::output::message;
 use super::{CloseCode, Output, Phase, Session};
 use crate::{GraphQLRequest, Message};
@@ -22,15 +25,27 @@ impl Session {
 
     fn transport_ws_message(&mut self, text: &[u8]) -> Result<(), String> {
         let envelope = Envelope::parse(text)?;
+        let compat = self.config.compat;
         let longest = self.config.max_id_bytes;
-        match envelope.kind.as_str() {
+        let kind = match envelope.kind.as_str() {
+            "start" if compat.both_vocabularies => "subscribe",
+            "stop" if compat.both_vocabularies => "complete",
+            kind => kind,
+        };
+        match kind {
             "connection_init" => {
-                let payload = envelope.object()?;
-                if self.phase != Phase::AwaitInit {
-                    self.finish(Some(CloseCode::TOO_MANY_INIT), "Too many initialisation requests");
-                    return Ok(());
+                let payload = envelope.object()?.map(ToOwned::to_owned);
+                match self.phase {
+                    Phase::AwaitInit => self.authenticate(payload),
+                    Phase::Ready if compat.repeated_init => self.authenticate(payload),
+                    Phase::Authenticating if compat.repeated_init => {
+                        self.defer(Deferred::Init(payload), text.len());
+                    }
+                    _ => {
+                        let reason = "Too many initialisation requests";
+                        self.finish(Some(CloseCode::TOO_MANY_INIT), reason);
+                    }
                 }
-                self.authenticate(payload.map(ToOwned::to_owned));
             }
             "ping" => {
                 let pong = match envelope.object()? {
@@ -47,36 +62,71 @@ impl Session {
                 envelope.object()?;
             }
             "subscribe" => {
-                let id = envelope.id(Ids::Strings, longest)?;
+                let id = envelope.id(compat.ids(), longest)?;
                 let payload = envelope.payload.ok_or("`payload` is missing")?;
-                let request = GraphQLRequest::from_json(payload.get().as_bytes())
-                    .map_err(|error| error.to_string())?;
-                if self.phase != Phase::Ready {
+                let request = read_request(payload)?;
+                if self.phase == Phase::Ready {
+                    self.transport_ws_request(id, request);
+                } else if self.phase == Phase::Authenticating && self.acknowledged {
+                    // The client was acknowledged before, so this is not too early.
+                    if self.operations.key_of(&id).is_some() || self.is_deferred(&id) {
+                        self.subscriber_exists(&id);
+                    } else {
+                        self.defer(Deferred::Start(id, Some(payload.to_owned())), text.len());
+                    }
+                } else {
                     self.finish(Some(CloseCode::UNAUTHORIZED), "Unauthorized");
-                    return Ok(());
                 }
-                if self.operations.key_of(&id).is_some() {
-                    let reason = exists_reason(id.text());
-                    self.finish(Some(CloseCode::SUBSCRIBER_EXISTS), &reason);
-                    return Ok(());
-                }
-                self.start(id, request);
             }
             "complete" => {
-                let id = envelope.id(Ids::Strings, longest)?;
+                let id = envelope.id(compat.ids(), longest)?;
                 // Ids that are unknown or have ended are ignored: our end may have crossed theirs.
                 if let Some(key) = self.operations.key_of(&id) {
-                    self.operations.remove(key);
+                    let operation = self.operations.remove(key);
                     self.out.push_back(Output::Stop { key });
+                    if let Some(operation) = operation.filter(|_| compat.echo_complete) {
+                        self.complete(&operation.id);
+                    }
+                } else if let Some(stopped) = self.forget_deferred_start(&id)
+                    && compat.echo_complete
+                {
+                    self.defer(Deferred::Stopped(stopped), 0);
                 }
             }
+            "connection_terminate" if compat.terminate_everywhere => self.finish(None, ""),
+            "" | "error" | "ka" if compat.ignore_stray => {}
             "connection_ack" | "next" | "error" => {
-                return Err(format!("`{}` is for servers to send", envelope.kind));
+                return Err(format!("`{kind}` is for servers to send"));
             }
             _ => return Err(String::from("unknown `type`")),
         }
         Ok(())
     }
+
+    /// A `subscribe` that waited; it was found to be well-formed when it came.
+    pub(super) fn transport_ws_start(&mut self, id: ClientId, payload: Option<&RawValue>) {
+        match payload.ok_or_else(String::new).and_then(read_request) {
+            Ok(request) => self.transport_ws_request(id, request),
+            Err(detail) => self.bad_message(&detail),
+        }
+    }
+
+    fn transport_ws_request(&mut self, id: ClientId, request: GraphQLRequest) {
+        if self.operations.key_of(&id).is_some() {
+            self.subscriber_exists(&id);
+        } else {
+            self.start(id, request);
+        }
+    }
+
+    fn subscriber_exists(&mut self, id: &ClientId) {
+        let reason = exists_reason(id.text());
+        self.finish(Some(CloseCode::SUBSCRIBER_EXISTS), &reason);
+    }
+}
+
+fn read_request(payload: &RawValue) -> Result<GraphQLRequest, String> {
+    GraphQLRequest::from_json(payload.get().as_bytes()).map_err(|error| error.to_string())
 }
 
 /// The id is cut so that the end of the sentence survives.

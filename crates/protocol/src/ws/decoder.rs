@@ -2,23 +2,32 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::deflate::{Inflater, longest_compressed};
 use super::utf8::Utf8;
-use super::{CloseFrame, Opcode, Role, close_code_is_valid, mask};
+use super::{CloseFrame, Opcode, RSV1, Role, close_code_is_valid, mask};
 
 /// What the decoder enforces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecoderConfig {
     /// Our own role. Default: server.
     pub role: Role,
-    /// The largest message in bytes, all fragments together. Default: 1 MiB.
+    /// The largest message in bytes, all fragments together; of a compressed one, what it inflates to.
+    /// Default: 1 MiB.
     pub max_message_bytes: usize,
     /// The largest number of frames that one message may consist of. Default: 1024.
     pub max_fragments: usize,
+    /// Whether `permessage-deflate` was negotiated (RFC 7692). Default: no.
+    pub deflate: bool,
 }
 
 impl Default for DecoderConfig {
     fn default() -> Self {
-        Self { role: Role::Server, max_message_bytes: 1024 * 1024, max_fragments: 1024 }
+        Self {
+            role: Role::Server,
+            max_message_bytes: 1024 * 1024,
+            max_fragments: 1024,
+            deflate: false,
+        }
     }
 }
 
@@ -41,7 +50,8 @@ pub enum Event {
 /// code, the display text is a suitable reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WsError {
-    /// An RSV bit is set, and no extension was negotiated (section 5.2).
+    /// An RSV bit is set that no negotiated extension gives a meaning (section 5.2). With
+    /// `permessage-deflate` that is RSV1 in the first frame of a message (RFC 7692, section 6).
     #[error("reserved bits must be zero")]
     ReservedBits,
     /// An opcode that RFC 6455 reserves (section 5.2).
@@ -77,6 +87,9 @@ pub enum WsError {
     /// Text that is not UTF-8 (section 8.1), in a message or a close reason.
     #[error("text is not valid UTF-8")]
     InvalidUtf8,
+    /// A compressed message that cannot be inflated, or that ends too early (RFC 7692, section 7.2.2).
+    #[error("compressed message is malformed")]
+    BadCompression,
     /// The message exceeds [`DecoderConfig::max_message_bytes`].
     #[error("message is too big")]
     MessageTooBig,
@@ -89,7 +102,7 @@ impl WsError {
     /// The close code for this failure (section 7.4.1).
     pub fn close_code(self) -> u16 {
         match self {
-            Self::InvalidUtf8 => 1007,
+            Self::InvalidUtf8 | Self::BadCompression => 1007,
             Self::MessageTooBig | Self::TooManyFragments => 1009,
             _ => 1002,
         }
@@ -122,6 +135,8 @@ pub struct Decoder {
     /// Data bytes that have arrived of the current message, and control bytes of the current frame.
     data: BytesMut,
     control: BytesMut,
+    /// Takes the place of `data` for a message that is compressed.
+    inflater: Option<Box<Inflater>>,
     utf8: Utf8,
     end: Option<Result<(), WsError>>,
 }
@@ -136,6 +151,7 @@ impl Decoder {
             fragments: 0,
             data: BytesMut::new(),
             control: BytesMut::new(),
+            inflater: None,
             utf8: Utf8::default(),
             end: None,
         }
@@ -167,6 +183,7 @@ impl Decoder {
         self.end = Some(end);
         self.data = BytesMut::new();
         self.control = BytesMut::new();
+        self.inflater = None;
     }
 
     fn advance(&mut self, src: &mut BytesMut) -> Result<Option<Event>, WsError> {
@@ -199,29 +216,51 @@ impl Decoder {
                 self.frame = None;
                 return control(frame.opcode, std::mem::take(&mut self.control).freeze()).map(Some);
             }
-            if self.message == Some(Opcode::Text) {
-                self.utf8.feed(&chunk).map_err(|_| WsError::InvalidUtf8)?;
-            }
             let whole = frame.fin && frame.left == 0;
-            if whole && self.data.is_empty() {
-                self.data = chunk;
-            } else {
-                self.data.extend_from_slice(&chunk);
-            }
+            self.take_data(chunk, whole)?;
             if frame.left > 0 {
                 return Ok(None);
             }
             self.frame = None;
             if whole {
-                self.fragments = 0;
-                let data = std::mem::take(&mut self.data).freeze();
-                if self.message.take() == Some(Opcode::Text) {
-                    self.utf8.finish().map_err(|_| WsError::InvalidUtf8)?;
-                    return Ok(Some(Event::Text(data)));
-                }
-                return Ok(Some(Event::Binary(data)));
+                return self.finish_message().map(Some);
             }
         }
+    }
+
+    /// Takes in bytes of a message. If they are `whole`, nothing follows them.
+    fn take_data(&mut self, chunk: BytesMut, whole: bool) -> Result<(), WsError> {
+        let is_text = self.message == Some(Opcode::Text);
+        if let Some(inflater) = &mut self.inflater {
+            let (text, result) = inflater.feed(&chunk);
+            // First what comes first, so that the error does not depend on how the bytes arrive.
+            if is_text {
+                self.utf8.feed(text).map_err(|_| WsError::InvalidUtf8)?;
+            }
+            return result;
+        }
+        if is_text {
+            self.utf8.feed(&chunk).map_err(|_| WsError::InvalidUtf8)?;
+        }
+        if whole && self.data.is_empty() {
+            self.data = chunk;
+        } else {
+            self.data.extend_from_slice(&chunk);
+        }
+        Ok(())
+    }
+
+    fn finish_message(&mut self) -> Result<Event, WsError> {
+        self.fragments = 0;
+        let data = match self.inflater.take() {
+            Some(inflater) => inflater.finish()?,
+            None => std::mem::take(&mut self.data).freeze(),
+        };
+        if self.message.take() == Some(Opcode::Text) {
+            self.utf8.finish().map_err(|_| WsError::InvalidUtf8)?;
+            return Ok(Event::Text(data));
+        }
+        Ok(Event::Binary(data))
     }
 
     /// Reads a frame header, once all of it is there. What is wrong with its first two bytes is
@@ -230,10 +269,16 @@ impl Decoder {
         let Some(&first) = src.first() else {
             return Ok(None);
         };
-        if first & 0x70 != 0 {
+        let opcode = Opcode::from_bits(first & 0x0f).ok_or(WsError::UnknownOpcode);
+        // Only the first frame of a message says whether it is compressed.
+        let may_compress =
+            self.config.deflate && matches!(opcode, Ok(Opcode::Text | Opcode::Binary));
+        let allowed = if may_compress { RSV1 } else { 0 };
+        if first & 0x70 & !allowed != 0 {
             return Err(WsError::ReservedBits);
         }
-        let opcode = Opcode::from_bits(first & 0x0f).ok_or(WsError::UnknownOpcode)?;
+        let is_compressed = first & RSV1 != 0;
+        let opcode = opcode?;
         let fin = first & 0x80 != 0;
         if opcode.is_control() && !fin {
             return Err(WsError::FragmentedControl);
@@ -272,7 +317,12 @@ impl Decoder {
             _ => short as u64,
         };
         if !opcode.is_control() {
-            let room = self.config.max_message_bytes.saturating_sub(self.data.len());
+            let max = self.config.max_message_bytes;
+            let room = match &self.inflater {
+                Some(inflater) => longest_compressed(max).saturating_sub(inflater.taken()),
+                None if is_compressed => longest_compressed(max),
+                None => max.saturating_sub(self.data.len()),
+            };
             if length > room as u64 {
                 return Err(WsError::MessageTooBig);
             }
@@ -296,6 +346,8 @@ impl Decoder {
             if opcode != Opcode::Continuation {
                 self.message = Some(opcode);
                 self.utf8 = Utf8::default();
+                let max = self.config.max_message_bytes;
+                self.inflater = is_compressed.then(|| Box::new(Inflater::new(max)));
             }
         }
         Ok(Some(Frame { opcode, fin, mask, taken: 0, left }))

@@ -50,6 +50,22 @@ impl OutFrame {
         Self::unmasked(Opcode::Text, body)
     }
 
+    /// A message that is compressed (RFC 7692, section 6.1). It begins with up to five bytes that may
+    /// find room beside the header.
+    pub(super) fn compressed(opcode: Opcode, lead: &[u8], mut body: Message) -> Self {
+        let mut frame = Self::header(opcode, lead.len() + body.len(), false);
+        frame.head[0] |= super::RSV1;
+        let start = usize::from(frame.head_end);
+        if let Some(slot) = frame.head.get_mut(start..start + lead.len()) {
+            slot.copy_from_slice(lead);
+            frame.head_end += lead.len() as u8;
+        } else {
+            body.prefix = [lead, &body.prefix].concat().into();
+        }
+        frame.body = body;
+        frame
+    }
+
     /// A binary message.
     pub fn binary(body: Message) -> Self {
         Self::unmasked(Opcode::Binary, body)

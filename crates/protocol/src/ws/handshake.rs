@@ -4,6 +4,8 @@
 use base64::Engine as _;
 use sha1::{Digest, Sha1};
 
+use super::deflate::{self, Deflate};
+
 /// The GraphQL subprotocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subprotocol {
@@ -38,25 +40,32 @@ pub enum Negotiated {
     NoneAcceptable,
 }
 
-/// An upgrade request that may be answered with `101 Switching Protocols`.
+/// An upgrade request that may be answered with `101 Switching Protocols`, over HTTP/2 with `200`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upgrade {
-    /// The value for `Sec-WebSocket-Accept`.
-    pub accept: String,
+    /// The value for `Sec-WebSocket-Accept`; none over HTTP/2 (RFC 8441, section 5).
+    pub accept: Option<String>,
     /// The chosen subprotocol.
     pub protocol: Negotiated,
+    /// Compression, if the client offers it in a way that can be accepted (RFC 7692, section 7.1). A
+    /// server that does not want it takes it away before it answers.
+    pub deflate: Option<Deflate>,
 }
 
 impl Upgrade {
-    /// The headers of the `101` answer.
+    /// The headers of the answer.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = vec![
-            ("upgrade", String::from("websocket")),
-            ("connection", String::from("Upgrade")),
-            ("sec-websocket-accept", self.accept.clone()),
-        ];
+        let mut headers = Vec::new();
+        if let Some(accept) = &self.accept {
+            headers.push(("upgrade", String::from("websocket")));
+            headers.push(("connection", String::from("Upgrade")));
+            headers.push(("sec-websocket-accept", accept.clone()));
+        }
         if let Negotiated::Selected(protocol) = self.protocol {
             headers.push(("sec-websocket-protocol", protocol.as_str().to_owned()));
+        }
+        if let Some(deflate) = self.deflate {
+            headers.push(("sec-websocket-extensions", deflate.answer()));
         }
         headers
     }
@@ -84,6 +93,10 @@ pub enum UpgradeError {
     /// item 10), of at most 64 entries here.
     #[error("the Sec-WebSocket-Protocol header is malformed")]
     Protocol,
+    /// `Sec-WebSocket-Extensions` must be a list of extensions (section 9.1), of at most 64 entries
+    /// here.
+    #[error("the Sec-WebSocket-Extensions header is malformed")]
+    Extensions,
 }
 
 impl UpgradeError {
@@ -127,41 +140,78 @@ pub fn check<'a>(
     if method != "GET" {
         return Err(UpgradeError::Method);
     }
-    let (mut upgrade, mut connection) = (false, false);
-    let (mut key, mut keys) = (None, 0usize);
-    let (mut version_13, mut versions) = (false, 0usize);
-    let mut offers = Offers::default();
-    for (name, value) in headers {
-        if name.eq_ignore_ascii_case("upgrade") {
-            upgrade |= list(value).any(|t| t.eq_ignore_ascii_case(b"websocket"));
-        } else if name.eq_ignore_ascii_case("connection") {
-            connection |= list(value).any(|t| t.eq_ignore_ascii_case(b"upgrade"));
-        } else if name.eq_ignore_ascii_case("sec-websocket-key") {
-            keys += 1;
-            key = Some(value.trim_ascii());
-        } else if name.eq_ignore_ascii_case("sec-websocket-version") {
-            versions += 1;
-            version_13 = value.trim_ascii() == b"13";
-        } else if name.eq_ignore_ascii_case("sec-websocket-protocol") {
-            offers.add(value)?;
-        }
-    }
-    if !upgrade {
+    let asked = Asked::read(headers)?;
+    if !asked.upgrade {
         return Err(UpgradeError::UpgradeHeader);
     }
-    if !connection {
+    if !asked.connection {
         return Err(UpgradeError::ConnectionHeader);
     }
-    if !version_13 || versions != 1 {
-        return Err(UpgradeError::Version);
-    }
-    let key = key.filter(|_| keys == 1).ok_or(UpgradeError::Key)?;
+    asked.check_version()?;
+    let key = asked.key.filter(|_| asked.keys == 1).ok_or(UpgradeError::Key)?;
     let mut nonce = [0u8; 18];
     match base64::engine::general_purpose::STANDARD.decode_slice(key, &mut nonce) {
         Ok(16) => {}
         _ => return Err(UpgradeError::Key),
     }
-    Ok(Upgrade { accept: accept_value(key), protocol: offers.choose() })
+    Ok(asked.accept(Some(accept_value(key))))
+}
+
+/// Checks the headers of an extended CONNECT request whose `:protocol` is `websocket` (RFC 8441,
+/// section 5). There is no key, and what HTTP/1 says with `Upgrade` and `Connection` is said by then.
+pub fn check_connect<'a>(
+    headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Result<Upgrade, UpgradeError> {
+    let asked = Asked::read(headers)?;
+    asked.check_version()?;
+    Ok(asked.accept(None))
+}
+
+/// What the headers say.
+#[derive(Default)]
+struct Asked<'a> {
+    upgrade: bool,
+    connection: bool,
+    key: Option<&'a [u8]>,
+    keys: usize,
+    version_13: bool,
+    versions: usize,
+    protocols: Offers,
+    extensions: deflate::Offers,
+}
+
+impl<'a> Asked<'a> {
+    fn read(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Self, UpgradeError> {
+        let mut asked = Self::default();
+        for (name, value) in headers {
+            if name.eq_ignore_ascii_case("upgrade") {
+                asked.upgrade |= list(value).any(|t| t.eq_ignore_ascii_case(b"websocket"));
+            } else if name.eq_ignore_ascii_case("connection") {
+                asked.connection |= list(value).any(|t| t.eq_ignore_ascii_case(b"upgrade"));
+            } else if name.eq_ignore_ascii_case("sec-websocket-key") {
+                asked.keys += 1;
+                asked.key = Some(value.trim_ascii());
+            } else if name.eq_ignore_ascii_case("sec-websocket-version") {
+                asked.versions += 1;
+                asked.version_13 = value.trim_ascii() == b"13";
+            } else if name.eq_ignore_ascii_case("sec-websocket-protocol") {
+                asked.protocols.add(value)?;
+            } else if name.eq_ignore_ascii_case("sec-websocket-extensions") {
+                let add = asked.extensions.add(value);
+                add.map_err(|deflate::Malformed| UpgradeError::Extensions)?;
+            }
+        }
+        Ok(asked)
+    }
+
+    fn check_version(&self) -> Result<(), UpgradeError> {
+        let is_13 = self.version_13 && self.versions == 1;
+        if is_13 { Ok(()) } else { Err(UpgradeError::Version) }
+    }
+
+    fn accept(&self, accept: Option<String>) -> Upgrade {
+        Upgrade { accept, protocol: self.protocols.choose(), deflate: self.extensions.choose() }
+    }
 }
 
 /// `Sec-WebSocket-Accept` for a key (section 4.2.2, item 5.4).
@@ -221,7 +271,7 @@ fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// RFC 9110, section 5.6.2.
-fn is_token_byte(byte: u8) -> bool {
+pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
@@ -251,9 +301,44 @@ mod tests {
     fn accepts_the_example_of_the_rfc() {
         // RFC 6455, section 1.3.
         let upgrade = with(&[]).unwrap();
-        assert_eq!(upgrade.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(upgrade.accept.as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
         assert_eq!(upgrade.protocol, Negotiated::NoneOffered);
         assert_eq!(upgrade.headers().len(), 3);
+    }
+
+    #[test]
+    fn over_http_2_there_is_no_key() {
+        let headers = [
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-protocol", "graphql-ws, graphql-transport-ws"),
+            ("sec-websocket-extensions", "permessage-deflate"),
+        ];
+        let connect = |headers: &[(&str, &str)]| {
+            check_connect(headers.iter().map(|(name, value)| (*name, value.as_bytes())))
+        };
+        let upgrade = connect(&headers).unwrap();
+        assert_eq!(upgrade.protocol, Negotiated::Selected(Subprotocol::TransportWs));
+        let names: Vec<_> = upgrade.headers().iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["sec-websocket-protocol", "sec-websocket-extensions"]);
+        assert_eq!(connect(&headers[1..]), Err(UpgradeError::Version));
+        assert_eq!(connect(&[headers[0], headers[0]]), Err(UpgradeError::Version));
+        assert_eq!(
+            connect(&[headers[0], ("sec-websocket-protocol", "a b")]),
+            Err(UpgradeError::Protocol)
+        );
+    }
+
+    #[test]
+    fn compression_is_answered_unless_it_is_taken_away() {
+        let offer = "permessage-deflate; client_max_window_bits";
+        let mut upgrade = with(&[("Sec-WebSocket-Extensions", Some(offer))]).unwrap();
+        let answer = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+        let expected = ("sec-websocket-extensions", answer.to_owned());
+        assert!(upgrade.headers().contains(&expected));
+        upgrade.deflate = None;
+        assert_eq!(upgrade.headers().len(), 3);
+        let other = with(&[("Sec-WebSocket-Extensions", Some("x-webkit-deflate-frame"))]);
+        assert_eq!(other.unwrap().deflate, None);
     }
 
     #[test]
@@ -270,6 +355,7 @@ mod tests {
             ("Sec-WebSocket-Version", None, UpgradeError::Version, 426),
             ("Sec-WebSocket-Version", Some("8"), UpgradeError::Version, 426),
             ("Sec-WebSocket-Protocol", Some("a b"), UpgradeError::Protocol, 400),
+            ("Sec-WebSocket-Extensions", Some("a b"), UpgradeError::Extensions, 400),
         ];
         for (name, value, error, status) in rows {
             assert_eq!(with(&[(name, *value)]), Err(*error), "{name} {value:?}");

@@ -3,12 +3,12 @@
 //! * [`handshake`] checks the upgrade request and chooses the subprotocol,
 //! * [`Decoder`] turns received bytes into [`Event`]s,
 //! * [`OutFrame`] turns messages into frames that can be written vectored,
-//! * [`CloseState`] keeps track of the closing handshake.
-//!
-//! Extensions are not negotiated, so every RSV bit must be zero.
+//! * [`CloseState`] keeps track of the closing handshake,
+//! * [`Deflated`] is a payload compressed once for all its receivers (RFC 7692).
 
 mod close;
 mod decoder;
+mod deflate;
 mod encode;
 pub mod handshake;
 mod mask;
@@ -16,8 +16,12 @@ mod utf8;
 
 pub use close::{CloseFrame, CloseState, MAX_REASON, close_code_is_valid, truncate_reason};
 pub use decoder::{Decoder, DecoderConfig, Event, WsError};
+pub use deflate::{Deflate, Deflated};
 pub use encode::OutFrame;
 pub use handshake::Subprotocol;
+
+/// Marks the first frame of a compressed message (RFC 7692, section 6).
+const RSV1: u8 = 0x40;
 
 /// Which end of the connection we are. It decides who masks (RFC 6455, section 5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

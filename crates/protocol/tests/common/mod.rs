@@ -3,9 +3,9 @@
 //! | step | meaning |
 //! |---|---|
 //! | `> TEXT` | the client sends this text |
-//! | `binary`, `pong` | the client sends a binary message; a pong frame arrives |
+//! | `binary TEXT`, `pong` | the client sends a binary message; a pong frame arrives |
 //! | `ok`, `ok JSON`, `refuse REASON`, `refuse` | the driver's answer to the authentication |
-//! | `next A JSON`, `error A JSON`, `fail A JSON`, `done A` | the driver reports; a leading `!`: the session must say that the operation is gone |
+//! | `next A JSON`, `result A JSON`, `error A JSON`, `fail A JSON`, `done A` | the driver reports (`result`: the only one of a query); a leading `!`: the session must say that the operation is gone |
 //! | `wait MS` | time passes, and timeouts are handled where they fall due |
 //! | `shutdown`, `expire`, `broken REASON`, `lost`, `end CODE REASON` | the driver ends it |
 //! | `< TEXT` | this text is sent |
@@ -13,7 +13,7 @@
 //! | `start A QUERY`, `stop A` | the driver is told to run or cancel an operation |
 //! | `wsping`, `close CODE REASON` | a ping frame; the end (`-`: no code; a reason that ends in `*`: anything may follow) |
 //! | `init` | short for init, acknowledgement and, with the legacy protocol, the first `ka` |
-//! | `set NAME N` | a setting, before anything else |
+//! | `set NAME N`, `set compat NAME` | a setting, before anything else |
 //!
 //! Before every input step and at the end no output may be left over.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
@@ -21,6 +21,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use artesian_protocol::session::{Compat, CompatProfile};
 use artesian_protocol::{OperationKey, Output, Session, SessionConfig, Subprotocol};
 use bytes::Bytes;
 
@@ -35,7 +36,14 @@ pub fn run(protocol: Subprotocol, rule: &str, script: &str) {
     let settings = lines.iter().take_while(|l| l.starts_with("set ")).count();
     for line in &lines[..settings] {
         let mut words = line.split(' ').skip(1);
-        let (name, n) = (words.next().unwrap(), words.next().unwrap().parse::<u64>().unwrap());
+        let (name, value) = (words.next().unwrap(), words.next().unwrap());
+        if name == "compat" {
+            let profiles: Vec<_> =
+                value.split(',').map(|name| CompatProfile::from_name(name).unwrap()).collect();
+            config.compat = Compat::of(&profiles);
+            continue;
+        }
+        let n = value.parse::<u64>().unwrap();
         match name {
             "max_operations" => config.max_operations = n as usize,
             "max_id_bytes" => config.max_id_bytes = n as usize,
@@ -45,7 +53,8 @@ pub fn run(protocol: Subprotocol, rule: &str, script: &str) {
             _ => panic!("unknown setting {name}"),
         }
     }
-    let ka = protocol == Subprotocol::Legacy && config.keep_alive_interval.is_some();
+    let with_ka = protocol == Subprotocol::Legacy || config.compat.ping_keep_alive;
+    let ka = with_ka && config.keep_alive_interval.is_some();
     let now = Instant::now();
     let mut runner = Runner {
         at: rule.to_owned(),
@@ -65,7 +74,12 @@ pub fn run(protocol: Subprotocol, rule: &str, script: &str) {
                 runner.step(step);
             }
             if ka {
-                runner.step("< {\"type\":\"ka\"}");
+                runner.step(match protocol {
+                    Subprotocol::Legacy => r#"< {"type":"ka"}"#,
+                    Subprotocol::TransportWs => {
+                        r#"< {"type":"ping","payload":{"message":"keepalive"}}"#
+                    }
+                });
             }
         } else {
             runner.step(line);
@@ -104,7 +118,7 @@ impl Runner {
         self.nothing_left();
         match word {
             ">" => self.session.handle_text(self.now, rest.as_bytes()),
-            "binary" => self.session.handle_binary(self.now),
+            "binary" => self.session.handle_binary(self.now, rest.as_bytes()),
             "pong" => self.session.handle_activity(self.now),
             "ok" if rest.is_empty() => self.session.authenticated(self.now, Ok(None)),
             "ok" => self.session.authenticated(self.now, Ok(Some(Bytes::from(rest.to_owned())))),
@@ -146,6 +160,10 @@ impl Runner {
         let json = Bytes::from(json.to_owned());
         let got = match word {
             "next" => self.session.operation_next(key, json),
+            "result" => {
+                let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
+                self.session.operation_result(key, json, value.get("errors").is_some())
+            }
             "error" => self.session.operation_error(key, json),
             "fail" => self.session.operation_failed(key, json),
             "done" => self.session.operation_complete(key),

@@ -8,14 +8,15 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::sse::EventBody;
+use super::stream::StreamBody;
 
-/// The body of a response: bytes that are passed on as they are, or an event stream.
+/// The body of a response: bytes that are passed on as they are, or a stream of
+/// messages.
 pub(crate) enum Body {
     /// All at once.
     Whole(Bytes),
-    /// Server-sent events.
-    Events(Box<EventBody>),
+    /// Message by message.
+    Stream(Box<StreamBody>),
 }
 
 /// Ends the connection without the end of its response, so that the client sees the loss and comes
@@ -48,7 +49,7 @@ impl HttpBody for Body {
         match self.get_mut() {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Events(events) => events.poll_frame(cx),
+            Self::Stream(stream) => stream.poll_frame(cx),
         }
     }
 
@@ -59,7 +60,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Events(_) => SizeHint::default(),
+            Self::Stream(_) => SizeHint::default(),
         }
     }
 }

@@ -1,15 +1,22 @@
-//! HTTP: routes, and GraphQL over POST, GET and event streams.
+//! HTTP: routes, and GraphQL over POST, GET, event streams and multipart.
 
 pub(crate) mod activity;
+mod batch;
 pub(crate) mod body;
+pub(crate) mod channel;
 pub(crate) mod cors;
 pub(crate) mod errors;
 mod graphql;
-pub(crate) mod sse;
+mod linger;
+mod multipart;
+mod receive;
+mod reply;
+mod sse;
+mod stream;
 
 use std::{sync::Arc, time::Duration};
 
-use ::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use ::http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -17,13 +24,17 @@ use self::body::Body;
 use crate::{console, server::State};
 
 /// Answers a request.
-pub(crate) async fn handle(state: Arc<State>, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn handle(state: Arc<State>, mut request: Request<Incoming>) -> Response<Body> {
+    name_host(&mut request);
     let is_head = request.method() == Method::HEAD;
     let mut response = match request.uri().path() {
-        "/graphql" | "/v1/graphql" if !state.service.is_up() => {
+        "/graphql" | "/v1/graphql" | "/graphql/stream" | "/v1/graphql/stream"
+            if !state.service.is_up() =>
+        {
             errors::unavailable("the server is starting: the database has not been reached yet")
         }
         "/graphql" | "/v1/graphql" => graphql::handle(&state, request).await,
+        "/graphql/stream" | "/v1/graphql/stream" => channel::handle(&state, request).await,
         path => match *request.method() {
             Method::GET | Method::HEAD => get(&state, path, &request).await,
             _ => refuse_method(&state, path, &request).await,
@@ -34,6 +45,17 @@ pub(crate) async fn handle(state: Arc<State>, request: Request<Incoming>) -> Res
     }
     state.metrics.response(response.status());
     response
+}
+
+/// With HTTP/2 the host stands in `:authority` (RFC 9113, section 8.3.1).
+fn name_host<B>(request: &mut Request<B>) {
+    if request.version() != Version::HTTP_2 {
+        return;
+    }
+    let authority = request.uri().authority().map(|authority| authority.as_str());
+    if let Some(host) = authority.and_then(|host| HeaderValue::from_str(host).ok()) {
+        request.headers_mut().insert(header::HOST, host);
+    }
 }
 
 async fn get(state: &Arc<State>, path: &str, request: &Request<Incoming>) -> Response<Body> {

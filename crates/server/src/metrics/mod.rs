@@ -1,14 +1,18 @@
 //! What `/metrics` shows. Every name begins with `artesian_` and has a row in `docs/operations.md`.
 
+mod compression;
+mod documents;
 mod limits;
 mod live;
 mod operation;
+mod reload;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use artesian_engine::StoreStats;
 use parking_lot::Mutex;
 use prometheus_client::{
     collector::Collector,
@@ -17,9 +21,11 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub(crate) use compression::CompressionMetrics;
 pub(crate) use limits::Gates;
 pub use live::{LiveMetrics, LiveStats};
 pub(crate) use operation::{OperationMetrics, Outcome};
+use reload::ReloadMetrics;
 
 /// How a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +34,8 @@ pub(crate) enum Transport {
     Http,
     /// Server-sent events.
     Sse,
+    /// Multipart subscriptions.
+    Multipart,
     /// WebSocket with `graphql-transport-ws`.
     ModernWs,
     /// WebSocket with the legacy `graphql-ws`.
@@ -42,6 +50,7 @@ impl Transport {
         match self {
             Self::Http => "http",
             Self::Sse => "sse",
+            Self::Multipart => "multipart",
             Self::ModernWs => "graphql-transport-ws",
             Self::LegacyWs => "graphql-ws",
             Self::OtherWs => "websocket",
@@ -78,12 +87,32 @@ struct StatusLabel {
     status: u16,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReservationLabel {
+    outcome: &'static str,
+}
+
+/// A step in the life of a reserved event stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reservation {
+    /// It waits to be opened.
+    Made,
+    /// It was opened.
+    Opened,
+    /// It was not opened in time.
+    Expired,
+    /// It was not made, for there were too many.
+    Refused,
+}
+
 type Histograms = Family<OperationLabels, Histogram, fn() -> Histogram>;
 
 /// The metrics of one process.
 pub struct Metrics {
     registry: Mutex<Registry>,
     live: Arc<LiveMetrics>,
+    compression: CompressionMetrics,
+    reload: ReloadMetrics,
     connections: Family<TransportLabel, Gauge>,
     opened: Family<TransportLabel, Counter>,
     closed: Family<CloseLabels, Counter>,
@@ -96,6 +125,9 @@ pub struct Metrics {
     pushed_bytes: Family<TransportLabel, Counter>,
     queue_bytes: Gauge,
     limits: limits::LimitMetrics,
+    batch_requests: Histogram,
+    reservations: Gauge,
+    reservations_ended: Family<ReservationLabel, Counter>,
 }
 
 impl Metrics {
@@ -103,9 +135,13 @@ impl Metrics {
     pub fn new(version: &str) -> Self {
         let mut registry = Registry::with_prefix("artesian");
         let live = Arc::new(LiveMetrics::new(&mut registry));
+        let compression = CompressionMetrics::new(&mut registry);
+        let reload = ReloadMetrics::new(&mut registry);
         let seconds = || Histogram::new(SECONDS);
         let metrics = Self {
             live,
+            compression,
+            reload,
             connections: Family::default(),
             opened: Family::default(),
             closed: Family::default(),
@@ -118,6 +154,9 @@ impl Metrics {
             pushed_bytes: Family::default(),
             queue_bytes: Gauge::default(),
             limits: limits::LimitMetrics::default(),
+            batch_requests: Histogram::new([1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]),
+            reservations: Gauge::default(),
+            reservations_ended: Family::default(),
             registry: Mutex::new(Registry::default()),
         };
         metrics.register(&mut registry);
@@ -174,11 +213,36 @@ impl Metrics {
             self.queue_bytes.clone(),
         );
         self.limits.register(registry);
+        registry.register(
+            "http_batch_requests",
+            "Requests in one body, of bodies that are arrays",
+            self.batch_requests.clone(),
+        );
+        registry.register(
+            "event_stream_reservations",
+            "Event streams (single connection mode) that are reserved and not open",
+            self.reservations.clone(),
+        );
+        registry.register(
+            "event_stream_reservations_ended",
+            "What became of reservations: opened, expired, or refused for there were too many",
+            self.reservations_ended.clone(),
+        );
     }
 
     /// Metrics of the live-query engine: give it this as its observer.
     pub fn live(&self) -> Arc<LiveMetrics> {
         self.live.clone()
+    }
+
+    /// Configuration and metadata were read again, and are in force or were refused.
+    pub fn reloaded(&self, is_good: bool) {
+        self.reload.done(is_good);
+    }
+
+    /// Asks this function for the figures of registered documents at each scrape.
+    pub fn watch_documents(&self, read: impl Fn() -> StoreStats + Send + Sync + 'static) {
+        self.register_collector(Box::new(documents::DocumentMetrics(Box::new(read))));
     }
 
     /// Adds metrics of another part of the program. Their names get the prefix `artesian_`.
@@ -196,6 +260,10 @@ impl Metrics {
         out
     }
 
+    pub(crate) fn compression(&self) -> CompressionMetrics {
+        self.compression.clone()
+    }
+
     pub(crate) fn queue_bytes(&self) -> Gauge {
         self.queue_bytes.clone()
     }
@@ -206,6 +274,26 @@ impl Metrics {
 
     pub(crate) fn limit_hit(&self, limit: crate::Limit) {
         self.limits.hit(limit);
+    }
+
+    pub(crate) fn reservation(&self, step: Reservation) {
+        let outcome = match step {
+            Reservation::Made => {
+                self.reservations.inc();
+                return;
+            }
+            Reservation::Opened => "opened",
+            Reservation::Expired => "expired",
+            Reservation::Refused => "refused",
+        };
+        if step != Reservation::Refused {
+            self.reservations.dec();
+        }
+        self.reservations_ended.get_or_create(&ReservationLabel { outcome }).inc();
+    }
+
+    pub(crate) fn batch(&self, requests: usize) {
+        self.batch_requests.observe(requests as f64);
     }
 
     pub(crate) fn response(&self, status: http::StatusCode) {
@@ -227,7 +315,7 @@ impl ConnectionMetrics {
         metrics.connections.get_or_create(&label).inc();
         metrics.opened.get_or_create(&label).inc();
         let code = match transport {
-            Transport::Http | Transport::Sse => 0,
+            Transport::Http | Transport::Sse | Transport::Multipart => 0,
             _ => 1006,
         };
         Self { metrics, transport, code }

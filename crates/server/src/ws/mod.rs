@@ -1,17 +1,26 @@
 //! GraphQL over WebSocket: the upgrade, and one task for each connection.
 
+mod compression;
 mod connection;
-mod operations;
+pub(crate) mod operations;
 mod outgoing;
+mod socket;
 
 use std::sync::Arc;
 
 use artesian_engine::ErrorCode;
-use artesian_protocol::ws::handshake::{self, Negotiated};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use hyper::{body::Incoming, upgrade::OnUpgrade};
+use artesian_protocol::{
+    Subprotocol,
+    ws::{
+        Deflate,
+        handshake::{self, Negotiated, UpgradeError},
+    },
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::{body::Incoming, ext::Protocol, upgrade::OnUpgrade};
 use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
 
+pub(crate) use self::compression::Compression;
 use self::connection::Connection;
 use crate::{
     http::{body::Body, errors},
@@ -21,13 +30,26 @@ use crate::{
     server::State,
 };
 
+/// What both sides have agreed on.
+#[derive(Clone, Copy)]
+struct Agreed {
+    protocol: Negotiated,
+    deflate: Option<Deflate>,
+}
+
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
 
 /// Whether a request asks for a WebSocket.
 pub(crate) fn is_upgrade<B>(request: &Request<B>) -> bool {
-    handshake::is_upgrade(pairs(request.headers()))
+    is_connect(request) || handshake::is_upgrade(pairs(request.headers()))
+}
+
+/// Whether a request asks for a WebSocket over HTTP/2 (RFC 8441).
+fn is_connect<B>(request: &Request<B>) -> bool {
+    let protocol = request.extensions().get::<Protocol>();
+    request.method() == Method::CONNECT && protocol.is_some_and(|p| p.as_str() == "websocket")
 }
 
 /// Answers an upgrade request; the connection goes on in a task of its own.
@@ -44,26 +66,33 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
         let message = "pages of this origin may not connect";
         return errors::response(StatusCode::FORBIDDEN, ErrorCode::AccessDenied, message);
     }
-    let upgrade = match handshake::check(request.method().as_str(), pairs(headers)) {
-        Ok(upgrade) => upgrade,
-        Err(error) => {
-            let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-            let mut response =
-                errors::response(status, ErrorCode::InvalidHeaders, error.to_string());
-            for (name, value) in error.headers() {
-                let (name, value) =
-                    (HeaderName::from_static(name), HeaderValue::from_static(value));
-                response.headers_mut().insert(name, value);
-            }
-            return response;
-        }
+    let is_connect = is_connect(&request);
+    let checked = if is_connect {
+        handshake::check_connect(pairs(headers))
+    } else {
+        handshake::check(request.method().as_str(), pairs(headers))
     };
+    let mut upgrade = match checked {
+        Ok(upgrade) => upgrade,
+        Err(error) => return refuse(error, is_connect),
+    };
+    if state.session_config.compat.first_offered
+        && let Some(protocol) = first_offered(headers)
+    {
+        upgrade.protocol = Negotiated::Selected(protocol);
+    }
+    if !state.config.websocket.compression {
+        upgrade.deflate = None;
+    }
+    let agreed = Agreed { protocol: upgrade.protocol, deflate: upgrade.deflate };
     let guard = match state.limits.open_socket(request.extensions(), headers) {
         Ok(guard) => guard,
         Err(refused) => return refused.response(),
     };
     let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    if !is_connect {
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    }
     for (name, value) in upgrade.headers() {
         // Both are made of ASCII by the handshake itself.
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -72,17 +101,48 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
     }
     let credentials = Credentials::from_headers(headers);
     let on_upgrade = hyper::upgrade::on(&mut request);
+    if is_connect {
+        state.tasks.spawn(run_stream(state.clone(), on_upgrade, agreed, credentials, guard));
+        return response;
+    }
     // With these hyper writes header names in the client's own case. PyPI `gql` looks up
     // "Sec-WebSocket-Protocol" with regard to case, and takes the legacy protocol if it finds none.
     *response.extensions_mut() = std::mem::take(request.extensions_mut());
-    state.tasks.spawn(run(state.clone(), on_upgrade, upgrade.protocol, credentials, guard));
+    state.tasks.spawn(run(state.clone(), on_upgrade, agreed, credentials, guard));
     response
 }
 
+fn refuse(error: UpgradeError, is_connect: bool) -> Response<Body> {
+    let status = match error.status() {
+        // Tells to upgrade, which HTTP/2 cannot.
+        426 if is_connect => StatusCode::BAD_REQUEST,
+        status => StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
+    };
+    let mut response = errors::response(status, ErrorCode::InvalidHeaders, error.to_string());
+    for (name, value) in
+        error.headers().iter().filter(|(name, _)| !is_connect || *name != "upgrade")
+    {
+        let (name, value) = (HeaderName::from_static(name), HeaderValue::from_static(value));
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+/// The first subprotocol of the client's list that we speak.
+fn first_offered(headers: &HeaderMap) -> Option<Subprotocol> {
+    let values = headers.get_all("sec-websocket-protocol").into_iter();
+    let mut offers = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    offers.find_map(|offer| {
+        let name = offer.trim_ascii();
+        Subprotocol::PREFERENCE.into_iter().find(|known| known.as_str().as_bytes() == name)
+    })
+}
+
+/// A WebSocket that has a TCP connection of its own.
 async fn run(
     state: Arc<State>,
     on_upgrade: OnUpgrade,
-    protocol: Negotiated,
+    agreed: Agreed,
     credentials: Credentials,
     guard: SocketGuard,
 ) {
@@ -94,15 +154,28 @@ async fn run(
         }
     };
     // The raw socket is taken back, since hyper's buffers would stay for as long as it lives.
-    let connection = match downcast::<TokioIo<Guarded>>(upgraded) {
+    match downcast::<TokioIo<Guarded>>(upgraded) {
         Ok(parts) => {
             let stream = parts.io.into_inner().into_inner();
-            Connection::new(state, stream, &parts.read_buf, protocol, credentials, guard)
+            let connection =
+                Connection::new(state.clone(), stream, &parts.read_buf, agreed, credentials, guard);
+            // A task of its own: in this one what the upgrade needed would stay beside it.
+            state.tasks.spawn(connection);
         }
-        Err(_) => {
-            tracing::error!("an upgraded connection is of an unknown kind");
-            return;
-        }
-    };
-    connection.await;
+        Err(_) => tracing::error!("an upgraded connection is of an unknown kind"),
+    }
+}
+
+/// A WebSocket that is a stream of an HTTP/2 connection.
+async fn run_stream(
+    state: Arc<State>,
+    on_upgrade: OnUpgrade,
+    agreed: Agreed,
+    credentials: Credentials,
+    guard: SocketGuard,
+) {
+    match on_upgrade.await {
+        Ok(stream) => Connection::new(state, stream, &[], agreed, credentials, guard).await,
+        Err(error) => tracing::debug!(%error, "upgrade failed"),
+    }
 }

@@ -1,12 +1,11 @@
-//! The running operations of one socket.
+//! The running operations of one socket or stream.
 //!
 //! They are polled by the connection's own task, and only those that were woken. Removing one drops
 //! it at once, whatever it is doing; dropping the set drops them all. An item is taken out before
 //! its operation goes on to make the next, so nothing is produced that nobody has room for.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    hash::Hash,
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,8 +17,9 @@ use futures_util::{StreamExt, stream::BoxStream, task::AtomicWaker};
 use parking_lot::Mutex;
 
 /// A set of operations by key, each of which is a stream of items.
-pub(super) struct Operations<K, T> {
-    slots: HashMap<K, Slot<K, T>>,
+pub(crate) struct Operations<K, T> {
+    /// Sorted by key: most sockets have one operation or none.
+    slots: Vec<(K, Slot<K, T>)>,
     shared: Arc<Shared<K>>,
 }
 
@@ -64,11 +64,11 @@ impl<K: Copy + Send + Sync + 'static> Wake for SlotWaker<K> {
     }
 }
 
-impl<K: Copy + Eq + Hash + Send + Sync + 'static, T> Operations<K, T> {
+impl<K: Copy + Ord + Send + Sync + 'static, T> Operations<K, T> {
     /// An empty set.
     pub fn new() -> Self {
         let shared = Shared { woken: Mutex::new(VecDeque::new()), owner: AtomicWaker::new() };
-        Self { slots: HashMap::new(), shared: Arc::new(shared) }
+        Self { slots: Vec::new(), shared: Arc::new(shared) }
     }
 
     /// Adds an operation.
@@ -76,12 +76,30 @@ impl<K: Copy + Eq + Hash + Send + Sync + 'static, T> Operations<K, T> {
         let is_queued = AtomicBool::new(false);
         let waker = Arc::new(SlotWaker { key, is_queued, shared: self.shared.clone() });
         waker.wake_by_ref();
-        self.slots.insert(key, Slot { items, waker });
+        if self.slots.is_empty() {
+            self.slots.reserve_exact(1);
+        }
+        let slot = Slot { items, waker };
+        match self.place(key) {
+            Ok(at) => {
+                if let Some((_, old)) = self.slots.get_mut(at) {
+                    *old = slot;
+                }
+            }
+            Err(at) => self.slots.insert(at, (key, slot)),
+        }
+    }
+
+    /// Where a key is among the slots, or would be.
+    fn place(&self, key: K) -> Result<usize, usize> {
+        self.slots.binary_search_by_key(&key, |(key, _)| *key)
     }
 
     /// Drops an operation.
     pub fn remove(&mut self, key: K) {
-        self.slots.remove(&key);
+        if let Ok(at) = self.place(key) {
+            self.slots.remove(at);
+        }
         if self.slots.is_empty() {
             self.clear();
         }
@@ -89,7 +107,7 @@ impl<K: Copy + Eq + Hash + Send + Sync + 'static, T> Operations<K, T> {
 
     /// Drops all operations.
     pub fn clear(&mut self) {
-        self.slots = HashMap::new();
+        self.slots = Vec::new();
     }
 
     /// The next item of any operation, with its key; `None` instead of an item is the end of that
@@ -102,7 +120,8 @@ impl<K: Copy + Eq + Hash + Send + Sync + 'static, T> Operations<K, T> {
         while turns > 0 {
             turns -= 1;
             let Some(key) = self.shared.woken.lock().pop_front() else { break };
-            let Some(slot) = self.slots.get_mut(&key) else { continue };
+            let Ok(at) = self.place(key) else { continue };
+            let Some((_, slot)) = self.slots.get_mut(at) else { continue };
             slot.waker.is_queued.store(false, Ordering::Release);
             let waker = Waker::from(slot.waker.clone());
             match slot.items.poll_next_unpin(&mut Context::from_waker(&waker)) {

@@ -100,7 +100,7 @@ async fn malformed_requests() {
         (b"{}", 400, "parse-failed"),
         (b"{\"query\":1}", 400, "parse-failed"),
         (b"{\"query\":\"a\",\"variables\":[]}", 400, "parse-failed"),
-        (b"{\"extensions\":{\"persistedQuery\":{}}}", 200, "not-supported"),
+        (b"{\"documentId\":1}", 400, "parse-failed"),
     ];
     let json = [("content-type", "application/json")];
     for (body, status, code) in rows {
@@ -136,7 +136,11 @@ async fn media_types_and_methods() {
     }
     let twice = [("content-type", "application/json"), ("content-type", "text/plain")];
     assert_eq!(server.send(post("identity", &twice)).await.status, 415);
-    for accept in ["image/png", "text/html", "multipart/mixed;subscriptionSpec=1.0"] {
+    for (coding, status) in [("gzip", 415), ("br, gzip", 415), ("", 200), ("identity", 200)] {
+        let reply = server.send(post("identity", &[("content-encoding", coding)])).await;
+        assert_eq!(reply.status.as_u16(), status, "{coding}");
+    }
+    for accept in ["image/png", "text/html", "multipart/mixed"] {
         let reply = server.send(post("identity", &[("accept", accept)])).await;
         assert_eq!((reply.status.as_u16(), reply.error_code()), (406, "invalid-headers".into()));
     }
@@ -171,6 +175,32 @@ async fn bodies_are_limited() {
     let chunked =
         format!("{head}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}{chunk}");
     assert!(server.raw(chunked.as_bytes()).await.starts_with("HTTP/1.1 413 "));
+}
+
+/// Closed with unread bytes in it, a socket would be reset, and the answer lost.
+#[tokio::test]
+async fn who_is_refused_while_sending_hears_of_it() {
+    let server = start_with(ServerConfig { max_body_bytes: 1000, ..support::config() }).await;
+    let body = "a".repeat(4 << 20);
+    for (headers, status) in [
+        ("Content-Type: application/json\r\n", 413),
+        ("Content-Type: text/plain\r\n", 415),
+        ("Content-Type: application/json\r\nContent-Encoding: gzip\r\n", 415),
+        ("Content-Type: application/json\r\nAccept: image/png\r\n", 406),
+    ] {
+        let length = body.len();
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n"
+        );
+        let answer = server.raw(format!("{head}{body}").as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{headers}: {answer}");
+    }
+    // The same connection serves what comes after a body that was not wanted.
+    let refused = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\n";
+    let next = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let both = format!("{refused}{}{next}", "a".repeat(100_000));
+    let answers = server.raw(both.as_bytes()).await;
+    assert!(answers.contains("HTTP/1.1 415 ") && answers.contains("HTTP/1.1 200 "), "{answers}");
 }
 
 #[tokio::test]

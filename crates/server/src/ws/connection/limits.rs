@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use artesian_protocol::{Session, Subprotocol, session::CloseCode};
 use serde_json::value::RawValue;
 
-use super::{Connection, Purpose};
+use super::{Connection, Purpose, Socket};
 use crate::{
     limits::Limit,
     metrics::Transport,
@@ -36,10 +36,15 @@ impl Lifetime {
     }
 }
 
-impl Connection {
+impl<S: Socket> Connection<S> {
     /// Finds out who the client is, and whether there is room for it.
     pub(super) fn authenticate(&mut self, now: Instant, payload: Option<&RawValue>) {
-        let mut credentials = self.credentials.as_deref().cloned().unwrap_or_default();
+        // Only the legacy protocol may ask again.
+        let headers = match self.transport {
+            Transport::LegacyWs => self.credentials.clone(),
+            _ => self.credentials.take(),
+        };
+        let mut credentials = headers.map(|headers| *headers).unwrap_or_default();
         credentials.merge_init(payload);
         let Some(session) = &mut self.session else { return };
         let identity = match self.state.auth.identify(credentials) {

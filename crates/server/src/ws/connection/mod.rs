@@ -21,15 +21,17 @@ use artesian_engine::Identity;
 use artesian_protocol::{
     OperationKey, Session, Subprotocol,
     session::CloseCode,
-    ws::{CloseState, Decoder, DecoderConfig, Event, OutFrame, handshake::Negotiated},
+    ws::{CloseState, Decoder, DecoderConfig, Deflate, Event, OutFrame, handshake::Negotiated},
 };
 use bytes::BytesMut;
-use tokio::{net::TcpStream, time::Sleep};
+use tokio::time::Sleep;
 
 use self::{limits::Lifetime, timers::StopSignal};
 use super::{
+    Agreed,
     operations::Operations,
     outgoing::{Outgoing, Purpose},
+    socket::Socket,
 };
 use crate::{
     identity::Credentials,
@@ -48,10 +50,12 @@ thread_local! {
 }
 
 /// A connection as a future that ends with it.
-pub(super) struct Connection {
+pub(super) struct Connection<S> {
     state: Arc<State>,
-    stream: TcpStream,
+    stream: S,
     decoder: Decoder,
+    /// The compression that was agreed on.
+    deflate: Option<Deflate>,
     /// Bytes that do not make a whole frame yet; without memory of its own when there are none.
     input: BytesMut,
     /// None if the client speaks no subprotocol that we do.
@@ -84,21 +88,22 @@ pub(super) struct Connection {
 /// The socket is to be dropped.
 struct Gone;
 
-impl Connection {
+impl<S: Socket> Connection<S> {
     /// A connection that was just upgraded; `early` came with the upgrade.
     pub fn new(
         state: Arc<State>,
-        stream: TcpStream,
+        stream: S,
         early: &[u8],
-        protocol: Negotiated,
+        agreed: Agreed,
         credentials: Credentials,
         guard: SocketGuard,
     ) -> Self {
         let now = now();
         let config = &state.config.websocket;
-        let subprotocol = match protocol {
+        let subprotocol = match agreed.protocol {
             Negotiated::Selected(subprotocol) => Some(subprotocol),
-            Negotiated::NoneOffered | Negotiated::NoneAcceptable => None,
+            Negotiated::NoneOffered => config.default_subprotocol,
+            Negotiated::NoneAcceptable => None,
         };
         let transport = match subprotocol {
             Some(Subprotocol::TransportWs) => Transport::ModernWs,
@@ -107,10 +112,12 @@ impl Connection {
         };
         let decoder = Decoder::new(DecoderConfig {
             max_message_bytes: config.max_message_bytes,
+            deflate: agreed.deflate.is_some(),
             ..DecoderConfig::default()
         });
         let mut connection = Self {
             decoder,
+            deflate: agreed.deflate,
             input: BytesMut::from(early),
             session: subprotocol.map(|p| Session::new(p, state.session_config.clone(), now)),
             transport,
@@ -168,17 +175,14 @@ impl Connection {
             self.decode(now);
             return Ok(true);
         }
-        match self.stream.poll_read_ready(cx) {
-            Poll::Pending => return Ok(false),
-            Poll::Ready(Err(error)) => return Err(self.lost(&error)),
-            Poll::Ready(Ok(())) => {}
-        }
         let Self { stream, input, .. } = self;
         let read = SCRATCH.with_borrow_mut(|scratch| {
-            let count = stream.try_read(scratch)?;
-            input.extend_from_slice(scratch.get(..count).unwrap_or_default());
-            Ok(count)
+            stream.poll_read(cx, scratch).map_ok(|count| {
+                input.extend_from_slice(scratch.get(..count).unwrap_or_default());
+                count
+            })
         });
+        let Poll::Ready(read) = read else { return Ok(false) };
         match read {
             Ok(0) => Err(self.lost(&io::ErrorKind::UnexpectedEof.into())),
             Ok(count) => {
@@ -229,9 +233,9 @@ impl Connection {
                 }
                 self.pump(now, Purpose::Answer);
             }
-            Event::Binary(_) => {
+            Event::Binary(bytes) => {
                 if let Some(session) = &mut self.session {
-                    session.handle_binary(now);
+                    session.handle_binary(now, &bytes);
                 }
                 self.pump(now, Purpose::Answer);
             }
@@ -260,13 +264,13 @@ impl Connection {
         }
         let held_back = !self.out.has_room() || self.out.is_flooded();
         loop {
-            let stream = &self.stream;
-            match self.out.flush(now, |slices| stream.try_write_vectored(slices)) {
+            let stream = &mut self.stream;
+            match self.out.flush(now, |slices| stream.try_write(cx, slices)) {
                 Ok(true) => break,
                 Ok(false) => {}
                 Err(error) => return Err(self.lost(&error)),
             }
-            match self.stream.poll_write_ready(cx) {
+            match self.stream.poll_writable(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Err(self.lost(&error)),
@@ -293,7 +297,7 @@ impl Connection {
     }
 }
 
-impl Future for Connection {
+impl<S: Socket> Future for Connection<S> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -313,7 +317,7 @@ impl Future for Connection {
     }
 }
 
-impl Drop for Connection {
+impl<S> Drop for Connection<S> {
     fn drop(&mut self) {
         tracing::debug!(
             transport = self.transport.as_str(),

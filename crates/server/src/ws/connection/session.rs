@@ -9,7 +9,7 @@ use artesian_engine::{Allow, GraphQLError};
 use artesian_protocol::{GraphQLRequest, OperationKey, Output, Session, ws::OutFrame};
 use bytes::Bytes;
 
-use super::{Connection, Purpose};
+use super::{Connection, Purpose, Socket};
 use crate::{
     metrics::OperationMetrics,
     run::{self, Item},
@@ -18,14 +18,18 @@ use crate::{
 /// Results that are taken before the next write.
 const RESULTS: usize = 32;
 
-impl Connection {
+impl<S: Socket> Connection<S> {
     /// Does what the session asks for.
     pub(super) fn pump(&mut self, now: Instant, purpose: Purpose) {
         while let Some(output) = self.session.as_mut().and_then(Session::poll_output) {
             match output {
                 Output::Send(message) => {
                     if self.close.may_send() {
-                        self.out.push(OutFrame::text(message), purpose);
+                        let frame = match self.deflate {
+                            Some(agreed) => self.state.compression.frame(agreed, message),
+                            None => OutFrame::text(message),
+                        };
+                        self.out.push(frame, purpose);
                     }
                 }
                 Output::WsPing => self.out.push(OutFrame::ping(Bytes::new()), purpose),
@@ -73,6 +77,11 @@ impl Connection {
             let purpose = match item {
                 Some(Item::Result(payload)) => {
                     session.operation_next(key, payload.bytes);
+                    Purpose::Result
+                }
+                Some(Item::Single(payload)) => {
+                    session.operation_result(key, payload.bytes, payload.is_error);
+                    self.operations.remove(key);
                     Purpose::Result
                 }
                 Some(Item::Refused(errors)) => {

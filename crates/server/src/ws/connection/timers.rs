@@ -5,7 +5,7 @@ use std::{future::Future, io, pin::Pin, task::Context, time::Instant};
 use artesian_protocol::{Session, session::CloseCode};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::{Connection, Gone, Purpose};
+use super::{Connection, Gone, Purpose, Socket};
 use crate::{limits::Limit, server::State};
 
 /// The signal that the server is to stop.
@@ -27,7 +27,7 @@ impl StopSignal {
     }
 }
 
-impl Connection {
+impl<S: Socket> Connection<S> {
     pub(super) fn check_shutdown(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let Some(stop) = &mut self.stop else { return false };
         if !stop.is_given(cx, &self.state) {

@@ -7,6 +7,7 @@
 //! | `raw TOPIC` | gives the topic's bytes as they are |
 //! | `hang NAME` | waits for `release(NAME)` |
 //! | `mutation` | changes nothing |
+//! | `mutation NAME` | the same, but waits like `hang NAME` |
 //! | `invalid`, `syntax`, `forbidden`, `excessive` | is refused |
 //! | `failing` | runs and fails |
 //! | `live TOPIC` | follows a topic |
@@ -17,7 +18,7 @@
 //! | `flaky` | a result, an error, a result, the end |
 //! | `evicted` | a result, and then it is ended with an error |
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use artesian_engine::{
     Allow, ErrorCode, Event, GraphQLError, Identity, OperationKind, Payload, Request, ResultStream,
@@ -216,14 +217,14 @@ impl Prepared for Scripted {
         match self.command.as_str() {
             "identity" => data(serde_json::json!({
                 "role": &*self.identity.role,
-                "session": &*self.identity.session,
+                "session": self.identity.session.iter().cloned().collect::<BTreeMap<_, _>>(),
             })),
             "variables" => data(serde_json::json!({
                 "variables": self.request.variables,
                 "operationName": self.request.operation_name,
             })),
             "raw" => Payload::data(self.inner.topic(&self.argument).borrow().clone()),
-            "hang" => {
+            "hang" | "mutation" if !self.argument.is_empty() => {
                 let _guard = Guard(self.inner.clone(), self.argument.clone());
                 self.inner.note(format!("run {}", self.argument));
                 let mut released = self.inner.released.subscribe();

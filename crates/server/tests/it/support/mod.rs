@@ -6,7 +6,7 @@ pub mod socket;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use artesian_server::{Metrics, Server, ServerConfig};
+use artesian_server::{Control, Metrics, Server, ServerConfig};
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,7 @@ pub struct TestServer {
     pub address: SocketAddr,
     pub fake: Arc<Fake>,
     pub metrics: Arc<Metrics>,
+    pub control: Control,
     stop: CancellationToken,
     serving: Option<JoinHandle<()>>,
 }
@@ -37,11 +38,12 @@ pub async fn start_with(config: ServerConfig) -> TestServer {
     let fake = Arc::new(Fake::default());
     let metrics = Arc::new(Metrics::new("test"));
     let server = Server::new(fake.clone(), config, metrics.clone()).unwrap();
+    let control = server.control();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let serving = tokio::spawn(server.serve(listener, stop.clone().cancelled_owned()));
-    TestServer { address, fake, metrics, stop, serving: Some(serving) }
+    TestServer { address, fake, metrics, control, stop, serving: Some(serving) }
 }
 
 impl TestServer {

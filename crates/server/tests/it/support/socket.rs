@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Message, client::IntoClientRequest},
+    tungstenite::{Message, client::IntoClientRequest, protocol::Role},
 };
 
 use super::{LIMIT, TestServer};
@@ -20,8 +20,8 @@ pub const MODERN: &str = "graphql-transport-ws";
 pub const LEGACY: &str = "graphql-ws";
 
 /// A client that speaks JSON.
-pub struct Socket {
-    stream: WebSocketStream<TcpStream>,
+pub struct Socket<S = TcpStream> {
+    stream: WebSocketStream<S>,
     pub protocol: &'static str,
 }
 
@@ -50,7 +50,13 @@ impl TestServer {
     }
 }
 
-impl Socket {
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// A client on a stream whose opening handshake is over.
+    pub async fn over(stream: S, protocol: &'static str) -> Self {
+        let stream = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+        Self { stream, protocol }
+    }
+
     pub async fn send(&mut self, message: Value) {
         self.send_text(&message.to_string()).await;
     }
@@ -194,21 +200,30 @@ impl Socket {
 /// A client that reads and writes frames by hand.
 pub struct RawSocket {
     pub stream: TcpStream,
+    /// Status line and headers of the answer.
+    pub head: String,
 }
 
 impl RawSocket {
     /// Upgrades; `early` is sent along with the request.
     pub async fn connect(address: SocketAddr, protocol: &str, early: &[u8]) -> Self {
-        let mut stream = TcpStream::connect(address).await.unwrap();
         let offer = if protocol.is_empty() {
             String::new()
         } else {
             format!("Sec-WebSocket-Protocol: {protocol}\r\n")
         };
+        let socket = Self::ask(address, &offer, early).await;
+        assert!(socket.head.starts_with("HTTP/1.1 101"), "{}", socket.head);
+        socket
+    }
+
+    /// Asks for an upgrade with further headers, each with its end of line. The answer may be anything.
+    pub async fn ask(address: SocketAddr, headers: &str, early: &[u8]) -> Self {
+        let mut stream = TcpStream::connect(address).await.unwrap();
         let mut request = format!(
             "GET /graphql HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offer}\r\n"
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         )
         .into_bytes();
         request.extend_from_slice(early);
@@ -217,8 +232,7 @@ impl RawSocket {
         while !head.ends_with(b"\r\n\r\n") {
             head.push(timeout(LIMIT, stream.read_u8()).await.unwrap().unwrap());
         }
-        assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
-        Self { stream }
+        Self { stream, head: String::from_utf8(head).unwrap() }
     }
 
     pub async fn write(&mut self, bytes: &[u8]) {

@@ -1,0 +1,105 @@
+//! Ten thousand clients in a process of their own, so that neither their memory nor their CPU time
+//! is counted with anybody else's. One thread: the other core is the server's.
+//!
+//! The process takes orders on its standard input, one a line, and answers each with a line.
+
+mod client;
+mod orders;
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
+
+pub use self::orders::obey;
+
+/// How far a client goes when it connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// A TCP connection on which frames come without being asked for.
+    Raw,
+    /// An acknowledged WebSocket without operations.
+    Acknowledged,
+    /// A live query, and its first result. Clients are dealt out to as many queries as this.
+    Live(usize),
+}
+
+/// A running swarm; all its sockets are gone when it is dropped.
+pub struct Swarm {
+    child: Child,
+    orders: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+/// What opening connections took.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened {
+    /// Until the last client had reached its goal.
+    pub took: Duration,
+    /// Attempts that failed and were repeated.
+    pub retries: u64,
+}
+
+impl Swarm {
+    /// Starts a process without clients.
+    pub fn start(address: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["swarm", address])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let orders = child.stdin.take().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, orders, answers }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    async fn order(&mut self, order: &str) -> Vec<u64> {
+        self.orders.write_all(format!("{order}\n").as_bytes()).await.unwrap();
+        let answer = self.answers.next_line().await.unwrap().expect("the swarm answers");
+        answer.split(' ').map(|n| n.parse().unwrap()).collect()
+    }
+
+    /// Connects `count` more clients, at most `at_a_time` of them on their way at the same time, and
+    /// waits until all have reached their goal.
+    pub async fn open(&mut self, goal: Goal, count: usize, at_a_time: usize) -> Opened {
+        let goal = match goal {
+            Goal::Raw => "raw 0".to_owned(),
+            Goal::Acknowledged => "acknowledged 0".to_owned(),
+            Goal::Live(queries) => format!("live {queries}"),
+        };
+        let started = Instant::now();
+        let answer = self.order(&format!("open {goal} {count} {at_a_time}")).await;
+        Opened { took: started.elapsed(), retries: answer[0] }
+    }
+
+    /// The same, but every client leaves when it has reached its goal.
+    pub async fn visit(&mut self, goal: Goal, count: usize, at_a_time: usize) -> Opened {
+        let Goal::Live(queries) = goal else { panic!("visitors ask for something") };
+        let started = Instant::now();
+        let answer = self.order(&format!("visit live {queries} {count} {at_a_time}")).await;
+        Opened { took: started.elapsed(), retries: answer[0] }
+    }
+
+    /// Waits until so many results in total have arrived since the start.
+    pub async fn received(&mut self, results: u64) {
+        let got = self.order(&format!("received {results}")).await[0];
+        assert_eq!(got, results, "more results came than there were");
+    }
+
+    /// All sockets are lost at once, without a closing handshake.
+    pub async fn lose_all(&mut self) {
+        self.order("lose").await;
+    }
+}

@@ -1,0 +1,186 @@
+//! From credentials to an identity.
+
+use std::{sync::Arc, time::SystemTime};
+
+use artesian_engine::{Identity, identity::ADMIN_ROLE};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
+
+use crate::{
+    AdminSecrets, AuthConfig, AuthError, ConfigError, Credentials, Mode,
+    config::WebhookConfig,
+    credentials::Wanted,
+    fetch::Client,
+    jwt::{self, Tokens, config::TokenPlace},
+    webhook::Webhook,
+};
+
+/// Tells who clients are.
+pub struct Auth {
+    secrets: AdminSecrets,
+    method: Method,
+    unauthorized_role: Option<Identity>,
+    wanted: Wanted,
+}
+
+enum Method {
+    Secrets,
+    Tokens(Tokens),
+    Webhook(Arc<Webhook>),
+}
+
+/// A client that was told apart.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    /// Who it is.
+    pub identity: Identity,
+    /// Until when that holds; `None` without end.
+    pub expires: Option<SystemTime>,
+    /// Cookies that the response is to set.
+    pub set_cookies: Arc<[HeaderValue]>,
+}
+
+impl From<Identity> for Authenticated {
+    fn from(identity: Identity) -> Self {
+        Self { identity, expires: None, set_cookies: Arc::from([]) }
+    }
+}
+
+impl Auth {
+    /// Starts to fetch what it needs; within a Tokio runtime.
+    pub fn start(config: AuthConfig) -> Result<Self, ConfigError> {
+        config.check()?;
+        let secrets = AdminSecrets::new(&config.admin_secrets)?;
+        let client = || Client::new().map_err(|error| ConfigError::Tls(error.to_string()));
+        let method = match config.mode {
+            Mode::Secrets => Method::Secrets,
+            Mode::Jwt(configs) => Method::Tokens(Tokens::start(configs, &client()?)),
+            Mode::Webhook(hook) => Method::Webhook(Webhook::new(hook, client()?)),
+        };
+        let wanted = match &method {
+            Method::Secrets => Wanted::Named(Vec::new()),
+            Method::Tokens(tokens) => Wanted::Named(headers_of(tokens.places())),
+            Method::Webhook(_) => Wanted::Everything,
+        };
+        let unauthorized_role =
+            config.unauthorized_role.map(|role| Identity::new(role.trim(), Default::default()));
+        Ok(Self { secrets, method, unauthorized_role, wanted })
+    }
+
+    /// Whether every client is the administrator.
+    pub fn is_open(&self) -> bool {
+        self.secrets.is_empty() && matches!(self.method, Method::Secrets)
+    }
+
+    /// Which headers it looks at.
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
+    /// Whether a cookie can say who a client is.
+    pub fn reads_cookies(&self) -> bool {
+        match &self.wanted {
+            Wanted::Everything => true,
+            Wanted::Named(names) => names.contains(&header::COOKIE),
+        }
+    }
+
+    /// Whether the webhook looks at GraphQL requests too.
+    pub fn reads_requests(&self) -> bool {
+        matches!(&self.method, Method::Webhook(hook) if hook.reads_requests())
+    }
+
+    /// Who a client is. `request` is its GraphQL request as JSON, where there is one.
+    pub async fn authenticate(
+        &self,
+        credentials: &Credentials,
+        request: Option<&Bytes>,
+    ) -> Result<Authenticated, AuthError> {
+        // The secret comes first: to a stranger nothing else is said.
+        if let Some(secret) = credentials.secret().filter(|_| !self.is_open()) {
+            if !self.secrets.accepts(secret) {
+                return Err(AuthError::SecretWrong);
+            }
+            check(credentials)?;
+            return administrator(credentials);
+        }
+        match &self.method {
+            Method::Secrets if self.secrets.is_empty() => {
+                check(credentials)?;
+                administrator(credentials)
+            }
+            Method::Secrets => self.anonymous(AuthError::SecretMissing),
+            Method::Tokens(tokens) => {
+                check(credentials)?;
+                match tokens.authenticate(credentials).await? {
+                    Some((identity, expires)) => {
+                        Ok(Authenticated { expires, ..Authenticated::from(identity) })
+                    }
+                    None => self.anonymous(AuthError::TokenMissing),
+                }
+            }
+            Method::Webhook(hook) => {
+                check(credentials)?;
+                let answer = hook.ask(credentials, request).await?;
+                Ok(Authenticated {
+                    identity: answer.identity,
+                    expires: answer.expires,
+                    set_cookies: answer.set_cookies,
+                })
+            }
+        }
+    }
+
+    /// A client without credentials. What it says of itself is not listened to: Hasura takes its
+    /// session variables, which anybody can invent.
+    fn anonymous(&self, refusal: AuthError) -> Result<Authenticated, AuthError> {
+        self.unauthorized_role.clone().map(Authenticated::from).ok_or(refusal)
+    }
+
+    /// The tokens, for `artesian check`.
+    pub fn tokens(&self) -> Option<&Tokens> {
+        match &self.method {
+            Method::Tokens(tokens) => Some(tokens),
+            _ => None,
+        }
+    }
+}
+
+impl Webhook {
+    fn reads_requests(&self) -> bool {
+        self.config().method == crate::config::HookMethod::Post
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &WebhookConfig {
+        &self.config
+    }
+}
+
+fn check(credentials: &Credentials) -> Result<(), AuthError> {
+    if credentials.is_too_long() {
+        return Err(AuthError::TooLong(crate::credentials::MAX_VALUE_BYTES));
+    }
+    if credentials.is_malformed() { Err(AuthError::BadHeader) } else { Ok(()) }
+}
+
+/// The administrator may be anybody.
+fn administrator(credentials: &Credentials) -> Result<Authenticated, AuthError> {
+    let role = jwt::role(credentials)?.unwrap_or(ADMIN_ROLE);
+    Ok(Identity::new(role, credentials.session()).into())
+}
+
+fn headers_of<'a>(places: impl Iterator<Item = &'a TokenPlace>) -> Vec<HeaderName> {
+    let mut names = Vec::new();
+    for place in places {
+        let name = match place {
+            TokenPlace::Authorization => header::AUTHORIZATION,
+            TokenPlace::Cookie(_) => header::COOKIE,
+            TokenPlace::Header(name) => name.clone(),
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}

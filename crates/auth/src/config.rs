@@ -1,0 +1,149 @@
+//! Settings, Hasura's among them.
+
+use std::time::Duration;
+
+use http::Uri;
+use serde_json::Value;
+
+use crate::jwt::config::JwtConfig;
+
+/// How clients are authenticated.
+#[derive(Clone, Default)]
+pub struct AuthConfig {
+    /// Admin secrets, any of which is good.
+    pub admin_secrets: Vec<String>,
+    /// How everybody else is.
+    pub mode: Mode,
+    /// The role of clients without any credentials. Without it they are refused.
+    pub unauthorized_role: Option<String>,
+}
+
+/// How clients without the admin secret are authenticated.
+#[derive(Clone, Default)]
+pub enum Mode {
+    /// Not at all: without admin secrets everybody is the administrator.
+    #[default]
+    Secrets,
+    /// By tokens, of any of these issuers.
+    Jwt(Vec<JwtConfig>),
+    /// By a service of the user's.
+    Webhook(WebhookConfig),
+}
+
+/// A service that says who a client is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookConfig {
+    /// Its URL.
+    pub url: Uri,
+    /// How it is asked.
+    pub method: HookMethod,
+    /// How long its whole answer may take.
+    pub timeout: Duration,
+}
+
+/// How a webhook is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HookMethod {
+    /// With the client's headers as headers.
+    #[default]
+    Get,
+    /// With the client's headers and the request as JSON.
+    Post,
+}
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// An empty secret would let everybody in who sends an empty header.
+    #[error("an admin secret must not be empty")]
+    EmptyAdminSecret,
+    /// A value that no header can carry, so no client could ever send it.
+    #[error("an admin secret must consist of visible ASCII characters, without spaces at its ends")]
+    UnusableAdminSecret,
+    /// The JSON of `--jwt-secret`.
+    #[error("the JWT secret: {0}")]
+    Jwt(String),
+    /// The webhook's URL.
+    #[error("the webhook: {0}")]
+    Webhook(String),
+    /// A role for clients without credentials where the webhook is asked about all clients.
+    #[error(
+        "an unauthorized role and a webhook exclude each other: the webhook is asked about clients without credentials too"
+    )]
+    RoleBesideWebhook,
+    /// A role for clients without credentials where all clients are administrators.
+    #[error(
+        "an unauthorized role needs an admin secret: without one every client is the administrator"
+    )]
+    RoleWithoutSecret,
+    /// An empty role.
+    #[error("the unauthorized role must not be empty")]
+    EmptyRole,
+    /// The machine's certificate authorities cannot be used.
+    #[error("TLS: {0}")]
+    Tls(String),
+}
+
+impl AuthConfig {
+    /// Whether every client is the administrator.
+    pub fn is_open(&self) -> bool {
+        self.admin_secrets.is_empty() && matches!(self.mode, Mode::Secrets)
+    }
+
+    /// Refuses combinations that mean nothing.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        match &self.unauthorized_role {
+            None => Ok(()),
+            Some(role) if role.trim().is_empty() => Err(ConfigError::EmptyRole),
+            Some(_) if matches!(self.mode, Mode::Webhook(_)) => Err(ConfigError::RoleBesideWebhook),
+            Some(_) if self.is_open() => Err(ConfigError::RoleWithoutSecret),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+impl WebhookConfig {
+    /// A webhook with Hasura's defaults. Hasura waits for the answer as long as it takes; here it is
+    /// 10 s.
+    pub fn new(url: &str, method: HookMethod) -> Result<Self, ConfigError> {
+        let url = http_url(url).map_err(ConfigError::Webhook)?;
+        Ok(Self { url, method, timeout: Duration::from_secs(10) })
+    }
+}
+
+/// A URL of HTTP with a host.
+pub(crate) fn http_url(text: &str) -> Result<Uri, String> {
+    let url: Uri = text.trim().parse().map_err(|_| "the URL is malformed".to_owned())?;
+    match url.scheme_str() {
+        Some("http" | "https") if url.host().is_some_and(|host| !host.is_empty()) => Ok(url),
+        _ => Err("the URL must begin with http:// or https:// and name a host".to_owned()),
+    }
+}
+
+/// The configurations in the value of `--jwt-secret`: a JSON object, or an array of them for tokens
+/// of several issuers.
+pub fn parse_jwt_secrets(text: &str) -> Result<Vec<JwtConfig>, ConfigError> {
+    let value: Value = serde_json::from_str(text).map_err(|error| {
+        // The message of the parser could quote the key.
+        ConfigError::Jwt(format!("no JSON (line {}, column {})", error.line(), error.column()))
+    })?;
+    jwt_secrets(&value)
+}
+
+/// The same from a value of a configuration file.
+pub fn jwt_secrets(value: &Value) -> Result<Vec<JwtConfig>, ConfigError> {
+    match value {
+        Value::Array(many) if many.is_empty() => {
+            Err(ConfigError::Jwt("the list is empty".to_owned()))
+        }
+        Value::Array(many) => many
+            .iter()
+            .enumerate()
+            .map(|(at, one)| {
+                let numbered = |error| ConfigError::Jwt(format!("number {}: {error}", at + 1));
+                JwtConfig::from_json(one).map_err(numbered)
+            })
+            .collect(),
+        one => JwtConfig::from_json(one).map(|one| vec![one]).map_err(ConfigError::Jwt),
+    }
+}

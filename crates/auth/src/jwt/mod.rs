@@ -1,0 +1,303 @@
+//! JSON Web Tokens (RFC 7519): verified, remembered, and turned into roles and session variables.
+
+pub mod claims;
+pub mod config;
+pub mod jwks;
+pub mod keys;
+pub mod path;
+mod provider;
+pub mod token;
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use artesian_engine::Identity;
+use parking_lot::Mutex;
+use quick_cache::{Weighter, sync::Cache};
+
+use self::{
+    claims::Granted,
+    config::{JwtConfig, KeySource, TokenPlace},
+    jwks::{FetchKeysError, Jwks},
+    keys::KeySet,
+    token::{Token, Validity},
+};
+use crate::{
+    AuthError, Credentials, cookie,
+    credentials::{MAX_VALUE_BYTES, ROLE_HEADER},
+    error::TokenError,
+    fetch::Client,
+};
+
+/// Bytes of tokens that are remembered, about twice as many in memory.
+const CACHE_BYTES: u64 = 16 << 20;
+
+/// Verifies tokens of one or several issuers.
+pub struct Tokens {
+    issuers: Vec<Issuer>,
+    verified: Cache<CacheKey, Arc<Verified>, ByLength>,
+}
+
+struct Issuer {
+    config: JwtConfig,
+    keys: Keys,
+}
+
+enum Keys {
+    Static(Arc<KeySet>),
+    Url(Arc<Jwks>),
+}
+
+impl Keys {
+    fn now(&self) -> Arc<KeySet> {
+        match self {
+            Self::Static(keys) => Arc::clone(keys),
+            Self::Url(jwks) => jwks.keys(),
+        }
+    }
+}
+
+/// A token and the configuration that it was verified for.
+type CacheKey = (usize, Box<str>);
+
+#[derive(Clone)]
+struct ByLength;
+
+impl Weighter<CacheKey, Arc<Verified>> for ByLength {
+    fn weight(&self, key: &CacheKey, _: &Arc<Verified>) -> u64 {
+        key.1.len() as u64 + 256
+    }
+}
+
+/// A token whose signature and claims are good.
+pub struct Verified {
+    granted: Granted,
+    validity: Validity,
+    /// The keys that it was verified with: others may not know its key any more.
+    keys: Arc<KeySet>,
+    /// Identities by role.
+    identities: Mutex<HashMap<Box<str>, Identity>>,
+}
+
+impl Verified {
+    /// The identity in a role, or in the default one.
+    pub fn identity(&self, role: Option<&str>) -> Result<Identity, AuthError> {
+        let role = role.unwrap_or(&self.granted.default_role);
+        if let Some(identity) = self.identities.lock().get(role) {
+            return Ok(identity.clone());
+        }
+        if !self.granted.allowed_roles.iter().any(|allowed| allowed == role) {
+            return Err(AuthError::RoleNotAllowed);
+        }
+        let identity = Identity::new(role, self.granted.session.clone());
+        self.identities.lock().insert(role.into(), identity.clone());
+        Ok(identity)
+    }
+
+    /// What the token says.
+    pub fn granted(&self) -> &Granted {
+        &self.granted
+    }
+
+    /// Until when it is good.
+    pub fn expires(&self) -> Option<SystemTime> {
+        self.validity.expires()
+    }
+}
+
+/// What became of a token without waiting for anything.
+enum Attempt {
+    Done(Result<Arc<Verified>, AuthError>),
+    /// Its key is unknown among these of that issuer, which may have new ones.
+    LookAgain(usize, Arc<KeySet>),
+}
+
+impl Tokens {
+    /// Verifies tokens of these issuers. Key sets are fetched from now on.
+    pub(crate) fn start(configs: Vec<JwtConfig>, client: &Client) -> Self {
+        provider::install();
+        let issuers = configs
+            .into_iter()
+            .map(|config| {
+                let keys = match &config.keys {
+                    KeySource::Static(key) => Keys::Static(Arc::new(KeySet::of(key))),
+                    KeySource::Url(url) => Keys::Url(Jwks::start(url.clone(), client.clone())),
+                };
+                Issuer { config, keys }
+            })
+            .collect();
+        Self { issuers, verified: Cache::with_weighter(4096, CACHE_BYTES, ByLength) }
+    }
+
+    /// Fetches all key sets anew, for `artesian check`; tells of each what came of it.
+    pub async fn probe(&self) -> Vec<Result<Duration, FetchKeysError>> {
+        let mut results = Vec::new();
+        for issuer in &self.issuers {
+            if let Keys::Url(jwks) = &issuer.keys {
+                results.push(jwks.fetch().await);
+            }
+        }
+        results
+    }
+
+    /// The places in which tokens are looked for.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &TokenPlace> {
+        self.issuers.iter().map(|issuer| &issuer.config.place)
+    }
+
+    /// The identity by the client's token; `None` if there is no token. A token in a header is taken
+    /// before one in a cookie: the page chose to send it, the browser sends cookies by itself. What
+    /// is refused is refused, whatever else the client sent.
+    pub(crate) async fn authenticate(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<Option<(Identity, Option<SystemTime>)>, AuthError> {
+        let Some((token, candidates)) = self.find(credentials)? else { return Ok(None) };
+        let verified = self.verify(token, &candidates).await?;
+        let identity = verified.identity(role(credentials)?)?;
+        Ok(Some((identity, verified.expires())))
+    }
+
+    /// A token and the issuers that may have made it.
+    fn find<'a>(
+        &self,
+        credentials: &'a Credentials,
+    ) -> Result<Option<(&'a str, Vec<usize>)>, AuthError> {
+        let mut found: Option<(&str, &TokenPlace)> = None;
+        for place in self.places() {
+            let is_better = match (found, place) {
+                (None, _) => true,
+                (Some((_, TokenPlace::Cookie(_))), place) => {
+                    !matches!(place, TokenPlace::Cookie(_))
+                }
+                (Some(_), _) => false,
+            };
+            if is_better && let Some(token) = at(place, credentials)? {
+                found = Some((token, place));
+            }
+        }
+        let Some((token, place)) = found else { return Ok(None) };
+        if token.len() > MAX_VALUE_BYTES {
+            return Err(AuthError::TooLong(MAX_VALUE_BYTES));
+        }
+        let here = (0..self.issuers.len())
+            .filter(|at| self.issuers.get(*at).is_some_and(|one| one.config.place == *place));
+        Ok(Some((token, here.collect())))
+    }
+
+    /// Verifies a token against issuers that may have made it.
+    pub async fn verify(
+        &self,
+        token: &str,
+        candidates: &[usize],
+    ) -> Result<Arc<Verified>, AuthError> {
+        for _ in 0..2 {
+            match self.attempt(token, candidates) {
+                Attempt::Done(result) => return result,
+                Attempt::LookAgain(at, seen) => {
+                    if let Some(Keys::Url(jwks)) = self.issuers.get(at).map(|one| &one.keys) {
+                        jwks.look_again(&seen).await;
+                    }
+                }
+            }
+        }
+        match self.attempt(token, candidates) {
+            Attempt::Done(result) => result,
+            Attempt::LookAgain(_, keys) if keys.is_empty() => Err(AuthError::KeysUnavailable),
+            Attempt::LookAgain(..) => Err(TokenError::UnknownKey.into()),
+        }
+    }
+
+    fn attempt(&self, token: &str, candidates: &[usize]) -> Attempt {
+        let mut best = AuthError::TokenMissing;
+        let mut look_again = None;
+        for &at in candidates {
+            let Some(issuer) = self.issuers.get(at) else { continue };
+            let error = match self.by_issuer(at, issuer, token) {
+                Ok(verified) => return Attempt::Done(Ok(verified)),
+                Err(error) => error,
+            };
+            let is_unknown = error == AuthError::Token(TokenError::UnknownKey);
+            if is_unknown && matches!(issuer.keys, Keys::Url(_)) {
+                look_again.get_or_insert((at, issuer.keys.now()));
+            }
+            if certainty(&error) > certainty(&best) {
+                best = error;
+            }
+        }
+        match look_again {
+            // The issuer whose key fits knows best what is wrong.
+            Some((at, keys)) if certainty(&best) < 3 => Attempt::LookAgain(at, keys),
+            _ => Attempt::Done(Err(best)),
+        }
+    }
+
+    fn by_issuer(
+        &self,
+        at: usize,
+        issuer: &Issuer,
+        token: &str,
+    ) -> Result<Arc<Verified>, AuthError> {
+        let keys = issuer.keys.now();
+        let key = (at, Box::from(token));
+        let now = SystemTime::now();
+        let is_current = |verified: &Verified| Arc::ptr_eq(&verified.keys, &keys);
+        if let Some(stale) = self.verified.peek(&key)
+            && !is_current(&stale)
+        {
+            self.verified.remove(&key);
+        }
+        // Equal tokens that come at once are verified once.
+        let verified = self.verified.get_or_insert_with(&key, || {
+            let claims = Token::parse(token)?.verify(&keys)?;
+            let validity = Validity::of(&claims, &issuer.config, now)?;
+            let granted = claims::granted(claims, &issuer.config.claims)?;
+            let identities = Mutex::new(HashMap::new());
+            let keys = Arc::clone(&keys);
+            Ok::<_, AuthError>(Arc::new(Verified { granted, validity, keys, identities }))
+        })?;
+        verified.validity.check(now)?;
+        Ok(verified)
+    }
+}
+
+/// How much an error of one of several issuers tells: 3 is that of the one who made the token.
+fn certainty(error: &AuthError) -> u8 {
+    match error {
+        AuthError::TokenMissing => 0,
+        AuthError::Token(TokenError::UnknownKey) => 1,
+        AuthError::Token(TokenError::Algorithm | TokenError::Signature) => 2,
+        _ => 3,
+    }
+}
+
+/// The token in its place.
+fn at<'a>(place: &TokenPlace, credentials: &'a Credentials) -> Result<Option<&'a str>, AuthError> {
+    let (value, is_whole) = match place {
+        TokenPlace::Cookie(name) => {
+            let header = credentials.get("cookie");
+            return header.map_or(Ok(None), |header| cookie::find(header, name));
+        }
+        TokenPlace::Header(name) => (credentials.get(name.as_str()), true),
+        TokenPlace::Authorization => (credentials.get("authorization"), false),
+    };
+    let Some(value) = value.map(str::trim) else { return Ok(None) };
+    if is_whole {
+        return Ok(Some(value));
+    }
+    match value.split_once(char::is_whitespace) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(AuthError::MalformedAuthorization),
+    }
+}
+
+/// The role that the client asks for.
+pub(crate) fn role(credentials: &Credentials) -> Result<Option<&str>, AuthError> {
+    match credentials.get(ROLE_HEADER).map(str::trim) {
+        Some("") => Err(AuthError::EmptyRole),
+        role => Ok(role),
+    }
+}

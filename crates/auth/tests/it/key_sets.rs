@@ -1,0 +1,142 @@
+//! Keys by URL.
+
+use std::time::Duration;
+
+use artesian_auth::{AuthError, error::TokenError};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+/// The public key of the tests as a JSON Web Key.
+fn jwk(algorithm: &str, id: &str) -> Value {
+    let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    match algorithm {
+        "EdDSA" => {
+            let key = der(include_str!("keys/ed.pub.pem"));
+            json!({"kty": "OKP", "crv": "Ed25519", "kid": id, "x": b64(&key[key.len() - 32..])})
+        }
+        "ES256" => {
+            let key = der(include_str!("keys/ec-P-256.pub.pem"));
+            let (x, y) = key[key.len() - 64..].split_at(32);
+            json!({"kty": "EC", "crv": "P-256", "kid": id, "use": "sig", "alg": "ES256",
+                   "x": b64(x), "y": b64(y)})
+        }
+        _ => {
+            let pair = ring::rsa::KeyPair::from_pkcs8(&der(include_str!("keys/rsa.pem"))).unwrap();
+            let public: ring::rsa::PublicKeyComponents<Vec<u8>> = pair.public().into();
+            json!({"kty": "RSA", "kid": id, "n": b64(&public.n), "e": b64(&public.e)})
+        }
+    }
+}
+
+fn signed(algorithm: &str, id: &str) -> String {
+    token_with(&json!({"alg": algorithm, "kid": id}), &claims(json!({})))
+}
+
+fn set(keys: &[Value]) -> Reply {
+    Reply::json(&json!({ "keys": keys }))
+}
+
+fn auth(service: &Service) -> artesian_auth::Auth {
+    with_jwt(&json!({"jwk_url": service.url()}))
+}
+
+#[tokio::test]
+async fn keys_are_found_by_their_names() {
+    let junk = [json!(1), json!({"kty": "oct", "k": "AAAA", "kid": "s"}), json!({"kty": "new"})];
+    let keys = [jwk("RS256", "r"), jwk("ES256", "e"), jwk("EdDSA", "d")];
+    let service = Service::start(set(&[&junk[..], &keys].concat())).await;
+    let auth = auth(&service);
+    service.requests(1).await;
+    for (algorithm, id) in [("RS256", "r"), ("PS512", "r"), ("ES256", "e"), ("EdDSA", "d")] {
+        bearer(&auth, &signed(algorithm, id)).await.unwrap();
+        bearer(&auth, &token(algorithm, &claims(json!({})))).await.unwrap();
+    }
+    let rows = [
+        ("RS256", "e", TokenError::Algorithm),
+        ("HS256", "r", TokenError::Algorithm),
+        ("HS256", "s", TokenError::UnknownKey),
+        ("RS256", "x", TokenError::UnknownKey),
+    ];
+    for (algorithm, id, expected) in rows {
+        let error = bearer(&auth, &signed(algorithm, id)).await.unwrap_err();
+        assert_eq!(error, AuthError::Token(expected), "{algorithm} {id}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_set_that_is_away_lets_nobody_in_and_joins_later() {
+    let bad = [
+        Reply::Say(500, vec![], "oops".into()),
+        Reply::Say(200, vec![], "<html>".into()),
+        set(&[]),
+        set(&[json!({"kty": "oct", "k": "AAAA"})]),
+        Reply::Say(302, vec![("location", "http://127.0.0.1:1/".into())], String::new()),
+        Reply::Say(200, vec![], "x".repeat(2 << 20)),
+    ];
+    for reply in bad {
+        let service = Service::start(reply).await;
+        let auth = auth(&service);
+        service.requests(1).await;
+        let error = bearer(&auth, &signed("RS256", "r")).await.unwrap_err();
+        assert_eq!(error, AuthError::KeysUnavailable);
+    }
+    let service = Service::start(Reply::Say(500, vec![], String::new())).await;
+    let auth = auth(&service);
+    // This waits for the attempt that is under way.
+    let error = bearer(&auth, &signed("RS256", "r")).await.unwrap_err();
+    assert_eq!(error, AuthError::KeysUnavailable);
+    service.say(set(&[jwk("RS256", "r")]));
+    later(2).await;
+    bearer(&auth, &signed("RS256", "r")).await.unwrap();
+}
+
+#[tokio::test]
+async fn unknown_keys_do_not_become_requests() {
+    let service = Service::start(set(&[jwk("RS256", "r")])).await;
+    let auth = auth(&service);
+    service.requests(1).await;
+    bearer(&auth, &signed("RS256", "r")).await.unwrap();
+    for id in 0..50 {
+        let error = bearer(&auth, &signed("RS256", &id.to_string())).await.unwrap_err();
+        assert_eq!(error, AuthError::Token(TokenError::UnknownKey));
+    }
+    assert_eq!(service.count(), 1);
+    later(6).await;
+    for id in 0..50 {
+        bearer(&auth, &signed("RS256", &id.to_string())).await.unwrap_err();
+    }
+    assert_eq!(service.count(), 2);
+}
+
+/// Moves the clock of the intervals, and only that.
+async fn later(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn rotated_keys_are_fetched_once_for_many_tokens() {
+    let service = Service::start(set(&[jwk("RS256", "old")])).await;
+    let auth = std::sync::Arc::new(auth(&service));
+    service.requests(1).await;
+    bearer(&auth, &signed("RS256", "old")).await.unwrap();
+    service.say(set(&[jwk("RS256", "new")]));
+    later(6).await;
+    let new = signed("RS256", "new");
+    let asked: Vec<_> = (0..50)
+        .map(|_| {
+            let (auth, new) = (auth.clone(), new.clone());
+            tokio::spawn(async move { bearer(&auth, &new).await.map(|_| ()) })
+        })
+        .collect();
+    for one in asked {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(service.count(), 2, "one request for all tokens");
+    // The old key is gone, and so is the memory of tokens that it signed.
+    let old = bearer(&auth, &signed("RS256", "old")).await.unwrap_err();
+    assert_eq!(old, AuthError::Token(TokenError::UnknownKey));
+}

@@ -1,0 +1,211 @@
+//! Reads configuration and metadata again and puts them into force, without closing connections.
+//!
+//! Everything is read and checked first. What cannot be used changes nothing.
+
+pub mod files;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use artesian_database::BackendError;
+use artesian_engine::Engine;
+use artesian_server::{Control, Metrics};
+use tokio::time::{Instant, sleep_until};
+
+use self::files::{Look, Watcher};
+use crate::{
+    backends::AnyDatabase,
+    connect::{self, Plan},
+    error::CliError,
+    logging::Logs,
+    settings::{DEFAULT_CONFIG, Environment, Flags, Settings, definitions, limits},
+    signals::Hangup,
+};
+
+/// How long to wait until a database that was away is asked for its schema again.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where settings come from besides the file.
+#[derive(Clone)]
+pub struct Sources {
+    /// The command line.
+    pub flags: Flags,
+    /// The configuration file, if it was named.
+    pub config: Option<PathBuf>,
+    /// The environment variables.
+    pub environment: Environment,
+}
+
+impl Sources {
+    /// Reads everything.
+    pub fn read(&self) -> Result<(Settings, Plan), CliError> {
+        let settings =
+            Settings::load(self.flags.clone(), self.config.clone(), self.environment.clone())?;
+        let plan = Plan::new(&settings, &self.environment)?;
+        Ok((settings, plan))
+    }
+}
+
+/// What settings are put into.
+pub struct Parts {
+    /// Takes limits and switches.
+    pub engine: Arc<Engine>,
+    /// Takes metadata.
+    pub database: Arc<dyn AnyDatabase>,
+    /// Takes the server's settings.
+    pub control: Control,
+    /// Takes the level of logs.
+    pub logs: Logs,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Reads settings again when it is asked to, or when files have changed.
+pub struct Reloader {
+    sources: Sources,
+    parts: Parts,
+    /// What is in force.
+    settings: Settings,
+    plan: Arc<Plan>,
+    /// When to try again although nothing happens.
+    retry: Option<Instant>,
+}
+
+/// Why settings are not taken.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("{0}")]
+    Unusable(CliError),
+    #[error(
+        "there is no admin secret any more: everybody would be the administrator. Restart if that is \
+         meant"
+    )]
+    Open,
+    #[error("{0}")]
+    Server(#[from] artesian_server::ConfigError),
+    #[error("the schema cannot be read: {0}")]
+    Database(#[from] BackendError),
+    #[error("reading failed")]
+    Task,
+}
+
+impl Reloader {
+    /// Settings that were read and are in force.
+    pub fn new(sources: Sources, settings: Settings, plan: Arc<Plan>, parts: Parts) -> Self {
+        Self { sources, parts, settings, plan, retry: None }
+    }
+
+    /// Never ends.
+    pub async fn run(mut self, mut hangup: Hangup) {
+        let when = self.settings.reload;
+        let mut watcher = Watcher::new(self.look().await);
+        let mut ticks = tokio::time::interval(when.interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = hangup.wanted() => {
+                    if !when.by_signal {
+                        tracing::warn!("SIGHUP: nothing is read again, as `reload: off` says");
+                        continue;
+                    }
+                    tracing::info!("SIGHUP: configuration and metadata are read again");
+                    // What changes while it is read is read once more.
+                    watcher = Watcher::new(self.look().await);
+                    self.reload(true).await;
+                }
+                _ = ticks.tick(), if when.by_change => {
+                    if watcher.sees(self.look().await) {
+                        tracing::info!("a file has changed: configuration and metadata are read again");
+                        self.reload(false).await;
+                    }
+                }
+                () = sleep_until(self.retry.unwrap_or_else(Instant::now)), if self.retry.is_some() => {
+                    self.reload(true).await;
+                }
+            }
+        }
+    }
+
+    /// Looks at all files that settings are read from.
+    async fn look(&self) -> Look {
+        let source = &self.settings.source;
+        let config = self.settings.config_file.clone().unwrap_or_else(|| DEFAULT_CONFIG.into());
+        let trusted = &self.settings.documents.trusted;
+        let paths: Vec<_> =
+            source.metadata.iter().chain(trusted).cloned().chain([config]).collect();
+        tokio::task::spawn_blocking(move || Look::at(&paths)).await.unwrap_or_default()
+    }
+
+    async fn reload(&mut self, even_if_equal: bool) {
+        self.retry = None;
+        let result = self.attempt(even_if_equal).await;
+        self.parts.metrics.reloaded(result.is_ok());
+        if let Err(refused) = result {
+            if matches!(refused, Refused::Database(BackendError::Unavailable(_))) {
+                self.retry = Some(Instant::now() + PATIENCE);
+            }
+            let message = self.plan.clean(&refused.to_string());
+            tracing::error!(
+                "the new settings are refused, and the old ones stay in force: {message}"
+            );
+        }
+    }
+
+    async fn attempt(&mut self, even_if_equal: bool) -> Result<(), Refused> {
+        let mut sources = self.sources.clone();
+        // A file that was there must not be missing, even if nobody named it.
+        sources.config = self.settings.config_file.clone().or(sources.config);
+        let (settings, plan) = tokio::task::spawn_blocking(move || sources.read())
+            .await
+            .map_err(|_| Refused::Task)?
+            .map_err(Refused::Unusable)?;
+        let old = &self.settings;
+        if settings.server.admin_secrets.is_empty() && !old.server.admin_secrets.is_empty() {
+            return Err(Refused::Open);
+        }
+        let server = self.parts.control.prepare(limits::filled_in(&settings))?;
+        let options = connect::options(&settings);
+        let is_same = plan.has_metadata_of(&self.plan) && options == connect::options(old);
+        let model = self.parts.database.model();
+        if even_if_equal || !is_same {
+            self.parts.database.replace_metadata(plan.metadata().cloned(), options).await?;
+        }
+        // From here on nothing can fail.
+        self.parts.engine.configure(plan.engine().clone());
+        server.commit();
+        self.parts.logs.set_level(&settings.log);
+        self.tell(&settings, &plan, &model.warnings);
+        self.settings = settings;
+        self.plan = Arc::new(plan);
+        Ok(())
+    }
+
+    /// Says what has changed, and what has not although it should.
+    fn tell(&self, new: &Settings, plan: &Plan, known: &[String]) {
+        let mut changed: Vec<&str> = definitions::ALL
+            .iter()
+            .map(|definition| definition.name)
+            .filter(|name| new.values.get(name) != self.settings.values.get(name))
+            .collect();
+        if plan.url() != self.plan.url() && !changed.contains(&"database-url") {
+            changed.push("database-url");
+        }
+        let (restart, live): (Vec<_>, Vec<_>) =
+            changed.into_iter().partition(|name| definitions::NEEDS_RESTART.contains(name));
+        if !restart.is_empty() {
+            tracing::warn!("these settings need a restart to change: {}", restart.join(", "));
+        }
+        for warning in new.warnings.iter().filter(|w| !self.settings.warnings.contains(w)) {
+            tracing::warn!("{warning}");
+        }
+        let model = self.parts.database.model();
+        for warning in model.warnings.iter().filter(|w| !known.contains(w)) {
+            tracing::warn!("{warning}");
+        }
+        tracing::info!(
+            changed = live.join(", "),
+            tables = model.tables.len(),
+            roles = model.roles.len() + 1,
+            "the new settings are in force"
+        );
+    }
+}

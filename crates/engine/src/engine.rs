@@ -1,0 +1,285 @@
+//! Preparation: from a request to an operation, the same for every transport.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use arc_swap::ArcSwap;
+use artesian_graphql::{
+    bind::{self, BoundField, BoundOperation, Variables},
+    document::{Document, OperationType},
+    introspection,
+    schema::Schema,
+    sdl,
+};
+use serde_json::{Map, Value as Json};
+
+use crate::{
+    Allow, EngineConfig, ErrorCode, Generation, GraphQLError, Identity, Inputs, Introspection,
+    Operation, Payload, Request, Source, StoreStats, TrustedMode,
+    cache::{Answer, Entry, KeyRef, PlanCache, Prepared, Rules},
+    documents::{self, Found, Store},
+    identity::ADMIN_ROLE,
+};
+
+/// The heart: sources, their schemas, the cache of plans.
+pub struct Engine {
+    core: Arc<Core>,
+}
+
+/// What operations share with their engine.
+pub(crate) struct Core {
+    config: ArcSwap<EngineConfig>,
+    source: Arc<dyn Source>,
+    cache: PlanCache,
+    /// Documents that clients have registered.
+    store: Store,
+    generation: Generation,
+    /// The generation that the cache was emptied for last.
+    cached: AtomicU64,
+}
+
+/// An operation that was prepared by the rules of a generation.
+pub(crate) struct Settled {
+    pub(crate) prepared: Arc<Prepared>,
+    pub(crate) inputs: Inputs,
+    /// The answer, if it comes from the schema alone.
+    pub(crate) introspection: Option<Payload>,
+}
+
+impl Engine {
+    /// An engine over one source.
+    pub fn new(source: Arc<dyn Source>, config: EngineConfig) -> Self {
+        let cache = PlanCache::new(config.plan_cache_size);
+        let store = Store::new(config.persisted_queries_bytes);
+        let generation = source.generation();
+        let cached = AtomicU64::new(generation.now());
+        let config = ArcSwap::from_pointee(config);
+        Self { core: Arc::new(Core { config, source, cache, store, generation, cached }) }
+    }
+
+    /// Puts other limits and switches into force, for new operations and for those that run live:
+    /// what they no longer allow ends with an error.
+    pub fn configure(&self, config: EngineConfig) {
+        if **self.core.config.load() != config {
+            self.core.config.store(Arc::new(config));
+            self.core.generation.advance();
+        }
+    }
+
+    /// Parses, validates and plans a request for an identity (cached). The errors are request
+    /// errors: nothing ran.
+    pub fn prepare(
+        &self,
+        request: Request,
+        identity: &Identity,
+        allow: Allow,
+    ) -> Result<Operation, Vec<GraphQLError>> {
+        self.prepare_one(request, identity, allow).map_err(|e| vec![e])
+    }
+
+    fn prepare_one(
+        &self,
+        request: Request,
+        identity: &Identity,
+        allow: Allow,
+    ) -> Result<Operation, GraphQLError> {
+        let core = &self.core;
+        // Read before anything else: what changes after this is heard of.
+        let mut generation = core.generation.now();
+        let config = core.config.load_full();
+        let Found { text, register } = documents::find(&request, identity, &config, &core.store)?;
+        let asked = KeyRef {
+            role: &identity.role,
+            query: &text,
+            operation: request.operation_name.as_deref(),
+        };
+        let mut entry = core.entry(asked)?;
+        let definition = entry.document.operation(asked.operation)?;
+        // The document alone decides over these, not the schema.
+        let variables = bind::complete_variables(definition, request.variables)?;
+        let settled = match core.settle(&entry, &variables, identity) {
+            // A schema that was replaced between two looks at it is no fault of the client.
+            Err(_) if core.generation.now() != generation => {
+                generation = core.generation.now();
+                entry = core.entry(asked)?;
+                core.settle(&entry, &variables, identity)?
+            }
+            settled => settled?,
+        };
+        // Only what is valid is kept: nonsense must not push out what others need.
+        if let Some(hash) = register
+            && text.len() <= config.persisted_query_max_bytes
+        {
+            core.store.insert(hash, Arc::clone(&text));
+        }
+        let operation = Operation {
+            core: Arc::clone(core),
+            key: Arc::clone(&entry.key),
+            variables: Arc::new(variables),
+            session: identity.session.clone(),
+            generation,
+            settled,
+            is_admin: identity.is_admin(),
+            timeout: config.execution_timeout,
+            null_data: allow == Allow::ALL,
+        };
+        operation.check(allow)?;
+        Ok(operation)
+    }
+
+    /// Figures of the documents that clients have registered.
+    pub fn persisted_queries(&self) -> StoreStats {
+        self.core.store.stats()
+    }
+
+    /// Whether the sources can answer.
+    pub async fn ready(&self) -> Result<(), String> {
+        self.core.source.ready().await
+    }
+
+    /// The SDL that a role sees; `None` if it sees nothing.
+    pub fn sdl(&self, role: &str) -> Option<String> {
+        self.core.source.schema(role).map(|schema| sdl::print(&schema))
+    }
+}
+
+impl Core {
+    pub(crate) fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    /// The document, by the rules that hold now.
+    pub(crate) fn entry(&self, asked: KeyRef<'_>) -> Result<Arc<Entry>, GraphQLError> {
+        let schema = self.source.schema(asked.role).ok_or_else(|| {
+            GraphQLError::new(
+                ErrorCode::AccessDenied,
+                format!("the role \"{}\" sees nothing here", asked.role),
+            )
+        })?;
+        self.tidy();
+        let rules = Rules { schema, config: self.config.load_full() };
+        let config = Arc::clone(&rules.config);
+        self.cache.entry(asked, rules, || {
+            let document = Document::parse(asked.query, config.parse_limits())?;
+            let is_free = config.trusted_mode != TrustedMode::Only || **asked.role == *ADMIN_ROLE;
+            if !is_free && !config.trusted.allows(&document, asked.role) {
+                // As Hasura's allow list says it.
+                return Err(GraphQLError::new(ErrorCode::ValidationFailed, "query is not allowed"));
+            }
+            Ok(document)
+        })
+    }
+
+    /// Empties the cache once the rules have changed: what is in it is of no use, and holds schemas
+    /// that are served no more.
+    fn tidy(&self) {
+        let now = self.generation.now();
+        if self.cached.load(Ordering::Relaxed) != now {
+            self.cached.store(now, Ordering::Relaxed);
+            self.cache.clear();
+        }
+    }
+
+    /// Plans an operation of a document. `variables` are complete.
+    pub(crate) fn settle(
+        &self,
+        entry: &Entry,
+        variables: &Variables,
+        identity: &Identity,
+    ) -> Result<Settled, GraphQLError> {
+        let prepared = match entry.find(variables) {
+            Some(prepared) => prepared,
+            None => {
+                let Rules { schema, config } = &entry.rules;
+                let definition = entry.document.operation(entry.key.operation.as_deref())?;
+                let limits = config.bind_limits();
+                let bound = bind::bind(&entry.document, definition, schema, variables, limits)?;
+                check_introspection(config.introspection, &identity.role, &bound)?;
+                entry.insert(variables, self.plan(&identity.role, schema, bound)?)
+            }
+        };
+        let (inputs, introspection) = match &prepared.answer {
+            Answer::Plan(plan) => (plan.bind(variables, identity)?, None),
+            Answer::Introspection(schema) => {
+                let answer = introspect(schema, &prepared.bound, variables)?;
+                (Inputs::default(), Some(answer))
+            }
+        };
+        Ok(Settled { prepared, inputs, introspection })
+    }
+
+    fn plan(
+        &self,
+        role: &str,
+        schema: &Arc<Schema>,
+        bound: BoundOperation,
+    ) -> Result<Prepared, GraphQLError> {
+        let is_meta =
+            |f: &BoundField| &*f.name == "__typename" || introspection::is_meta_field(&f.name);
+        if bound.kind == OperationType::Subscription {
+            if bound.fields.len() != 1 {
+                return Err(GraphQLError::at(
+                    "$",
+                    ErrorCode::ValidationFailed,
+                    "subscriptions must select one top level field",
+                ));
+            }
+            if let Some(field) = bound.fields.iter().find(|f| is_meta(f)) {
+                return Err(GraphQLError::at(
+                    &*field.path,
+                    ErrorCode::ValidationFailed,
+                    "a subscription cannot select an introspection field",
+                ));
+            }
+        }
+        let answer = if bound.fields.iter().all(is_meta) {
+            Answer::Introspection(Arc::clone(schema))
+        } else {
+            Answer::Plan(self.source.plan(role, &bound)?)
+        };
+        Ok(Prepared { bound, answer })
+    }
+}
+
+/// Whether a role may read the schema, if the operation does. The metadata's own list of roles has
+/// taken the fields out of their schemas.
+fn check_introspection(
+    allowed: Introspection,
+    role: &str,
+    operation: &BoundOperation,
+) -> Result<(), GraphQLError> {
+    let is_allowed = match allowed {
+        Introspection::All => true,
+        Introspection::Admin => role == ADMIN_ROLE,
+        Introspection::Nobody => false,
+    };
+    match operation.fields.iter().find(|f| introspection::is_meta_field(&f.name)) {
+        Some(field) if !is_allowed => Err(GraphQLError::at(
+            &*field.path,
+            ErrorCode::ValidationFailed,
+            format!("introspection is switched off: '{}' cannot be selected", field.name),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The answer from the schema alone.
+fn introspect(
+    schema: &Schema,
+    operation: &BoundOperation,
+    variables: &Variables,
+) -> Result<Payload, GraphQLError> {
+    let budget = introspection::Budget::default();
+    let mut data = Map::new();
+    for field in &operation.fields {
+        let value = if &*field.name == "__typename" {
+            Json::String(field.parent.to_string())
+        } else {
+            introspection::resolve(schema, field, variables, &budget)?
+        };
+        data.insert(field.key.to_string(), value);
+    }
+    Ok(Payload::data(format!("{{\"data\":{}}}", Json::Object(data)).into()))
+}

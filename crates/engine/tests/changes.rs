@@ -1,0 +1,298 @@
+//! What becomes of live operations when schema, permissions or limits change under them.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use artesian_engine::{
+    Allow, Engine, EngineConfig, ErrorCode, Event, Explanation, Generation, GraphQLError, Identity,
+    Inputs, Payload, Plan, Request, ResultStream, Source, Variables,
+};
+use artesian_graphql::{
+    bind::BoundOperation,
+    introspection_types::meta_fields,
+    schema::{Field, Schema, TypeKind, TypeRef},
+};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// A source whose fields are numbers. What a plan shows of them depends on the filter that was in
+/// force when it was made.
+#[derive(Default)]
+struct Board {
+    schema: Mutex<Option<Arc<Schema>>>,
+    filter: Mutex<String>,
+    value: watch::Sender<u32>,
+    generation: Generation,
+    planned: AtomicUsize,
+    /// What subscribers do, in order.
+    log: Mutex<Vec<String>>,
+    /// Subscribing fails with this.
+    fault: Mutex<Option<ErrorCode>>,
+    counts_everything: bool,
+}
+
+struct Shared(Arc<Board>);
+
+fn schema(fields: &[&str]) -> Option<Arc<Schema>> {
+    let mut schema = Schema::new("query_root");
+    let field = || Field::new(TypeRef::named("Int"));
+    let mut roots: indexmap::IndexMap<_, _> =
+        fields.iter().map(|name| ((*name).into(), field())).collect();
+    schema.add("subscription_root", None, TypeKind::Object(roots.clone()));
+    roots.extend(meta_fields().map(|(n, f)| (n.into(), f)));
+    schema.add("query_root", None, TypeKind::Object(roots));
+    schema.subscription = Some("subscription_root".into());
+    Some(Arc::new(schema))
+}
+
+impl Board {
+    fn with(fields: &[&str]) -> Self {
+        let board = Self { filter: Mutex::new("all".to_owned()), ..Self::default() };
+        *board.schema.lock() = schema(fields);
+        board
+    }
+
+    fn engine(self) -> (Arc<Self>, Engine) {
+        let board = Arc::new(self);
+        let source = Arc::new(Shared(Arc::clone(&board)));
+        (board, Engine::new(source, EngineConfig::default()))
+    }
+
+    fn change(&self, fields: &[&str], filter: &str) {
+        *self.schema.lock() = schema(fields);
+        *self.filter.lock() = filter.to_owned();
+        self.generation.advance();
+    }
+}
+
+#[async_trait]
+impl Source for Shared {
+    fn schema(&self, _: &str) -> Option<Arc<Schema>> {
+        self.0.schema.lock().clone()
+    }
+
+    fn plan(&self, _: &str, operation: &BoundOperation) -> Result<Arc<dyn Plan>, GraphQLError> {
+        self.0.planned.fetch_add(1, Ordering::SeqCst);
+        let field = operation.fields[0].name.to_string();
+        let filter = self.0.filter.lock().clone();
+        Ok(Arc::new(View { board: Arc::clone(&self.0), what: format!("{field} {filter}") }))
+    }
+
+    fn generation(&self) -> Generation {
+        self.0.generation.clone()
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+struct View {
+    board: Arc<Board>,
+    what: String,
+}
+
+#[async_trait]
+impl Plan for View {
+    fn bind(&self, _: &Variables, _: &Identity) -> Result<Inputs, GraphQLError> {
+        Ok(Inputs::default())
+    }
+
+    async fn execute(&self, _: &Inputs) -> Result<Payload, GraphQLError> {
+        Err(GraphQLError::new(ErrorCode::NotSupported, "not here"))
+    }
+
+    async fn subscribe(&self, _: &Inputs) -> Result<Box<dyn ResultStream>, GraphQLError> {
+        if let Some(code) = *self.board.fault.lock() {
+            return Err(GraphQLError::new(code, "not now"));
+        }
+        self.board.log.lock().push(format!("+{}", self.what));
+        let mut value = self.board.value.subscribe();
+        value.mark_changed();
+        Ok(Box::new(Look { board: Arc::clone(&self.board), what: self.what.clone(), value }))
+    }
+
+    fn explain(&self, _: &Inputs) -> Explanation {
+        panic!("nobody asks")
+    }
+}
+
+struct Look {
+    board: Arc<Board>,
+    what: String,
+    value: watch::Receiver<u32>,
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        self.board.log.lock().push(format!("-{}", self.what));
+    }
+}
+
+#[async_trait]
+impl ResultStream for Look {
+    async fn next(&mut self) -> Option<Event> {
+        self.value.changed().await.ok()?;
+        let value = *self.value.borrow_and_update();
+        Some(result(&self.what, value))
+    }
+
+    fn conflates(&self) -> bool {
+        !self.board.counts_everything
+    }
+}
+
+fn result(what: &str, value: u32) -> Event {
+    Event::Result(Payload::data(format!("{{\"data\":\"{what} {value}\"}}").into()))
+}
+
+fn request(query: &str) -> Request {
+    Request { query: query.into(), ..Request::default() }
+}
+
+async fn watch(engine: &Engine, query: &str) -> Box<dyn ResultStream> {
+    let operation = engine.prepare(request(query), &Identity::admin(), Allow::ALL).ok().unwrap();
+    operation.subscribe().await.unwrap()
+}
+
+/// Whether there is nothing to tell at present.
+async fn is_quiet(stream: &mut Box<dyn ResultStream>) -> bool {
+    let mut next = stream.next();
+    poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx).is_pending())).await
+}
+
+fn ended(event: Option<Event>) -> GraphQLError {
+    match event {
+        Some(Event::Ended(mut errors)) => errors.remove(0),
+        other => panic!("not ended: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_concerned_goes_on_unnoticed() {
+    let (board, engine) = Board::with(&["a", "b"]).engine();
+    let mut streams = Vec::new();
+    for _ in 0..100 {
+        let mut stream = watch(&engine, "subscription { a }").await;
+        assert_eq!(stream.next().await, Some(result("a all", 0)));
+        streams.push(stream);
+    }
+    assert_eq!(board.planned.load(Ordering::SeqCst), 1);
+    board.change(&["a", "c"], "all");
+    for stream in &mut streams {
+        assert!(is_quiet(stream).await);
+    }
+    // They are equal, so they were planned together.
+    assert_eq!(board.planned.load(Ordering::SeqCst), 2);
+    board.value.send_replace(1);
+    for stream in &mut streams {
+        assert_eq!(stream.next().await, Some(result("a all", 1)));
+        assert!(is_quiet(stream).await);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_longer_valid_ends_and_the_rest_does_not() {
+    let (board, engine) = Board::with(&["a", "b"]).engine();
+    let mut a = watch(&engine, "subscription { a }").await;
+    let mut b = watch(&engine, "query @live { b }").await;
+    assert_eq!(a.next().await, Some(result("a all", 0)));
+    assert_eq!(b.next().await, Some(result("b all", 0)));
+    // Even a result that is there already is not told: the field is out of sight.
+    board.value.send_replace(1);
+    board.change(&["a"], "all");
+    let error = ended(b.next().await);
+    assert_eq!(error.extensions.code, ErrorCode::ValidationFailed);
+    assert_eq!(error.extensions.path, "$.selectionSet.b");
+    assert_eq!(a.next().await, Some(result("a all", 1)));
+}
+
+#[tokio::test]
+async fn a_narrowed_permission_holds_at_once() {
+    let (board, engine) = Board::with(&["a"]).engine();
+    let mut stream = watch(&engine, "subscription { a }").await;
+    assert_eq!(stream.next().await, Some(result("a all", 0)));
+    // The old plan has something to tell, but may not any more.
+    board.value.send_replace(1);
+    board.change(&["a"], "own");
+    assert_eq!(stream.next().await, Some(result("a own", 1)));
+    assert!(is_quiet(&mut stream).await);
+    // The new one was there before the old one went.
+    assert_eq!(*board.log.lock(), ["+a all", "+a own", "-a all"]);
+    // While somebody waits, too.
+    let (told, ()) = tokio::join!(stream.next(), async { board.change(&["a"], "none") });
+    assert_eq!(told, Some(result("a none", 1)));
+}
+
+#[tokio::test]
+async fn a_change_between_preparing_and_subscribing_counts() {
+    let (board, engine) = Board::with(&["a"]).engine();
+    let query = "subscription { a }";
+    let operation = engine.prepare(request(query), &Identity::admin(), Allow::ALL).ok().unwrap();
+    board.change(&["a"], "own");
+    let mut stream = operation.subscribe().await.unwrap();
+    assert_eq!(stream.next().await, Some(result("a own", 0)));
+    assert!(is_quiet(&mut stream).await);
+}
+
+#[tokio::test]
+async fn other_limits_end_what_exceeds_them() {
+    let (_, engine) = Board::with(&["a", "b"]).engine();
+    let mut wide = watch(&engine, "query @live { a b }").await;
+    let mut narrow = watch(&engine, "query @live { a }").await;
+    assert!(wide.next().await.is_some() && narrow.next().await.is_some());
+    engine.configure(EngineConfig::default());
+    assert!(is_quiet(&mut wide).await);
+    engine.configure(EngineConfig { max_root_fields: 1, ..EngineConfig::default() });
+    assert_eq!(ended(wide.next().await).extensions.code, ErrorCode::LimitExceeded);
+    assert!(is_quiet(&mut narrow).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_is_away_while_the_rules_change_is_asked_again() {
+    let (board, engine) = Board::with(&["a"]).engine();
+    let mut stream = watch(&engine, "subscription { a }").await;
+    assert_eq!(stream.next().await, Some(result("a all", 0)));
+    *board.fault.lock() = Some(ErrorCode::Unexpected);
+    board.change(&["a"], "own");
+    let Some(Event::Error(error)) = stream.next().await else { panic!("no error") };
+    assert_eq!(error.message, "not now");
+    // The error is told once, and nothing of the old plan at all.
+    board.value.send_replace(1);
+    let silence = tokio::time::timeout(Duration::from_secs(10), stream.next()).await;
+    assert!(silence.is_err(), "{silence:?}");
+    *board.fault.lock() = None;
+    assert_eq!(stream.next().await, Some(result("a own", 1)));
+    // Other rules are tried at once, however long the pause.
+    *board.fault.lock() = Some(ErrorCode::PostgresError);
+    board.change(&["a"], "own");
+    assert!(matches!(stream.next().await, Some(Event::Error(_))));
+    let silence = tokio::time::timeout(Duration::from_secs(3600), stream.next()).await;
+    assert!(silence.is_err(), "{silence:?}");
+    *board.fault.lock() = None;
+    let start = tokio::time::Instant::now();
+    let (told, ()) = tokio::join!(stream.next(), async { board.change(&["a"], "all") });
+    assert_eq!(told, Some(result("a all", 1)));
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_stream_in_which_every_result_counts_is_not_taken_over() {
+    let mut board = Board::with(&["a"]);
+    board.counts_everything = true;
+    let (board, engine) = board.engine();
+    let mut stream = watch(&engine, "subscription { a }").await;
+    assert_eq!(stream.next().await, Some(result("a all", 0)));
+    board.change(&["a"], "own");
+    assert_eq!(ended(stream.next().await).extensions.code, ErrorCode::StartFailed);
+}

@@ -1,0 +1,80 @@
+//! Messages that wait for the acknowledgement.
+//!
+//! Legacy clients send `start` without waiting for it, and sometimes before `connection_init`; it
+//! must not be run before then (CVE-2026-35523). With `graphql-transport-ws` only what follows a
+//! repeated `connection_init` waits, where that is allowed ([`Compat::repeated_init`]).
+//!
+//! [`Compat::repeated_init`]: super::Compat::repeated_init
+
+use serde_json::value::RawValue;
+
+use super::operations::ClientId;
+use super::{CloseCode, Phase, Session};
+use crate::ws::Subprotocol;
+
+/// A message that waits.
+#[derive(Debug)]
+pub(super) enum Deferred {
+    /// A further `connection_init` while one is pending.
+    Init(Option<Box<RawValue>>),
+    /// A `start` or `subscribe`.
+    Start(ClientId, Option<Box<RawValue>>),
+    /// One that was stopped while it waited: it never runs, but its `complete` is owed.
+    Stopped(ClientId),
+}
+
+/// What a deferred message costs beside its text.
+const OVERHEAD: usize = 64;
+
+impl Session {
+    /// Puts a message off. The queue is bounded; who fills it is disconnected.
+    pub(super) fn defer(&mut self, message: Deferred, bytes: usize) {
+        self.deferred_bytes += bytes + OVERHEAD;
+        if self.deferred_bytes > self.config.pre_ack_queue_bytes {
+            let reason = "Too many messages before connection_ack";
+            if self.protocol == Subprotocol::Legacy {
+                self.connection_error(None, reason);
+            }
+            self.finish(Some(CloseCode::POLICY), reason);
+            return;
+        }
+        self.deferred.push_back(message);
+    }
+
+    /// Whether a `start` of this id waits.
+    pub(super) fn is_deferred(&self, id: &ClientId) -> bool {
+        self.deferred.iter().any(|message| is_start(message, id))
+    }
+
+    /// Forgets a `start` that waits, and gives its id as the client wrote it.
+    pub(super) fn forget_deferred_start(&mut self, id: &ClientId) -> Option<ClientId> {
+        let at = self.deferred.iter().position(|message| is_start(message, id))?;
+        match self.deferred.remove(at)? {
+            Deferred::Start(id, _) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// After the acknowledgement: does what had to wait, up to a further init.
+    pub(super) fn run_deferred(&mut self) {
+        while self.phase == Phase::Ready {
+            match self.deferred.pop_front() {
+                None => {
+                    self.deferred = Default::default();
+                    self.deferred_bytes = 0;
+                    break;
+                }
+                Some(Deferred::Init(payload)) => self.authenticate(payload),
+                Some(Deferred::Start(id, payload)) => match self.protocol {
+                    Subprotocol::TransportWs => self.transport_ws_start(id, payload.as_deref()),
+                    Subprotocol::Legacy => self.legacy_start(id, payload.as_deref()),
+                },
+                Some(Deferred::Stopped(id)) => self.complete(&id),
+            }
+        }
+    }
+}
+
+fn is_start(message: &Deferred, id: &ClientId) -> bool {
+    matches!(message, Deferred::Start(other, _) if other.text() == id.text())
+}
