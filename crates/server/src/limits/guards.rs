@@ -9,8 +9,10 @@ use std::{
 
 use artesian_engine::Identity;
 use futures_util::{Stream, StreamExt, stream::BoxStream};
+use http::Extensions;
 
 use super::{Counted, address::ClientKey};
+use crate::http::activity::{Activity, InUse};
 
 /// One open TCP connection, also after it became a WebSocket.
 pub(crate) struct TcpGuard(pub(super) Arc<Counted>);
@@ -28,6 +30,8 @@ pub(crate) struct Peer {
     pub address: IpAddr,
     /// Keeps the connection counted.
     pub connection: Arc<TcpGuard>,
+    /// What the connection does.
+    pub activity: Arc<Activity>,
 }
 
 /// One open WebSocket or event stream.
@@ -37,12 +41,18 @@ pub(crate) struct SocketGuard {
     pub(super) is_pending: bool,
     pub(super) is_counted_by_ip: bool,
     pub(super) _connection: Option<Arc<TcpGuard>>,
+    pub(super) in_use: Option<InUse>,
 }
 
 impl SocketGuard {
     /// The client's address as it is counted.
     pub fn client(&self) -> ClientKey {
         self.client
+    }
+
+    /// The socket is a stream of an HTTP/2 connection, which is in use as long as its sockets are.
+    pub fn stays_on(&mut self, extensions: &Extensions) {
+        self.in_use = extensions.get::<Peer>().map(|peer| peer.activity.in_use());
     }
 
     /// The client is known: the socket is no longer pending.

@@ -218,6 +218,7 @@ impl Limits {
             is_pending: false,
             is_counted_by_ip: most > 0,
             _connection: peer.map(|peer| peer.connection.clone()),
+            in_use: None,
         };
         if exceeds(before, self.config.max_sockets) {
             return Err(self.refuse(Limit::Sockets, Duration::ZERO));
