@@ -49,60 +49,97 @@ const LEGACY_INTERVAL: Duration = Duration::from_secs(2);
 /// Over how many seconds clients are told to come back.
 const RETRY_WINDOW: Duration = Duration::from_secs(10);
 
-/// The limits of one server, and what is counted for them.
-pub(crate) struct Limits {
-    pub config: LimitsConfig,
+/// What is counted, whatever the settings are at the moment.
+struct Counted {
     metrics: Arc<Metrics>,
-    proxies: Proxies,
     /// When time began.
     epoch: Instant,
     connections: AtomicUsize,
     sockets: AtomicUsize,
     pending: AtomicUsize,
-    per_ip: Option<Counts<ClientKey>>,
-    per_identity: Option<Counts<Identity>>,
-    connects: Option<Table>,
-    legacy: Option<Table>,
+    per_ip: Counts<ClientKey>,
+    per_identity: Counts<Identity>,
+    serial: AtomicU64,
+}
+
+/// The limits of one server. New settings give new ones, which go on with the same counts.
+pub(crate) struct Limits {
+    pub config: LimitsConfig,
+    longest_wait: Duration,
+    counted: Arc<Counted>,
+    proxies: Proxies,
+    connects: Option<Arc<Table>>,
+    legacy: Option<Arc<Table>>,
     message_rate: Option<Rate>,
     byte_rate: Option<Rate>,
     /// In front of parsing, validating and planning.
-    pub preparations: Gate,
+    pub preparations: Arc<Gate>,
     /// In front of queries and mutations.
-    pub executions: Gate,
-    serial: AtomicU64,
+    pub executions: Arc<Gate>,
 }
 
 impl Limits {
     /// Nothing is there yet. Nobody waits in a queue for longer than `longest_wait`.
     pub fn new(config: LimitsConfig, longest_wait: Duration, metrics: Arc<Metrics>) -> Self {
-        let gauges = metrics.gates();
-        let gate = |places, inside| {
-            Gate::new(places, config.max_waiting, longest_wait, inside, gauges.waiting.clone())
-        };
-        let delays_acks = !config.legacy_ack_delay.is_zero();
-        Self {
-            proxies: Proxies::new(config.trusted_proxies.clone(), config.forwarded_header),
+        let counted = Counted {
+            metrics,
             epoch: Instant::now(),
             connections: AtomicUsize::new(0),
             sockets: AtomicUsize::new(0),
             pending: AtomicUsize::new(0),
-            per_ip: Counts::new(config.max_sockets_per_ip),
-            per_identity: Counts::new(config.max_sockets_per_identity),
-            connects: Rate::new(config.connect_rate_per_ip).map(Table::new),
-            legacy: delays_acks.then(|| Table::new(Rate::every(LEGACY_INTERVAL, LEGACY_BURST))),
+            per_ip: Counts::default(),
+            per_identity: Counts::default(),
+            serial: AtomicU64::new(0),
+        };
+        Self::over(Arc::new(counted), config, longest_wait)
+    }
+
+    fn over(counted: Arc<Counted>, config: LimitsConfig, longest_wait: Duration) -> Self {
+        let gauges = counted.metrics.gates();
+        let gate = |places, inside| {
+            let waiting = gauges.waiting.clone();
+            Arc::new(Gate::new(places, config.max_waiting, longest_wait, inside, waiting))
+        };
+        let table = |rate| Arc::new(Table::new(rate));
+        let delays_acks = !config.legacy_ack_delay.is_zero();
+        Self {
+            proxies: Proxies::new(config.trusted_proxies.clone(), config.forwarded_header),
+            connects: Rate::new(config.connect_rate_per_ip).map(table),
+            legacy: delays_acks.then(|| table(Rate::every(LEGACY_INTERVAL, LEGACY_BURST))),
             message_rate: Rate::new(config.message_rate),
             byte_rate: Rate::new(config.byte_rate),
             preparations: gate(config.max_preparations, gauges.preparing.clone()),
             executions: gate(config.max_executions, gauges.executing.clone()),
-            serial: AtomicU64::new(0),
-            metrics,
+            longest_wait,
             config,
+            counted,
         }
+    }
+
+    /// The same with other settings. What these do not touch goes on as it is; a queue that gets
+    /// another size begins anew, beside what is still in the old one.
+    pub fn with(&self, config: LimitsConfig, longest_wait: Duration) -> Self {
+        let mut new = Self::over(self.counted.clone(), config, longest_wait);
+        let (old, config) = (&self.config, &new.config);
+        let is_patient = self.longest_wait == longest_wait && old.max_waiting == config.max_waiting;
+        if is_patient && old.max_preparations == config.max_preparations {
+            new.preparations = self.preparations.clone();
+        }
+        if is_patient && old.max_executions == config.max_executions {
+            new.executions = self.executions.clone();
+        }
+        if old.connect_rate_per_ip == config.connect_rate_per_ip {
+            new.connects = self.connects.clone();
+        }
+        if old.legacy_ack_delay.is_zero() == config.legacy_ack_delay.is_zero() {
+            new.legacy = self.legacy.clone();
+        }
+        new
     }
 
     /// A limit was hit.
     pub fn hit(&self, limit: Limit) {
-        self.metrics.limit_hit(limit);
+        self.counted.metrics.limit_hit(limit);
     }
 
     fn now(&self) -> Ticks {
@@ -110,21 +147,21 @@ impl Limits {
     }
 
     fn ticks(&self, now: std::time::Instant) -> Ticks {
-        let since = now.saturating_duration_since(self.epoch.into_std());
+        let since = now.saturating_duration_since(self.counted.epoch.into_std());
         // Half of what fits is 292 years.
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX >> 1)
     }
 
     /// A number of its own for each that asks, to spread what would happen at once.
     pub fn serial(&self) -> u64 {
-        self.serial.fetch_add(1, Ordering::Relaxed)
+        self.counted.serial.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A connection was accepted.
-    pub fn connect(self: &Arc<Self>) -> Result<TcpGuard, Refused> {
+    pub fn connect(&self) -> Result<TcpGuard, Refused> {
         // Counted before it is compared, so that two at a time are not both the last one.
-        let before = self.connections.fetch_add(1, Ordering::AcqRel);
-        let guard = TcpGuard(self.clone());
+        let before = self.counted.connections.fetch_add(1, Ordering::AcqRel);
+        let guard = TcpGuard(self.counted.clone());
         if exceeds(before, self.config.max_connections) {
             return Err(self.refuse(Limit::Connections, Duration::ZERO));
         }
@@ -133,24 +170,24 @@ impl Limits {
 
     /// An upgrade is asked for.
     pub fn open_socket(
-        self: &Arc<Self>,
+        &self,
         extensions: &Extensions,
         headers: &HeaderMap,
     ) -> Result<SocketGuard, Refused> {
-        let before = self.pending.load(Ordering::Acquire);
+        let before = self.counted.pending.load(Ordering::Acquire);
         if exceeds(before, self.config.max_pending_sockets) {
             return Err(self.refuse(Limit::PendingSockets, Duration::ZERO));
         }
         let mut guard = self.open(extensions, headers)?;
         guard.is_pending = true;
-        self.pending.fetch_add(1, Ordering::AcqRel);
-        self.metrics.gates().pending.inc();
+        self.counted.pending.fetch_add(1, Ordering::AcqRel);
+        self.counted.metrics.gates().pending.inc();
         Ok(guard)
     }
 
     /// A known client asks for an event stream.
     pub fn open_stream(
-        self: &Arc<Self>,
+        &self,
         extensions: &Extensions,
         headers: &HeaderMap,
         identity: &Identity,
@@ -159,11 +196,7 @@ impl Limits {
         Ok(StreamGuard { _socket: socket, _identity: self.open_identity(identity)? })
     }
 
-    fn open(
-        self: &Arc<Self>,
-        extensions: &Extensions,
-        headers: &HeaderMap,
-    ) -> Result<SocketGuard, Refused> {
+    fn open(&self, extensions: &Extensions, headers: &HeaderMap) -> Result<SocketGuard, Refused> {
         let peer = extensions.get::<Peer>();
         let address = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| {
             self.proxies.client(peer.address, headers)
@@ -174,17 +207,18 @@ impl Limits {
         {
             return Err(self.refuse(Limit::ConnectRate, wait));
         }
-        if let Some(counts) = &self.per_ip
-            && !counts.try_add(client)
-        {
+        let most = self.config.max_sockets_per_ip;
+        if most > 0 && !self.counted.per_ip.try_add(client, most) {
             return Err(self.refuse(Limit::SocketsPerIp, Duration::ZERO));
         }
-        let before = self.sockets.fetch_add(1, Ordering::AcqRel);
+        let before = self.counted.sockets.fetch_add(1, Ordering::AcqRel);
         let guard = SocketGuard {
-            limits: self.clone(),
+            counted: self.counted.clone(),
             client,
             is_pending: false,
+            is_counted_by_ip: most > 0,
             _connection: peer.map(|peer| peer.connection.clone()),
+            in_use: None,
         };
         if exceeds(before, self.config.max_sockets) {
             return Err(self.refuse(Limit::Sockets, Duration::ZERO));
@@ -194,19 +228,18 @@ impl Limits {
 
     /// A socket turns out to be this identity's. Nothing is kept if that has no limit.
     pub fn open_identity(
-        self: &Arc<Self>,
+        &self,
         identity: &Identity,
     ) -> Result<Option<Box<IdentityGuard>>, Refused> {
-        let Some(counts) = &self.per_identity else { return Ok(None) };
-        if !counts.try_add(identity.clone()) {
+        let most = self.config.max_sockets_per_identity;
+        if most == 0 {
+            return Ok(None);
+        }
+        if !self.counted.per_identity.try_add(identity.clone(), most) {
             return Err(self.refuse(Limit::SocketsPerIdentity, Duration::ZERO));
         }
-        Ok(Some(Box::new(IdentityGuard { limits: self.clone(), identity: identity.clone() })))
-    }
-
-    fn leave_pending(&self) {
-        self.pending.fetch_sub(1, Ordering::AcqRel);
-        self.metrics.gates().pending.dec();
+        let counted = self.counted.clone();
+        Ok(Some(Box::new(IdentityGuard { counted, identity: identity.clone() })))
     }
 
     /// How long a legacy client has to wait for its acknowledgement: a widely used one comes back six
@@ -232,6 +265,13 @@ impl Limits {
     /// A refusal because of a queue that is full.
     pub fn busy(&self, limit: Limit) -> Refused {
         self.refuse(limit, Duration::ZERO)
+    }
+}
+
+impl Counted {
+    fn leave_pending(&self) {
+        self.pending.fetch_sub(1, Ordering::AcqRel);
+        self.metrics.gates().pending.dec();
     }
 }
 

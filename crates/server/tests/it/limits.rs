@@ -396,3 +396,57 @@ async fn older_limits_are_counted_too() {
     let mut response = open(server.address, post("live b", &[EVENTS])).await;
     assert!(response.body_mut().frame().await.is_some());
 }
+
+#[tokio::test]
+async fn multipart_and_reserved_streams_are_sockets_too() {
+    let server = server(LimitsConfig { max_sockets: 1, ..Default::default() }).await;
+    let multipart = ("accept", "multipart/mixed;subscriptionSpec=1.0, application/json");
+    let first = open(server.address, post("live a", &[multipart])).await;
+    assert_eq!(first.status(), StatusCode::OK);
+    refused(&server.send(post("live a", &[multipart])).await, StatusCode::SERVICE_UNAVAILABLE);
+    let path = "/graphql/stream";
+    let reserved = server.send(request(http::Method::PUT, path, &[], "")).await;
+    let token = reserved.text().to_owned();
+    let events = || {
+        let headers = [("x-graphql-event-stream-token", token.as_str()), EVENTS];
+        request(http::Method::GET, path, &headers, "")
+    };
+    refused(&server.send(events()).await, StatusCode::SERVICE_UNAVAILABLE);
+    drop(first);
+    server.sample_becomes("artesian_connections{transport=\"multipart\"}", 0.0).await;
+    // The reservation was kept.
+    let second = open(server.address, events()).await;
+    assert_eq!(second.status(), StatusCode::OK);
+    refused(&upgrade(&server, &[]).await, StatusCode::SERVICE_UNAVAILABLE);
+    drop(second);
+    server.sample_becomes("artesian_connections{transport=\"sse\"}", 0.0).await;
+    let _third = server.socket(MODERN).await;
+}
+
+#[tokio::test]
+async fn other_limits_come_into_force_and_the_counts_go_on() {
+    let config = |limits| ServerConfig { limits, ..support::config() };
+    let server = server(LimitsConfig { max_sockets_per_ip: 3, ..Default::default() }).await;
+    let change = |limits| server.control.prepare(config(limits)).unwrap().commit();
+    let first = server.socket(MODERN).await;
+    let second = server.socket(LEGACY).await;
+    change(LimitsConfig { max_sockets_per_ip: 2, ..Default::default() });
+    refused(&upgrade(&server, &[]).await, StatusCode::TOO_MANY_REQUESTS);
+    change(LimitsConfig { max_sockets: 2, ..Default::default() });
+    refused(&upgrade(&server, &[]).await, StatusCode::SERVICE_UNAVAILABLE);
+    // Nobody is sent away who is in, and what goes is no longer counted.
+    for mut socket in [first, second] {
+        socket.nothing_more().await;
+        socket.close().await;
+    }
+    for protocol in [MODERN, LEGACY] {
+        let name = format!("artesian_connections{{transport=\"{protocol}\"}}");
+        server.sample_becomes(&name, 0.0).await;
+    }
+    let third = server.socket(MODERN).await;
+    change(LimitsConfig { max_sockets_per_ip: 1, max_executions: 1, ..Default::default() });
+    // One that came while addresses were not counted does not count.
+    let _fourth = server.socket(MODERN).await;
+    refused(&upgrade(&server, &[]).await, StatusCode::TOO_MANY_REQUESTS);
+    drop(third);
+}
