@@ -129,6 +129,9 @@ export const CLIENTS = {
     const options = { reconnect: true, timeout: SILENCE, minTimeout: SILENCE };
     const client = new SubscriptionClient(network.ws, options, ImpatientSocket);
     client.onError(ignore);
+    // A connection that is lost before `connection_ack` takes the operations with it: the library
+    // believes that they still wait to be sent.
+    client.onDisconnected(() => Object.assign(client, { reconnecting: false, unsentMessagesQueue: [] }));
     return {
       follow: (query, variables, next) => {
         const { unsubscribe } = client.request({ query, variables }).subscribe({ next, error: ignore });

@@ -77,47 +77,49 @@ overDatabases(
           witness(client, PAIR, { ids: [2, 1] }),
           witness(client, ONE),
         ]);
-        const everybodyKnows = (floor) => witnesses.every(({ floors }) => floors.at(-1) === floor);
-        let floor = (await server.data('{ shelf_by_pk(id: 1) { floor } }')).shelf_by_pk.floor;
-        await until('everybody has begun', () => everybodyKnows(floor));
-
-        let isOver = false;
-        const writing = (async () => {
-          while (!isOver) {
-            await database.write(`update shelf set floor = ${(floor += 1)} where id in (1, 2)`);
-            await pause(5);
-          }
-        })();
-        const { counts } = network;
-        const before = { ...counts };
-        const results = () => witnesses.reduce((sum, { floors }) => sum + floors.length, 0);
         try {
-          for (let step = 0; step < STEPS; step += 1) {
-            network.fail(random);
-            await pause(random.below(150));
-            // Now and then all is well for long enough that everybody gets somewhere.
-            if (random.chance(0.1)) {
-              network.heal();
-              const known = floor;
-              await until('everybody hears of something', () => witnesses.every(({ floors }) => floors.at(-1) >= known), 30_000);
+          const everybodyKnows = (floor) => witnesses.every(({ floors }) => floors.at(-1) === floor);
+          let floor = (await server.data('{ shelf_by_pk(id: 1) { floor } }')).shelf_by_pk.floor;
+          await until('everybody has begun', () => everybodyKnows(floor));
+
+          let isOver = false;
+          const writing = (async () => {
+            while (!isOver) {
+              await database.write(`update shelf set floor = ${(floor += 1)} where id in (1, 2)`);
+              await pause(5);
             }
+          })();
+          const { counts } = network;
+          const before = { ...counts };
+          const results = () => witnesses.reduce((sum, { floors }) => sum + floors.length, 0);
+          try {
+            for (let step = 0; step < STEPS; step += 1) {
+              network.fail(random);
+              await pause(random.below(150));
+              // Now and then all is well for long enough that everybody gets somewhere.
+              if (random.chance(0.1)) {
+                network.heal();
+                const known = floor;
+                await until('everybody hears of something', () => witnesses.every(({ floors }) => floors.at(-1) >= known), 30_000);
+              }
+            }
+          } finally {
+            network.heal();
+            isOver = true;
+            await within('the writer is done', writing);
           }
+
+          const state = () => JSON.stringify(witnesses.map(({ floors }) => floors.at(-1)));
+          await until(() => `everybody knows ${floor}: ${state()}`, () => everybodyKnows(floor), 30_000);
+          for (const { faults } of witnesses) assert.deepEqual(faults, []);
+          const happened = Object.entries(counts).map(([what, count]) => `${what} ${count - (before[what] ?? 0)}`);
+          t.diagnostic(`${happened.join(', ')}; ${results()} results`);
         } finally {
-          network.heal();
-          isOver = true;
-          await within('the writer is done', writing);
+          witnesses.forEach(({ stop }) => stop());
+          for (const client of connected) await client.close();
+          // Sockets that are dead are found out by the server's pings.
+          if (connected.length > 1 || /sse|streams/.test(name)) network.tellOfLosses();
         }
-
-        const state = () => JSON.stringify(witnesses.map(({ floors }) => floors.at(-1)));
-        await until(() => `everybody knows ${floor}: ${state()}`, () => everybodyKnows(floor), 30_000);
-        for (const { faults } of witnesses) assert.deepEqual(faults, []);
-        const happened = Object.entries(counts).map(([what, count]) => `${what} ${count - (before[what] ?? 0)}`);
-        t.diagnostic(`${happened.join(', ')}; ${results()} results`);
-
-        witnesses.forEach(({ stop }) => stop());
-        for (const client of connected) await client.close();
-        // Sockets that are dead are found out by the server's pings.
-        if (connected.length > 1 || /sse|streams/.test(name)) network.tellOfLosses();
         await until(
           'the server keeps nothing',
           async () => {
