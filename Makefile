@@ -1,6 +1,7 @@
 # make demo    a food-delivery town in SQLite that keeps changing, with the console
 # make test    everything, on a bare machine
 # make lint    formatting, clippy, licences
+# make fuzz    every fuzz target for FUZZ_SECONDS (10)
 # make bench   figures, with ratios of the same run
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -8,7 +9,7 @@ SHELL := bash
 CONSOLE := console/dist/index.html
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: autobahn all build console demo test lint fmt deny bench hasura-cases clean-services
+.PHONY: autobahn all build console demo test lint fmt deny bench hasura-cases clean-services fuzz
 
 all: build
 
@@ -32,9 +33,18 @@ test:
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	@scripts/install.sh fuzz
+	cargo clippy --manifest-path fuzz/Cargo.toml --target-dir $(TARGET) --all-targets --locked -- -D warnings
 
 fmt:
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
+
+# What reads a peer's bytes: fuzz/README.md.
+fuzz:
+	@scripts/install.sh fuzz
+	scripts/fuzz.sh
 
 # Licences, banned and duplicate crates, sources. The advisory database is not on a package registry, so
 # `cargo deny check advisories` is for machines with a wider network.

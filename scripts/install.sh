@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a job needs and what is missing: build, postgres, browser, python, deny.
+# Installs what a job needs and what is missing: build, fuzz, postgres, browser, python, deny.
 # Debian packages need root; elsewhere it says what to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,6 +27,8 @@ for job in "$@"; do
     browser) [ -n "${CHROMIUM:-}" ] || [ -e /usr/bin/chromium ] || packages+=(chromium) ;;
     # Debian's Python comes without what makes virtual environments.
     python) python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv) ;;
+    # libFuzzer is C++.
+    fuzz) command -v c++ >/dev/null || packages+=(g++) ;;
     deny) ;;
     *)
         echo "install.sh: no such job: $job" >&2

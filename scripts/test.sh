@@ -35,7 +35,11 @@ step_cargo() { # unit tests, protocol scripts, both databases, oracles
     cargo test --workspace --locked --no-fail-fast
 }
 
-step_npm() { # the binary, through the client libraries that people use
+step_fuzz() { # each target for a few seconds, from the committed inputs
+    FUZZ_SECONDS=${FUZZ_SECONDS:-5} scripts/fuzz.sh
+}
+
+step_npm() { # the binary, through the client libraries that people use; npm's servers beside ours
     packages tests/e2e
     cd tests/e2e
     npm test
@@ -77,7 +81,7 @@ step_cases() { # public cases, if they are beside the repository
 
 # --- running them ---------------------------------------------------------------------------------
 
-all=(console cargo npm pypi autobahn browser demo cases)
+all=(console cargo fuzz npm pypi autobahn browser demo cases)
 if [ $# -gt 0 ]; then steps=("$@"); else steps=("${all[@]}"); fi
 for step in "${steps[@]}"; do
     [[ " ${all[*]} " == *" $step "* ]] || {
@@ -114,13 +118,13 @@ trap 'scripts/postgres.sh stop "$postgres" >/dev/null || true' EXIT
 trap 'exit 130' INT TERM
 
 echo "=== what is missing is installed"
-scripts/install.sh build postgres browser python
+scripts/install.sh build fuzz postgres browser python
 echo "=== PostgreSQL, the console's files, the binary"
 eval "$(scripts/postgres.sh env "$postgres")"
 echo "$ARTESIAN_TEST_POSTGRES_URL"
 make --no-print-directory console
 # Before the tests, so that a fault of the tests does not keep the binary from being tested.
-cargo build --locked -p artesian-cli
+cargo build --locked -p artesian-cli -p artesian-differential
 
 for step in "${steps[@]}"; do run "$step"; done
 

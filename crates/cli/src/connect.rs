@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use artesian_database::{Backend, BackendError, Database, DatabaseConfig};
-use artesian_engine::{Engine, Source};
+use artesian_engine::{Engine, EngineConfig, Source};
 use artesian_live::Observer;
 use artesian_postgres::Postgres;
 use artesian_server::Metrics;
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::{
     backends::{AnyDatabase, Polled},
+    documents,
     error::CliError,
     metadata::{self, MetadataError},
     redact::{DatabaseKind, DatabaseUrl, Redactor},
@@ -42,6 +43,9 @@ impl Opened {
         metrics
             .live()
             .watch(move || database.upgrade().map(|d| d.live_stats()).unwrap_or_default());
+        let engine = Arc::downgrade(&self.engine);
+        let stats = move || engine.upgrade().map(|e| e.persisted_queries()).unwrap_or_default();
+        metrics.watch_documents(stats);
     }
 }
 
@@ -51,6 +55,8 @@ pub struct Plan {
     metadata: Option<Metadata>,
     /// The metadata as it was read.
     document: Option<Json>,
+    /// Limits and switches of the engine.
+    engine: EngineConfig,
     redactor: Redactor,
 }
 
@@ -80,7 +86,8 @@ impl Plan {
                 .map_err(|message| MetadataError::Form { path: path.clone(), message })
         });
         let metadata = metadata.transpose()?;
-        Ok(Self { url, metadata, document, redactor })
+        let engine = documents::engine(settings, metadata.as_ref())?;
+        Ok(Self { url, metadata, document, engine, redactor })
     }
 
     /// Where the database is.
@@ -91,6 +98,11 @@ impl Plan {
     /// What the schema is made of.
     pub fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_ref()
+    }
+
+    /// Limits and switches of the engine.
+    pub fn engine(&self) -> &EngineConfig {
+        &self.engine
     }
 
     /// Whether another plan has the same metadata.
@@ -217,7 +229,7 @@ impl Plan {
             }
         };
         let source: Arc<dyn Source> = database.clone();
-        let engine = Arc::new(Engine::new(source, settings.engine.clone()));
+        let engine = Arc::new(Engine::new(source, self.engine.clone()));
         Ok(Opened { engine, database, url: self.url.clone(), changes })
     }
 

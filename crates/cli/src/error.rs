@@ -1,6 +1,6 @@
 //! What a command can end with besides success.
 
-use crate::{metadata::MetadataError, settings::SettingsError};
+use crate::{documents::DocumentsError, metadata::MetadataError, settings::SettingsError};
 
 /// Why a command failed, in words for the person who can mend it.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +11,9 @@ pub enum CliError {
     /// Metadata that cannot be read.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
+    /// Trusted documents that cannot be used.
+    #[error(transparent)]
+    Documents(#[from] DocumentsError),
     /// Arguments that cannot be used.
     #[error("{0}")]
     Usage(String),
@@ -32,7 +35,7 @@ impl CliError {
         match self {
             Self::Failed(_) => 1,
             Self::Told(code) => *code,
-            Self::Settings(_) | Self::Metadata(_) | Self::Usage(_) => 2,
+            Self::Settings(_) | Self::Metadata(_) | Self::Documents(_) | Self::Usage(_) => 2,
         }
     }
 

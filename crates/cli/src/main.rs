@@ -5,6 +5,7 @@ mod backends;
 mod client;
 mod commands;
 mod connect;
+mod documents;
 mod error;
 mod help;
 mod logging;

@@ -1,8 +1,22 @@
 //! Limits and switches of the engine.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use artesian_graphql::{bind::BindLimits, document::ParseLimits};
+
+use crate::{Trusted, TrustedMode};
+
+/// Who may read the schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Introspection {
+    /// Every role, except those that the metadata forbids it to.
+    #[default]
+    All,
+    /// The administrator.
+    Admin,
+    /// Nobody.
+    Nobody,
+}
 
 /// Limits and switches of the engine. All of them can be changed while it works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +29,20 @@ pub struct EngineConfig {
     pub max_aliases: usize,
     /// Most tokens in a document.
     pub max_tokens: usize,
+    /// Most directives on one field, fragment or operation.
+    pub max_directives: usize,
+    /// Who may read the schema. `__typename` works for all.
+    pub introspection: Introspection,
+    /// Whether clients may register documents and ask for them by their hash.
+    pub persisted_queries: bool,
+    /// Bytes of registered documents that are kept. Read at the start only.
+    pub persisted_queries_bytes: usize,
+    /// The longest document that is registered, in bytes. Longer ones run, but are not kept.
+    pub persisted_query_max_bytes: usize,
+    /// Documents that are known beforehand.
+    pub trusted: Arc<Trusted>,
+    /// What they are good for.
+    pub trusted_mode: TrustedMode,
     /// Prepared documents that are kept, counted in KiB of text begun. Read at the start only.
     pub plan_cache_size: usize,
     /// Longest execution of a query.
@@ -28,6 +56,13 @@ impl Default for EngineConfig {
             max_root_fields: 200,
             max_aliases: 200,
             max_tokens: 15_000,
+            max_directives: 20,
+            introspection: Introspection::All,
+            persisted_queries: true,
+            persisted_queries_bytes: 8 << 20,
+            persisted_query_max_bytes: 64 << 10,
+            trusted: Arc::default(),
+            trusted_mode: TrustedMode::Off,
             plan_cache_size: 4096,
             execution_timeout: Duration::from_secs(60),
         }
@@ -44,6 +79,7 @@ impl EngineConfig {
             max_depth: self.max_depth,
             max_root_fields: self.max_root_fields,
             max_aliases: self.max_aliases,
+            max_directives: self.max_directives,
             ..BindLimits::default()
         }
     }

@@ -16,9 +16,11 @@ use artesian_graphql::{
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    Allow, EngineConfig, ErrorCode, Generation, GraphQLError, Identity, Inputs, Operation, Payload,
-    Request, Source,
+    Allow, EngineConfig, ErrorCode, Generation, GraphQLError, Identity, Inputs, Introspection,
+    Operation, Payload, Request, Source, StoreStats, TrustedMode,
     cache::{Answer, Entry, KeyRef, PlanCache, Prepared, Rules},
+    documents::{self, Found, Store},
+    identity::ADMIN_ROLE,
 };
 
 /// The heart: sources, their schemas, the cache of plans.
@@ -31,6 +33,10 @@ pub(crate) struct Core {
     config: ArcSwap<EngineConfig>,
     source: Arc<dyn Source>,
     cache: PlanCache,
+    /// Documents that clients have registered.
+    store: Store,
+    /// What all operations without variables share.
+    no_variables: Arc<Variables>,
     generation: Generation,
     /// The generation that the cache was emptied for last.
     cached: AtomicU64,
@@ -48,10 +54,14 @@ impl Engine {
     /// An engine over one source.
     pub fn new(source: Arc<dyn Source>, config: EngineConfig) -> Self {
         let cache = PlanCache::new(config.plan_cache_size);
+        let store = Store::new(config.persisted_queries_bytes);
+        let no_variables = Arc::default();
         let generation = source.generation();
         let cached = AtomicU64::new(generation.now());
         let config = ArcSwap::from_pointee(config);
-        Self { core: Arc::new(Core { config, source, cache, generation, cached }) }
+        Self {
+            core: Arc::new(Core { config, source, cache, store, no_variables, generation, cached }),
+        }
     }
 
     /// Puts other limits and switches into force, for new operations and for those that run live:
@@ -83,9 +93,11 @@ impl Engine {
         let core = &self.core;
         // Read before anything else: what changes after this is heard of.
         let mut generation = core.generation.now();
+        let config = core.config.load_full();
+        let Found { text, register } = documents::find(&request, identity, &config, &core.store)?;
         let asked = KeyRef {
             role: &identity.role,
-            query: &request.query,
+            query: &text,
             operation: request.operation_name.as_deref(),
         };
         let mut entry = core.entry(asked)?;
@@ -101,19 +113,33 @@ impl Engine {
             }
             settled => settled?,
         };
+        // Only what is valid is kept: nonsense must not push out what others need.
+        if let Some(hash) = register
+            && text.len() <= config.persisted_query_max_bytes
+        {
+            core.store.insert(hash, Arc::clone(&text));
+        }
         let operation = Operation {
             core: Arc::clone(core),
             key: Arc::clone(&entry.key),
-            variables: Arc::new(variables),
+            variables: match variables.is_empty() {
+                true => Arc::clone(&core.no_variables),
+                false => Arc::new(variables),
+            },
             session: identity.session.clone(),
             generation,
             settled,
             is_admin: identity.is_admin(),
-            timeout: core.config.load().execution_timeout,
+            timeout: config.execution_timeout,
             null_data: allow == Allow::ALL,
         };
         operation.check(allow)?;
         Ok(operation)
+    }
+
+    /// Figures of the documents that clients have registered.
+    pub fn persisted_queries(&self) -> StoreStats {
+        self.core.store.stats()
     }
 
     /// Whether the sources can answer.
@@ -142,8 +168,16 @@ impl Core {
         })?;
         self.tidy();
         let rules = Rules { schema, config: self.config.load_full() };
-        let limits = rules.config.parse_limits();
-        self.cache.entry(asked, rules, || Document::parse(asked.query, limits))
+        let config = Arc::clone(&rules.config);
+        self.cache.entry(asked, rules, || {
+            let document = Document::parse(asked.query, config.parse_limits())?;
+            let is_free = config.trusted_mode != TrustedMode::Only || **asked.role == *ADMIN_ROLE;
+            if !is_free && !config.trusted.allows(&document, asked.role) {
+                // As Hasura's allow list says it.
+                return Err(GraphQLError::new(ErrorCode::ValidationFailed, "query is not allowed"));
+            }
+            Ok(document)
+        })
     }
 
     /// Empties the cache once the rules have changed: what is in it is of no use, and holds schemas
@@ -170,6 +204,7 @@ impl Core {
                 let definition = entry.document.operation(entry.key.operation.as_deref())?;
                 let limits = config.bind_limits();
                 let bound = bind::bind(&entry.document, definition, schema, variables, limits)?;
+                check_introspection(config.introspection, &identity.role, &bound)?;
                 entry.insert(variables, self.plan(&identity.role, schema, bound)?)
             }
         };
@@ -213,6 +248,28 @@ impl Core {
             Answer::Plan(self.source.plan(role, &bound)?)
         };
         Ok(Prepared { bound, answer })
+    }
+}
+
+/// Whether a role may read the schema, if the operation does. The metadata's own list of roles has
+/// taken the fields out of their schemas.
+fn check_introspection(
+    allowed: Introspection,
+    role: &str,
+    operation: &BoundOperation,
+) -> Result<(), GraphQLError> {
+    let is_allowed = match allowed {
+        Introspection::All => true,
+        Introspection::Admin => role == ADMIN_ROLE,
+        Introspection::Nobody => false,
+    };
+    match operation.fields.iter().find(|f| introspection::is_meta_field(&f.name)) {
+        Some(field) if !is_allowed => Err(GraphQLError::at(
+            &*field.path,
+            ErrorCode::ValidationFailed,
+            format!("introspection is switched off: '{}' cannot be selected", field.name),
+        )),
+        _ => Ok(()),
     }
 }
 

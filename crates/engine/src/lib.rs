@@ -6,6 +6,7 @@
 
 mod cache;
 pub mod config;
+pub mod documents;
 pub mod engine;
 pub mod generation;
 pub mod identity;
@@ -15,7 +16,8 @@ pub mod response;
 mod running;
 pub mod source;
 
-pub use config::EngineConfig;
+pub use config::{EngineConfig, Introspection};
+pub use documents::{Scope, StoreStats, Trusted, TrustedError, TrustedMode};
 pub use engine::Engine;
 pub use generation::Generation;
 pub use identity::{Identity, SessionVariables};

@@ -5,8 +5,10 @@ use std::sync::Arc;
 /// A GraphQL request, whatever transport brought it.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// The document.
+    /// The document; empty if only its name was sent.
     pub query: Arc<str>,
+    /// The name of a document that the server knows. Does not count if `query` is there.
+    pub document_id: Option<String>,
     /// Which operation of the document, if it has several.
     pub operation_name: Option<String>,
     /// Values of the variables.

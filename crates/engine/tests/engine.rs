@@ -8,8 +8,9 @@ use std::sync::{
 };
 
 use artesian_engine::{
-    Allow, Engine, EngineConfig, ErrorCode, Explanation, GraphQLError, Identity, Inputs, Operation,
-    Payload, Plan, Request, ResultStream, Source, Variables,
+    Allow, Engine, EngineConfig, ErrorCode, Explanation, GraphQLError, Identity, Inputs,
+    Introspection, Operation, Payload, Plan, Request, ResultStream, Scope, Source, Trusted,
+    TrustedMode, Variables,
 };
 use artesian_graphql::{
     bind::BoundOperation,
@@ -44,10 +45,14 @@ fn schema(field: &str) -> Arc<Schema> {
 }
 
 fn greeter() -> (Engine, Arc<AtomicUsize>) {
+    greeter_with(EngineConfig::default())
+}
+
+fn greeter_with(config: EngineConfig) -> (Engine, Arc<AtomicUsize>) {
     let planned = Arc::new(AtomicUsize::new(0));
     let source =
         Greeter { admin: schema("hello"), user: schema("hi"), planned: Arc::clone(&planned) };
-    (Engine::new(Arc::new(source), EngineConfig::default()), planned)
+    (Engine::new(Arc::new(source), config), planned)
 }
 
 #[async_trait]
@@ -223,4 +228,207 @@ async fn introspection_needs_no_source() {
         json!({"data": {"__typename": "query_root", "t": {"fields": [{"name": "hello"}]}}})
     );
     assert_eq!(planned.load(Ordering::Relaxed), 0);
+}
+
+const HELLO: &str = "{ hello }";
+
+fn sha256(text: &str) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A request as Apollo's clients send it: a hash, and the document if it is not known.
+fn persisted(query: &str, hash: &str) -> Request {
+    let extensions = json!({"persistedQuery": {"version": 1, "sha256Hash": hash}});
+    Request {
+        query: query.into(),
+        extensions: extensions.as_object().cloned().unwrap(),
+        ..Request::default()
+    }
+}
+
+fn named(id: &str) -> Request {
+    Request { document_id: Some(id.to_owned()), ..Request::default() }
+}
+
+/// The code and the message, as clients get them.
+fn refusal(engine: &Engine, request: Request, identity: &Identity) -> (String, String) {
+    let errors = engine.prepare(request, identity, Allow::POST).err().unwrap();
+    let json: serde_json::Value =
+        serde_json::from_slice(&GraphQLError::array_json(&errors)).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    (text(&json[0]["extensions"]["code"]), text(&json[0]["message"]))
+}
+
+#[test]
+fn automatic_persisted_queries() {
+    let (engine, _) = greeter();
+    let (admin, user) = (Identity::admin(), Identity::new("user", Default::default()));
+    let runs = |request| engine.prepare(request, &admin, Allow::POST).is_ok();
+    let missing = ("PERSISTED_QUERY_NOT_FOUND".to_owned(), "PersistedQueryNotFound".to_owned());
+    let hash = sha256(HELLO);
+    assert_eq!(refusal(&engine, persisted("", &hash), &admin), missing);
+    let wrong = refusal(&engine, persisted(HELLO, &sha256("{ other }")), &admin);
+    assert_eq!(wrong, ("bad-request".to_owned(), "provided sha does not match query".to_owned()));
+    assert!(runs(persisted(HELLO, &hash)));
+    assert!(runs(persisted("", &hash)));
+    assert!(runs(persisted("", &hash.to_uppercase())));
+    assert!(runs(named(&format!("sha256:{hash}"))));
+    // Found by all, and validated for each.
+    assert_eq!(refusal(&engine, persisted("", &hash), &user).0, "validation-failed");
+    // What is not valid is not kept.
+    for nonsense in ["{ hello", "{ nothing }", "{ hello hello(name: 1) }"] {
+        assert!(!runs(persisted(nonsense, &sha256(nonsense))), "{nonsense}");
+        assert_eq!(refusal(&engine, persisted("", &sha256(nonsense)), &admin), missing);
+    }
+    // Nor is what is too long.
+    let long = format!("{HELLO} #{}", "x".repeat(70_000));
+    assert!(runs(persisted(&long, &sha256(&long))));
+    assert_eq!(refusal(&engine, persisted("", &sha256(&long)), &admin), missing);
+    for (extension, message) in [
+        (json!({"version": 2, "sha256Hash": hash}), "Unsupported persisted query version"),
+        (json!({"sha256Hash": hash}), "Unsupported persisted query version"),
+        (json!({"version": 1}), "persistedQuery must have a sha256Hash"),
+        (json!("x"), "persistedQuery must have a sha256Hash"),
+    ] {
+        let mut request = persisted("", "");
+        request.extensions.insert("persistedQuery".to_owned(), extension);
+        assert_eq!(refusal(&engine, request, &admin).1, message);
+    }
+    let mut request = persisted(HELLO, "");
+    request.extensions.insert("persistedQuery".to_owned(), json!(null));
+    assert!(runs(request));
+    for odd in ["", "zz", &"ä".repeat(32), &hash[1..]] {
+        assert_eq!(refusal(&engine, persisted("", odd), &admin), missing);
+    }
+    let stats = engine.persisted_queries();
+    assert_eq!(stats.stored, 1);
+    assert!(stats.hits >= 4 && stats.misses >= 5, "{stats:?}");
+
+    let off = EngineConfig { persisted_queries: false, ..EngineConfig::default() };
+    let (engine, _) = greeter_with(off);
+    let code = |request| refusal(&engine, request, &admin).0;
+    assert!(engine.prepare(persisted(HELLO, &hash), &admin, Allow::POST).is_ok());
+    assert_eq!(code(persisted("", &hash)), "PERSISTED_QUERY_NOT_SUPPORTED");
+    assert_eq!(code(named(&format!("sha256:{hash}"))), "not-found");
+}
+
+#[test]
+fn registered_documents_are_bounded() {
+    let config = EngineConfig { persisted_queries_bytes: 64 << 10, ..EngineConfig::default() };
+    let (engine, _) = greeter_with(config);
+    for number in 0..2000 {
+        let query = format!("{HELLO} # {number} {}", "x".repeat(500));
+        let request = persisted(&query, &sha256(&query));
+        assert!(engine.prepare(request, &Identity::admin(), Allow::POST).is_ok());
+    }
+    let stats = engine.persisted_queries();
+    assert_eq!(stats.stored, 2000);
+    assert!((30 << 10..=64 << 10).contains(&stats.bytes), "{stats:?}");
+}
+
+#[test]
+fn trusted_documents() {
+    let mut trusted = Trusted::default();
+    trusted.add(Some("hi"), "{ hi }", &Scope::All).unwrap();
+    trusted.add(Some("greet"), "query Greet { hi(name: \"x\") }", &Scope::All).unwrap();
+    let others = Scope::Roles(["other".to_owned()].into());
+    trusted.add(None, "{ hi(shout: true) }", &others).unwrap();
+    let trusted = Arc::new(trusted);
+    let engine = |trusted_mode| {
+        let trusted = Arc::clone(&trusted);
+        greeter_with(EngineConfig { trusted, trusted_mode, ..EngineConfig::default() }).0
+    };
+    let (admin, user) = (Identity::admin(), Identity::new("user", Default::default()));
+    let text = |query: &str| Request { query: query.into(), ..Request::default() };
+    let not_allowed = ("validation-failed".to_owned(), "query is not allowed".to_owned());
+
+    let only = engine(TrustedMode::Only);
+    let runs = |request| only.prepare(request, &user, Allow::POST).is_ok();
+    for request in [
+        named("hi"),
+        named("greet"),
+        named(&sha256("{ hi }")),
+        persisted("", &sha256("{ hi }")),
+        persisted("{ hi }", &sha256("{ hi }")),
+        text("{ hi }"),
+        text("{\n  hi __typename # told\n}"),
+    ] {
+        assert!(runs(request.clone()), "{request:?}");
+    }
+    for query in
+        ["{ hi hi2: hi }", "{ hi(shout: true) }", "{ __typename }", "{ hi } query B { hi }"]
+    {
+        assert_eq!(refusal(&only, text(query), &user), not_allowed);
+        assert_eq!(refusal(&only, persisted(query, &sha256(query)), &user), not_allowed);
+    }
+    // The administrator runs anything, and what he registers is for him.
+    let hash = sha256("{ hello }");
+    assert!(only.prepare(persisted("{ hello }", &hash), &admin, Allow::POST).is_ok());
+    assert!(only.prepare(persisted("", &hash), &admin, Allow::POST).is_ok());
+    let code = refusal(&only, persisted("", &hash), &user).0;
+    assert_eq!(code, "PERSISTED_QUERY_NOT_SUPPORTED");
+    assert_eq!(refusal(&only, named("nobody's"), &user).0, "not-found");
+
+    let prefer = engine(TrustedMode::Prefer);
+    assert!(prefer.prepare(named("hi"), &user, Allow::POST).is_ok());
+    assert!(prefer.prepare(text("{ hi hi2: hi }"), &user, Allow::POST).is_ok());
+
+    let off = engine(TrustedMode::Off);
+    assert_eq!(refusal(&off, named("hi"), &user).0, "not-found");
+    assert!(off.prepare(text("{ hi hi2: hi }"), &user, Allow::POST).is_ok());
+    // A switch that is thrown holds for what is in the cache.
+    off.configure(EngineConfig {
+        trusted: Arc::clone(&trusted),
+        trusted_mode: TrustedMode::Only,
+        ..EngineConfig::default()
+    });
+    assert_eq!(refusal(&off, text("{ hi hi2: hi }"), &user), not_allowed);
+}
+
+#[test]
+fn introspection_can_be_switched_off() {
+    let (admin, user) = (Identity::admin(), Identity::new("user", Default::default()));
+    for (introspection, allowed) in [
+        (Introspection::All, [true, true]),
+        (Introspection::Admin, [true, false]),
+        (Introspection::Nobody, [false, false]),
+    ] {
+        let config = EngineConfig { introspection, ..EngineConfig::default() };
+        let (engine, _) = greeter_with(config);
+        for (identity, is_allowed) in [&admin, &user].into_iter().zip(allowed) {
+            let run = |query| prepare(&engine, query, json!({}), identity, Allow::POST);
+            for query in [
+                "{ __schema { queryType { name } } }",
+                "{ t: __type(name: \"String\") { name } }",
+                "{ __typename ...F } fragment F on query_root { __schema { queryType { name } } }",
+            ] {
+                match run(query) {
+                    Ok(_) => assert!(is_allowed, "{introspection:?} {query}"),
+                    Err(error) => {
+                        assert!(!is_allowed, "{introspection:?} {query} {error:?}");
+                        assert_eq!(error.extensions.code, ErrorCode::ValidationFailed);
+                        assert!(error.message.contains("introspection is switched off"));
+                    }
+                }
+            }
+            assert!(run("{ __typename }").is_ok());
+        }
+    }
+}
+
+#[test]
+fn directives_are_counted() {
+    let config = EngineConfig { max_directives: 2, ..EngineConfig::default() };
+    let (engine, _) = greeter_with(config);
+    let run = |query: &str| prepare(&engine, query, json!({}), &Identity::admin(), Allow::ALL);
+    assert!(run("{ hello @include(if: true) @skip(if: false) }").is_ok());
+    for query in [
+        "{ hello @include(if: true) @skip(if: false) @skip(if: false) }",
+        "query @live @live @live { hello }",
+        "{ ... @include(if: true) @skip(if: false) @skip(if: false) { hello } }",
+    ] {
+        let error = run(query).err().unwrap();
+        assert_eq!(error.extensions.code, ErrorCode::LimitExceeded, "{query}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Parsing of documents, and the choice of an operation.
 
-use apollo_compiler::{ast, parser::Parser};
+use apollo_compiler::{Node, ast, parser::Parser};
 
 use crate::Error;
 
@@ -126,11 +126,47 @@ impl Document {
         }
     }
 
+    /// The document without white space and comments that mean nothing, and without `__typename`,
+    /// which libraries of clients add by themselves (under an alias it stays). Documents of one normal
+    /// form give the same data.
+    pub fn normal(&self) -> String {
+        let mut ast = self.ast.clone();
+        for definition in &mut ast.definitions {
+            match definition {
+                ast::Definition::OperationDefinition(operation) => {
+                    strip(&mut operation.make_mut().selection_set);
+                }
+                ast::Definition::FragmentDefinition(fragment) => {
+                    strip(&mut fragment.make_mut().selection_set);
+                }
+                _ => {}
+            }
+        }
+        ast.serialize().no_indent().to_string()
+    }
+
     /// The fragment of that name.
     pub(crate) fn fragment(&self, name: &str) -> Option<&ast::FragmentDefinition> {
         self.ast.definitions.iter().find_map(|d| match d {
             ast::Definition::FragmentDefinition(f) if f.name == name => Some(&**f),
             _ => None,
         })
+    }
+}
+
+fn strip(selections: &mut Vec<ast::Selection>) {
+    let is_typename = |selection: &ast::Selection| {
+        matches!(selection, ast::Selection::Field(field)
+            if field.name == "__typename" && field.alias.is_none() && field.directives.is_empty())
+    };
+    selections.retain(|selection| !is_typename(selection));
+    for selection in selections {
+        match selection {
+            ast::Selection::Field(field) => strip(&mut Node::make_mut(field).selection_set),
+            ast::Selection::InlineFragment(inline) => {
+                strip(&mut Node::make_mut(inline).selection_set);
+            }
+            ast::Selection::FragmentSpread(_) => {}
+        }
     }
 }

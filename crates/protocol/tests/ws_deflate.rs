@@ -150,6 +150,20 @@ fn text_fails_at_the_first_bad_byte_that_was_inflated() {
     assert_eq!(whole(&input[..before + 1]).1, Some(WsError::InvalidUtf8));
 }
 
+/// Found by fuzzing: bad text and damage in one read.
+#[test]
+fn the_error_does_not_depend_on_how_the_bytes_arrive() {
+    // A stored block, then one of a type that does not exist; and a block that is too long.
+    let damage = [&[0x00, 5, 0, !5, 0xff][..], b"ok\xff..", b"\x07"].concat();
+    let too_long = [&[0x00, 200, 0, !200, 0xff][..], b"\xff", &[b' '; 199]].concat();
+    for message in [damage, too_long] {
+        let input = frame(FIN | RSV1 | 1, &message);
+        let error = decode(config(100), [&input[..]]).1;
+        assert_eq!(error, Some(WsError::InvalidUtf8));
+        assert_eq!(decode(config(100), input.chunks(1)).1, error);
+    }
+}
+
 #[test]
 fn what_never_inflates_to_anything_is_bounded_too() {
     // Empty stored blocks, five bytes each.

@@ -8,6 +8,8 @@ use artesian_protocol::{
     session::CompatProfile,
 };
 
+use crate::LimitsConfig;
+
 /// Which pages of other origins may call the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Cors {
@@ -91,6 +93,8 @@ pub struct ServerConfig {
     pub csrf: CsrfRule,
     /// The longest request body in bytes.
     pub max_body_bytes: usize,
+    /// The most requests in the JSON array of one body; 0 refuses arrays.
+    pub max_batch_size: usize,
     /// The longest request head (request line and headers) in bytes.
     pub max_head_bytes: usize,
     /// How long the first request of a connection, its headers and its body may each take to arrive.
@@ -102,10 +106,18 @@ pub struct ServerConfig {
     pub write_timeout: Duration,
     /// How often an event stream without results sends a comment.
     pub sse_heartbeat: Duration,
+    /// How long a reserved event stream waits to be opened.
+    pub sse_reservation_timeout: Duration,
+    /// The most event streams that are reserved and not open.
+    pub sse_max_reservations: usize,
+    /// The same for one identity.
+    pub sse_max_reservations_per_identity: usize,
     /// How often a multipart response without results sends an empty part.
     pub multipart_heartbeat: Duration,
     /// WebSocket connections.
     pub websocket: WebSocketConfig,
+    /// Limits of connections and load.
+    pub limits: LimitsConfig,
     /// Whether the console is served at `/`.
     pub console: bool,
     /// Over how long the closing of sockets is spread when the server stops.
@@ -122,13 +134,18 @@ impl Default for ServerConfig {
             cors: Cors::AllowAll,
             csrf: CsrfRule::PostOnly,
             max_body_bytes: 1 << 20,
+            max_batch_size: 0,
             max_head_bytes: 64 << 10,
             read_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(90),
             write_timeout: Duration::from_secs(30),
             sse_heartbeat: Duration::from_secs(12),
+            sse_reservation_timeout: Duration::from_secs(10),
+            sse_max_reservations: 10_000,
+            sse_max_reservations_per_identity: 1000,
             multipart_heartbeat: Duration::from_secs(5),
             websocket: WebSocketConfig::default(),
+            limits: LimitsConfig::default(),
             console: true,
             shutdown_window: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(20),

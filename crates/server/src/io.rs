@@ -1,8 +1,10 @@
-//! A TCP stream of an HTTP connection that is dropped when its peer takes nothing for too long.
+//! A TCP stream of an HTTP connection that is dropped when its peer takes nothing for too long, and
+//! that notes when bytes come.
 
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -13,17 +15,29 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use crate::{
+    http::activity::Activity,
+    limits::{Limit, Limits},
+};
+
 /// A stream whose writes fail once one of them has waited for too long.
 pub(crate) struct Guarded {
     stream: TcpStream,
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
+    activity: Arc<Activity>,
+    limits: Arc<Limits>,
 }
 
 impl Guarded {
     /// Guards a stream.
-    pub fn new(stream: TcpStream, limit: Duration) -> Self {
-        Self { stream, limit, timer: None }
+    pub fn new(
+        stream: TcpStream,
+        limit: Duration,
+        activity: Arc<Activity>,
+        limits: Arc<Limits>,
+    ) -> Self {
+        Self { stream, limit, timer: None, activity, limits }
     }
 
     /// The stream itself.
@@ -42,7 +56,10 @@ impl Guarded {
         }
         let limit = self.limit;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
-        timer.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        timer.as_mut().poll(cx).map(|()| {
+            self.limits.hit(Limit::WriteTimeout);
+            Err(io::ErrorKind::TimedOut.into())
+        })
     }
 }
 
@@ -52,7 +69,12 @@ impl AsyncRead for Guarded {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.activity.read();
+        }
+        read
     }
 }
 

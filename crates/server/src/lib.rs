@@ -1,8 +1,9 @@
 //! HTTP and WebSocket transports, metrics, health and the console.
 //!
-//! A [`Server`] answers GraphQL over POST, GET, server-sent events and both WebSocket subprotocols at
-//! `/graphql` and `/v1/graphql`, all through one [`Service`]: the engine. Beside them are `/healthz`,
-//! `/readyz`, `/metrics` and the console at `/`.
+//! A [`Server`] answers GraphQL over POST, GET, server-sent events, multipart and both WebSocket
+//! subprotocols at `/graphql` and `/v1/graphql`, all through one [`Service`]: the engine. At
+//! `/graphql/stream` event streams carry many operations. Beside them are `/healthz`, `/readyz`,
+//! `/metrics` and the console at `/`.
 //!
 //! ```no_run
 //! # async fn run(engine: artesian_engine::Engine) -> Result<(), Box<dyn std::error::Error>> {
@@ -17,11 +18,13 @@
 //! # }
 //! ```
 
+mod buffered;
 mod config;
 mod console;
 mod http;
 mod identity;
 mod io;
+mod limits;
 mod metrics;
 mod run;
 mod server;
@@ -36,6 +39,7 @@ pub use artesian_protocol::{
 
 pub use config::{ConfigError, Cors, ServerConfig, WebSocketConfig};
 pub use identity::{AuthError, Authenticator, Credentials};
+pub use limits::{ForwardedHeader, Limit, LimitsConfig, RateLimit};
 pub use metrics::{LiveMetrics, LiveStats, Metrics};
 pub use server::{Change, Control, Server};
 pub use service::{Prepared, Service};

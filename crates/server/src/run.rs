@@ -2,11 +2,12 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use artesian_engine::{
-    ErrorCode, Event, GraphQLError, OperationKind, Payload, Request, ResultStream,
+    Allow, ErrorCode, Event, GraphQLError, Identity, OperationKind, Payload, Request, ResultStream,
 };
 use artesian_protocol::GraphQLRequest;
 use futures_util::{
@@ -16,7 +17,10 @@ use futures_util::{
 };
 
 use crate::{
-    metrics::{OperationMetrics, Outcome},
+    buffered::buffered,
+    limits::{Limit, Limits, Refused},
+    metrics::{OperationMetrics, Outcome, Transport},
+    server,
     service::Prepared,
 };
 
@@ -33,59 +37,131 @@ pub(crate) enum Item {
 }
 
 /// The engine's request.
-pub(crate) fn request(request: GraphQLRequest) -> Result<Request, GraphQLError> {
-    let query = request.query.ok_or_else(|| {
-        GraphQLError::new(
-            ErrorCode::NotSupported,
-            "persisted queries are not supported: send the document as `query`",
-        )
-    })?;
-    Ok(Request {
-        query: query.into(),
+fn request(request: GraphQLRequest) -> Request {
+    Request {
+        query: request.query.unwrap_or_default().into(),
+        document_id: request.document_id,
         operation_name: request.operation_name,
         variables: request.variables.unwrap_or_default(),
         extensions: request.extensions.unwrap_or_default(),
-    })
+    }
 }
 
-/// Runs an operation once. Dropping the future cancels it.
-pub(crate) async fn once(operation: &dyn Prepared, mut metrics: OperationMetrics) -> Payload {
+/// Runs an operation once, as soon as there is a place. Dropping the future cancels it.
+pub(crate) async fn once(
+    limits: &Arc<Limits>,
+    operation: &dyn Prepared,
+    mut metrics: OperationMetrics,
+) -> Result<Payload, Refused> {
+    let Ok(_pass) = limits.executions.enter().await else {
+        metrics.end(Outcome::Rejected);
+        return Err(limits.busy(Limit::Executions));
+    };
     let payload = operation.execute().await;
     metrics.pushed(payload.bytes.len());
     if payload.is_error {
         log_failure(operation.kind(), "execution-error");
     }
     metrics.end(if payload.is_error { Outcome::Error } else { Outcome::Ok });
-    payload
+    Ok(payload)
+}
+
+/// Prepares an operation: the one policy, whatever the transport.
+pub(crate) fn prepare(
+    state: &server::State,
+    identity: &Identity,
+    request: GraphQLRequest,
+    allow: Allow,
+    transport: Transport,
+) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
+    let prepared = state.service.prepare(self::request(request), identity, allow);
+    prepared.inspect_err(|errors| {
+        log_refusal(errors);
+        if errors.iter().any(|error| error.extensions.code == ErrorCode::LimitExceeded) {
+            state.limits.hit(Limit::Operation);
+        }
+        OperationMetrics::rejected(&state.metrics, transport);
+    })
+}
+
+/// Prepares an operation when it is its turn.
+pub(crate) async fn prepare_in_turn(
+    state: &server::State,
+    identity: &Identity,
+    request: GraphQLRequest,
+    allow: Allow,
+    transport: Transport,
+) -> Result<Result<Box<dyn Prepared>, Vec<GraphQLError>>, Refused> {
+    let Ok(_pass) = state.limits.preparations.enter().await else {
+        OperationMetrics::rejected(&state.metrics, transport);
+        return Err(state.limits.busy(Limit::Preparations));
+    };
+    Ok(prepare(state, identity, request, allow, transport))
+}
+
+/// Prepares and runs an operation whose turn to be prepared is not yet.
+pub(crate) fn queued(
+    state: Arc<server::State>,
+    identity: Identity,
+    request: GraphQLRequest,
+    transport: Transport,
+) -> BoxStream<'static, Item> {
+    let start = async move {
+        match prepare_in_turn(&state, &identity, request, Allow::ALL, transport).await {
+            Err(refused) => refusal(vec![refused.to_error()]),
+            Ok(Ok(operation)) => {
+                let metrics = OperationMetrics::of(&state.metrics, &*operation, transport);
+                results(&state.limits, operation, metrics)
+            }
+            Ok(Err(errors)) => refusal(errors),
+        }
+    };
+    stream::once(start).flatten().boxed()
+}
+
+fn refusal(errors: Vec<GraphQLError>) -> BoxStream<'static, Item> {
+    stream::iter([Item::Refused(errors)]).boxed()
 }
 
 /// Runs an operation of any kind. Nothing is computed before it is asked for; dropping the stream
 /// cancels the operation.
 pub(crate) fn results(
+    limits: &Arc<Limits>,
     operation: Box<dyn Prepared>,
     metrics: OperationMetrics,
 ) -> BoxStream<'static, Item> {
     if !operation.is_stream() {
-        return stream::once(async move { Item::Single(once(&*operation, metrics).await) }).boxed();
+        let limits = limits.clone();
+        return stream::once(async move {
+            match once(&limits, &*operation, metrics).await {
+                Ok(payload) => Item::Single(payload),
+                Err(refused) => Item::Refused(vec![refused.to_error()]),
+            }
+        })
+        .boxed();
     }
     let kind = operation.kind();
-    let start = Box::pin(async move { operation.subscribe().await });
+    let limits = limits.clone();
+    let start =
+        Box::pin(
+            async move { operation.subscribe().await.map(|results| buffered(&limits, results)) },
+        );
     let metrics = Some(metrics);
-    Box::pin(Live { kind, state: State::Starting(start), metrics, last: Outcome::Ok })
+    Box::pin(Live { kind, stage: Stage::Starting(start), metrics, last: Outcome::Ok })
 }
 
 /// An operation that runs live. There may be very many of these: nothing but this is kept while one
 /// waits.
 struct Live {
     kind: OperationKind,
-    state: State,
+    stage: Stage,
     /// None once it is over.
     metrics: Option<OperationMetrics>,
     /// How it would have ended if this were the end.
     last: Outcome,
 }
 
-enum State {
+enum Stage {
     Starting(BoxFuture<'static, Result<Box<dyn ResultStream>, Vec<GraphQLError>>>),
     Running(Box<dyn ResultStream>),
     Over,
@@ -93,7 +169,7 @@ enum State {
 
 impl Live {
     fn end(&mut self, outcome: Outcome) {
-        self.state = State::Over;
+        self.stage = Stage::Over;
         if let Some(metrics) = self.metrics.take() {
             metrics.end(outcome);
         }
@@ -140,23 +216,23 @@ impl Stream for Live {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = self.get_mut();
         loop {
-            match &mut this.state {
-                State::Starting(start) => match ready!(start.as_mut().poll(cx)) {
-                    Ok(results) => this.state = State::Running(results),
+            match &mut this.stage {
+                Stage::Starting(start) => match ready!(start.as_mut().poll(cx)) {
+                    Ok(results) => this.stage = Stage::Running(results),
                     Err(errors) => {
                         log_refusal(&errors);
                         this.end(Outcome::Rejected);
                         return Poll::Ready(Some(Item::Refused(errors)));
                     }
                 },
-                State::Running(results) => {
+                Stage::Running(results) => {
                     let Some(event) = ready!(results.poll_next(cx)) else {
                         this.end(this.last);
                         return Poll::Ready(None);
                     };
                     return Poll::Ready(Some(this.item(event)));
                 }
-                State::Over => return Poll::Ready(None),
+                Stage::Over => return Poll::Ready(None),
             }
         }
     }

@@ -20,15 +20,22 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
     time::{Instant, sleep, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     ConfigError, Metrics, ServerConfig, Service,
-    http::{self, cors::CorsRules},
+    http::{
+        self,
+        activity::{Activity, Overdue},
+        channel::Channels,
+        cors::CorsRules,
+    },
     identity::{Authenticator, Secrets},
     io::Guarded,
+    limits::{Limit, Limits, Peer, TCP_REFUSALS, refuse_tcp},
     metrics::{ConnectionMetrics, Transport},
     ws::Compression,
 };
@@ -62,6 +69,10 @@ pub(crate) struct State {
     pub cors: CorsRules,
     pub compression: Compression,
     pub metrics: Arc<Metrics>,
+    /// Event streams in single connection mode.
+    pub channels: Arc<Channels>,
+    /// What is counted for limits.
+    pub limits: Arc<Limits>,
     /// Cancelled when the server is to stop.
     pub draining: CancellationToken,
     /// The same as a flag, to be looked at often.
@@ -97,7 +108,7 @@ impl State {
 
 /// A part of the window for each number: the multiples of the golden ratio fill it evenly, however
 /// many there are.
-fn spread(serial: u64, window: Duration) -> Duration {
+pub(crate) fn spread(serial: u64, window: Duration) -> Duration {
     const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
     let part = (serial.wrapping_mul(GOLDEN) >> 32) as f64 / f64::from(u32::MAX);
     window.mul_f64(part)
@@ -124,6 +135,12 @@ impl Server {
             cors: CorsRules::new(&config.cors)?,
             compression: compression(&config, &metrics),
             session_config: session_config(&config),
+            channels: Arc::default(),
+            limits: Arc::new(Limits::new(
+                config.limits.clone(),
+                config.request_timeout,
+                metrics.clone(),
+            )),
             service,
             config,
             metrics,
@@ -174,6 +191,8 @@ impl Control {
             service: old.service.clone(),
             config,
             metrics: old.metrics.clone(),
+            channels: old.channels.clone(),
+            limits: old.limits.clone(),
             draining: old.draining.clone(),
             stopping: old.stopping.clone(),
             tasks: old.tasks.clone(),
@@ -216,6 +235,7 @@ async fn accept(
     shutdown: impl Future<Output = ()>,
 ) {
     let mut shutdown = pin!(shutdown);
+    let refusals = Arc::new(Semaphore::new(TCP_REFUSALS));
     loop {
         let accepted = tokio::select! {
             biased;
@@ -223,9 +243,20 @@ async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                current.load().tasks.spawn(connection(current.clone(), stream));
-            }
+            Ok((stream, peer)) => match current.load().limits.connect() {
+                Ok(guard) => {
+                    let peer = Peer { address: peer.ip(), connection: Arc::new(guard) };
+                    current.load().tasks.spawn(connection(current.clone(), stream, peer));
+                }
+                Err(refused) => {
+                    if let Ok(permit) = refusals.clone().try_acquire_owned() {
+                        current.load().tasks.spawn(async move {
+                            refuse_tcp(stream, refused).await;
+                            drop(permit);
+                        });
+                    }
+                }
+            },
             Err(error) => {
                 // Most likely there are too many open files: wait for some to be closed.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -239,50 +270,78 @@ async fn accept(
 }
 
 /// One connection, until its end or its upgrade.
-async fn connection(current: Arc<ArcSwap<State>>, stream: TcpStream) {
+async fn connection(current: Arc<ArcSwap<State>>, stream: TcpStream, peer: Peer) {
     let state = current.load_full();
     // Frames are written whole, so there is nothing to wait for.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
     let _metrics = ConnectionMetrics::open(state.metrics.clone(), Transport::Http);
-    let has_request = Arc::new(AtomicBool::new(false));
+    let activity = Activity::new();
+    let io = {
+        let (limit, limits) = (state.config.write_timeout, state.limits.clone());
+        TokioIo::new(Guarded::new(stream, limit, activity.clone(), limits))
+    };
     let service = {
-        let has_request = has_request.clone();
-        service_fn(move |request| {
-            has_request.store(true, Ordering::Relaxed);
+        let activity = activity.clone();
+        service_fn(move |mut request| {
+            let in_use = activity.request(&request);
+            request.extensions_mut().insert(peer.clone());
             let response = http::handle(current.load_full(), request);
-            async move { Ok::<_, Infallible>(response.await) }
+            async move { Ok::<_, Infallible>(in_use.until_sent(response.await)) }
         })
     };
-    let io = TokioIo::new(Guarded::new(stream, state.config.write_timeout));
     let builder = builder(&state.config);
     let mut serving = pin!(builder.serve_connection_with_upgrades(io, service));
-    // Who connects and says nothing, or only half of HTTP/2's preface, does not stay.
-    let mut deadline = pin!(sleep(state.config.read_timeout));
-    let (mut is_watched, mut is_draining) = (true, false);
+    // Who connects and says nothing, or only half of a head, does not stay.
+    let (head, idle) = (state.config.read_timeout, state.config.limits.http_idle_timeout);
+    let mut deadline = pin!(sleep(if idle.is_zero() { head } else { head.min(idle) }));
+    let (mut is_leaving, mut is_draining) = (false, false);
     loop {
         tokio::select! {
             result = serving.as_mut() => {
                 if let Err(error) = result {
-                    tracing::debug!(%error, "HTTP connection failed");
+                    note_failure(&state, &*error);
                 }
                 return;
             }
-            () = deadline.as_mut(), if is_watched => {
-                if is_draining || !has_request.load(Ordering::Relaxed) {
+            () = deadline.as_mut() => {
+                if is_leaving {
                     return;
                 }
-                is_watched = false;
+                match activity.check(head, idle) {
+                    Ok(later) => deadline.set(sleep_until(later)),
+                    Err(Overdue::Head) => {
+                        state.limits.hit(Limit::ReadTimeout);
+                        return;
+                    }
+                    Err(Overdue::Idle) => {
+                        state.limits.hit(Limit::HttpIdle);
+                        serving.as_mut().graceful_shutdown();
+                        deadline.set(sleep(GOODBYE));
+                        is_leaving = true;
+                    }
+                }
             }
             () = state.draining.cancelled(), if !is_draining => {
                 serving.as_mut().graceful_shutdown();
                 let end = Instant::now() + state.longest_end();
                 deadline.set(sleep_until(end));
-                (is_watched, is_draining) = (true, true);
+                (is_leaving, is_draining) = (true, true);
             }
         }
     }
+}
+
+/// How long an idle connection may take to say goodbye. HTTP/1.1 ends at once, HTTP/2 after a request
+/// that may just be under way.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+fn note_failure(state: &State, error: &(dyn std::error::Error + 'static)) {
+    if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
+        state.limits.hit(Limit::HeadBytes);
+    }
+    tracing::debug!(%error, "HTTP connection failed");
 }
 
 fn builder(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
@@ -290,7 +349,8 @@ fn builder(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(config.read_timeout)
+        // Ours knows an idle connection from a slow one.
+        .header_read_timeout(None)
         .preserve_header_case(true)
         .max_buf_size(config.max_head_bytes.max(8192))
         .http2()

@@ -27,8 +27,58 @@ pub struct Metadata {
     remote_schemas: Vec<Json>,
     cron_triggers: Vec<Json>,
     rest_endpoints: Vec<Json>,
-    allowlist: Vec<Json>,
-    query_collections: Vec<Json>,
+    allowlist: Vec<AllowlistEntry>,
+    query_collections: Vec<QueryCollection>,
+}
+
+/// A collection of documents that may be run where nothing else may.
+#[derive(Clone, Debug, Deserialize)]
+struct AllowlistEntry {
+    collection: String,
+    #[serde(default)]
+    scope: AllowlistScope,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+struct AllowlistScope {
+    global: bool,
+    roles: Vec<String>,
+}
+
+impl Default for AllowlistScope {
+    fn default() -> Self {
+        Self { global: true, roles: Vec::new() }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct QueryCollection {
+    name: String,
+    definition: CollectionDefinition,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct CollectionDefinition {
+    queries: Vec<CollectedQuery>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct CollectedQuery {
+    name: String,
+    query: String,
+}
+
+/// A document of the allow list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedDocument<'a> {
+    /// The collection and its own name, for messages.
+    pub name: String,
+    /// Its text.
+    pub text: &'a str,
+    /// The roles that may run it; `None` for all.
+    pub roles: Option<&'a [String]>,
 }
 
 /// `graphql_schema_introspection`.
@@ -333,6 +383,24 @@ impl Metadata {
         })
     }
 
+    /// The documents that the allow list names (Hasura's "allow list"): those of its collections.
+    ///
+    /// # Errors
+    /// The name of a collection that is not there.
+    pub fn allowed_documents(&self) -> Result<Vec<AllowedDocument<'_>>, &str> {
+        let mut out = Vec::new();
+        for AllowlistEntry { collection, scope } in &self.allowlist {
+            let found = self.query_collections.iter().find(|c| c.name == *collection);
+            let found = found.ok_or(collection.as_str())?;
+            out.extend(found.definition.queries.iter().map(|query| AllowedDocument {
+                name: format!("{collection}.{}", query.name),
+                text: &query.query,
+                roles: (!scope.global).then_some(&*scope.roles),
+            }));
+        }
+        Ok(out)
+    }
+
     /// What the metadata has that is not supported, one line each.
     pub fn unsupported(&self) -> Vec<String> {
         let mut out = Vec::new();
@@ -345,8 +413,6 @@ impl Metadata {
         note("remote schemas", self.remote_schemas.len());
         note("cron triggers", self.cron_triggers.len());
         note("REST endpoints", self.rest_endpoints.len());
-        note("allow-list entries", self.allowlist.len());
-        note("query collections", self.query_collections.len());
         note("inherited roles", self.inherited_roles.len());
         for source in &self.sources {
             let mut note = |what: &str, count: usize| {

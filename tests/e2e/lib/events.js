@@ -2,14 +2,17 @@
 
 import { Inbox } from './wait.js';
 
-/** POSTs with `Accept: text/event-stream`. Resolves once the head of the response is there. */
-export async function openEvents(server, body, { headers = {}, query } = {}) {
+/**
+ * Asks with `Accept: text/event-stream`: by POST, or by GET if there are `parameters`. Resolves once
+ * the head of the response is there.
+ */
+export async function openEvents(server, body, { headers = {}, parameters } = {}) {
   const abort = new AbortController();
-  const url = query === undefined ? server.http : `${server.http}?query=${encodeURIComponent(query)}`;
-  const response = await fetch(url, {
-    method: query === undefined ? 'POST' : 'GET',
+  const text = typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
+  const response = await fetch(parameters ? `${server.http}?${parameters}` : server.http, {
+    method: parameters ? 'GET' : 'POST',
     headers: { accept: 'text/event-stream', 'content-type': 'application/json', ...headers },
-    body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
+    body: parameters ? undefined : text,
     signal: abort.signal,
     duplex: 'half',
   });
@@ -18,6 +21,30 @@ export async function openEvents(server, body, { headers = {}, query } = {}) {
     ? read(response.body, inbox)
     : response.text().then((text) => inbox.put({ event: 'not a stream', data: text }));
   return { response, inbox, ended: ended.then(() => 'end', () => 'cut'), close: () => abort.abort() };
+}
+
+/**
+ * An operation in single connection mode: reserves a stream, opens it, starts the operation. Gives
+ * what refused it instead of events if that was an answer.
+ */
+export async function openSingle(server, body, { headers = {} } = {}) {
+  const url = `${server.http}/stream`;
+  const reserved = await fetch(url, { method: 'PUT', headers });
+  if (reserved.status !== 201) return { refusal: await reserved.json() };
+  const mine = { ...headers, 'x-graphql-event-stream-token': await reserved.text() };
+  const abort = new AbortController();
+  const opened = await fetch(url, { headers: { ...mine, accept: 'text/event-stream' }, signal: abort.signal });
+  const inbox = new Inbox();
+  read(opened.body, inbox).catch(() => {});
+  const close = () => abort.abort();
+  const started = await fetch(url, {
+    method: 'POST',
+    headers: { ...mine, 'content-type': 'application/json' },
+    body: JSON.stringify({ ...body, extensions: { ...body.extensions, operationId: '1' } }),
+  });
+  if (started.status === 202) return { inbox, close };
+  close();
+  return { refusal: await started.json() };
 }
 
 async function read(body, inbox) {

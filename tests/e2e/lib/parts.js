@@ -4,13 +4,16 @@ import { Inbox } from './wait.js';
 
 const ACCEPT = 'multipart/mixed;subscriptionSpec=1.0';
 
-/** POSTs with an `Accept` for parts. Resolves once the head of the response is there. */
-export async function openParts(server, body, { headers = {} } = {}) {
+/**
+ * Asks with an `Accept` for parts: by POST, or by GET if there are `parameters`. Resolves once the
+ * head of the response is there.
+ */
+export async function openParts(server, body, { headers = {}, parameters } = {}) {
   const abort = new AbortController();
-  const response = await fetch(server.http, {
-    method: 'POST',
+  const response = await fetch(parameters ? `${server.http}?${parameters}` : server.http, {
+    method: parameters ? 'GET' : 'POST',
     headers: { accept: ACCEPT, 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
+    body: parameters ? undefined : JSON.stringify(body),
     signal: abort.signal,
   });
   const inbox = new Inbox();

@@ -1,14 +1,28 @@
 // One operation over any transport, answered in one form, for tests of what all transports share.
+//
+// A transport is one function here: it takes a server, a request body, and `headers` (of the request,
+// or of the upgrade) or `init` (the payload of `connection_init`, where there is one), and resolves to
+// the first answer as `{data, errors}`. Its property `streams` tells whether subscriptions run over
+// it, `inUrl` that the request travels in the URL, `connects` whether credentials are checked when it connects, before there is a request: then a
+// refusal is `{refusal}`, as `Socket.open` tells it.
 
-import { openEvents } from './events.js';
+import { openEvents, openSingle } from './events.js';
 import { openParts } from './parts.js';
 import { LEGACY, MODERN, Socket } from './sockets.js';
 
 const overSocket = (protocol) => async (server, body, options) => {
-  const socket = await Socket.open(server, protocol, { init: {}, ...options });
+  let socket;
+  try {
+    socket = await Socket.open(server, protocol, { init: {}, ...options });
+  } catch (error) {
+    if (error.refusal) return { refusal: error.refusal };
+    throw error;
+  }
   try {
     socket.send({ id: '1', type: socket.words.start, payload: body });
-    const { type, payload } = await socket.inbox.take('the answer');
+    const closed = socket.closed.then((closing) => ({ closing }));
+    const { type, payload, closing } = await Promise.race([socket.inbox.take('the answer'), closed]);
+    if (closing) return { refusal: { ...closing, messages: socket.inbox.history } };
     // The two protocols tell of refusals in their own ways.
     if (type === 'error') return { errors: Array.isArray(payload) ? payload : [payload], type };
     return { ...payload, type };
@@ -17,35 +31,88 @@ const overSocket = (protocol) => async (server, body, options) => {
   }
 };
 
+/** The query string of a request. */
+export function parameters(body) {
+  const all = new URLSearchParams();
+  for (const [name, value] of Object.entries(body)) {
+    if (value != null) all.set(name, typeof value === 'string' ? value : JSON.stringify(value));
+  }
+  return all;
+}
+
+const overEvents = (method) => async (server, body, { headers } = {}) => {
+  const options = method === 'GET' ? { headers, parameters: parameters(body) } : { headers };
+  const events = await openEvents(server, body, options);
+  const { event, data } = await events.inbox.take('the first event');
+  events.close();
+  if (event === 'next') return data;
+  if (event === 'not a stream') return { ...JSON.parse(data), status: events.response.status };
+  throw new Error(`${event}: ${JSON.stringify(data)}`);
+};
+
+const overParts = (method) => async (server, body, { headers } = {}) => {
+  const options = method === 'GET' ? { headers, parameters: parameters(body) } : { headers };
+  const parts = await openParts(server, body, options);
+  const { payload, errors } = await parts.inbox.take('the first part');
+  parts.close();
+  if (payload?.notParts !== undefined) return { ...JSON.parse(payload.notParts), status: parts.response.status };
+  return payload ?? { data: null, errors };
+};
+
+const way = (ask, traits) => Object.assign(ask, { streams: false, inUrl: false, connects: false }, traits);
+
+const overSingleConnection = async (server, body, options) => {
+  const { refusal, inbox, close } = await openSingle(server, body, options);
+  if (refusal) return refusal;
+  const { event, data } = await inbox.take('the first event');
+  close();
+  if (event !== 'next' || data.id !== '1') throw new Error(`${event}: ${JSON.stringify(data)}`);
+  return data.payload;
+};
+
+/** One request among others in a body. Servers must be told to allow it, so it is not among the rest. */
+const overBatch = async (server, body, { headers } = {}) => {
+  const response = await fetch(server.http, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify([{ query: '{ __typename }' }, body]),
+  });
+  const answer = await response.json();
+  if (!Array.isArray(answer)) return { ...answer, status: response.status };
+  const [first, second] = answer;
+  if (first.data?.__typename !== 'query_root') throw new Error(`the other request: ${JSON.stringify(first)}`);
+  return second;
+};
+
 /** `{data, errors}` of an operation, by transport. */
 export const WAYS = {
-  POST: async (server, body, { headers } = {}) => {
+  POST: way(async (server, body, { headers } = {}) => {
     const response = await fetch(server.http, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify(body),
     });
-    return response.json();
-  },
-  GET: async (server, { query, variables, operationName }, { headers } = {}) => {
-    const parameters = new URLSearchParams({ query });
-    if (variables !== undefined) parameters.set('variables', JSON.stringify(variables));
-    if (operationName !== undefined) parameters.set('operationName', operationName);
-    return (await fetch(`${server.http}?${parameters}`, { headers })).json();
-  },
-  'event stream': async (server, body, { headers } = {}) => {
-    const events = await openEvents(server, body, { headers });
-    const { event, data } = await events.inbox.take('the first event');
-    events.close();
-    if (event !== 'next') throw new Error(`${event}: ${JSON.stringify(data)}`);
-    return data;
-  },
-  multipart: async (server, body, { headers } = {}) => {
-    const parts = await openParts(server, body, { headers });
-    const { payload, errors } = await parts.inbox.take('the first part');
-    parts.close();
-    return payload ?? { data: null, errors };
-  },
-  [MODERN]: overSocket(MODERN),
-  [LEGACY]: overSocket(LEGACY),
+    return { ...(await response.json()), status: response.status };
+  }),
+  GET: way(async (server, body, { headers } = {}) => {
+    const response = await fetch(`${server.http}?${parameters(body)}`, { headers });
+    return { ...(await response.json()), status: response.status };
+  }, { inUrl: true }),
+  'event stream': way(overEvents('POST'), { streams: true }),
+  'event stream, GET': way(overEvents('GET'), { streams: true, inUrl: true }),
+  'single connection': way(overSingleConnection, { streams: true }),
+  multipart: way(overParts('POST'), { streams: true }),
+  'multipart, GET': way(overParts('GET'), { streams: true, inUrl: true }),
+  [MODERN]: way(overSocket(MODERN), { streams: true, connects: true }),
+  [LEGACY]: way(overSocket(LEGACY), { streams: true, connects: true }),
 };
+
+/** All of them where the server allows batches. */
+export const WAYS_AND_BATCH = { ...WAYS, batch: way(overBatch) };
+
+/** The names of all transports, or of those over which subscriptions run. */
+export const EVERY = Object.keys(WAYS);
+export const STREAMING = EVERY.filter((name) => WAYS[name].streams);
+
+/** Those that can carry a request of this length: a URL is a head, whose limit is 64 KiB. */
+export const carriers = (body) => EVERY.filter((name) => !WAYS[name].inUrl || String(parameters(body)).length < 60_000);

@@ -30,7 +30,8 @@ async fn the_administrator_may_be_anybody() {
                 let sent = [(name, secret), ("x-hasura-role", "user"), ("x-hasura-user-id", "7")];
                 let user = ask(&auth, &sent).await.unwrap().identity;
                 assert_eq!(&*user.role, "user");
-                let session: Vec<_> = user.session.iter().map(|(n, v)| (&**n, &**v)).collect();
+                let session: Vec<_> =
+                    user.session.pairs().iter().map(|(n, v)| (&**n, &**v)).collect();
                 assert_eq!(session, [("x-hasura-role", "user"), ("x-hasura-user-id", "7")]);
                 assert!(ask(&auth, &[(name, secret)]).await.unwrap().identity.is_admin());
             }
@@ -51,7 +52,11 @@ async fn strangers_are_refused_or_get_the_role_that_is_meant_for_them() {
         for sent in [&[][..], &forged] {
             let found = ask(&open, sent).await.unwrap().identity;
             assert_eq!(&*found.role, "anonymous");
-            assert_eq!(found.session.len(), 1, "what strangers say of themselves is worth nothing");
+            assert_eq!(
+                found.session.pairs().len(),
+                1,
+                "what strangers say of themselves is worth nothing"
+            );
         }
         let wrong = ask(&open, &[("x-hasura-admin-secret", "x")]).await.unwrap_err();
         assert_eq!(wrong, AuthError::SecretWrong);

@@ -46,6 +46,7 @@ impl Asked {
     /// The same for the engine.
     pub fn request(&self) -> Request {
         Request {
+            document_id: None,
             query: self.document.as_str().into(),
             operation_name: self.operation_name.clone(),
             variables: self.variables.clone(),

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use artesian_engine::{Allow, Engine, ErrorCode, GraphQLError, Identity, Request};
+use artesian_engine::{Allow, Engine, ErrorCode, GraphQLError, Identity, Request, TrustedMode};
 use artesian_server::{Control, Metrics, Prepared, Server, Service};
 use async_trait::async_trait;
 use clap::ArgMatches;
@@ -17,7 +17,7 @@ use crate::{
     error::CliError,
     logging::{self, Logs},
     reload::{Parts, Reloader, Sources},
-    settings::{Environment, Settings},
+    settings::{Environment, Settings, limits},
     signals::{Hangup, Shutdown},
 };
 
@@ -53,6 +53,12 @@ async fn serve(
     }
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
+    }
+    if plan.engine().trusted_mode == TrustedMode::Only && settings.server.admin_secrets.is_empty() {
+        tracing::warn!(
+            "only trusted documents are to run, but no admin secret is set: every client is the \
+             administrator unless it names another role, and the administrator may run anything"
+        );
     }
     let (shutdown, hangup) = (Shutdown::listen()?, Hangup::listen()?);
     let metrics = Arc::new(Metrics::new(VERSION));
@@ -144,7 +150,12 @@ impl Running {
         service: Arc<dyn Service>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, CliError> {
-        let server = Server::new(service, settings.server.clone(), metrics)
+        let mut config = settings.server.clone();
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let (source, live) = (&settings.source, &settings.live);
+        limits::derive(&mut config.limits, open_files(), processors, source, live);
+        tracing::debug!(limits = ?config.limits, "limits of connections and load");
+        let server = Server::new(service, config, metrics)
             .map_err(|error| CliError::Usage(error.to_string()))?;
         let listen = &settings.listen;
         let listener = TcpListener::bind(listen).await.map_err(|error| {
@@ -184,6 +195,23 @@ impl Running {
     pub async fn run(self, shutdown: Shutdown) {
         self.server.serve(self.listener, async move { shutdown.wanted().await }).await;
     }
+}
+
+/// How many files this process may open. The soft limit, which is low for the sake of programs that
+/// use `select`, is raised to the hard one first.
+fn open_files() -> usize {
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the limit of open files cannot be read");
+        1024
+    });
+    if files < 4096 {
+        tracing::warn!(
+            files,
+            "this process may open few files, so it takes few connections: raise LimitNOFILE, or \
+             ulimit -n"
+        );
+    }
+    usize::try_from(files).unwrap_or(usize::MAX)
 }
 
 impl Address {

@@ -129,7 +129,9 @@ impl Reloader {
     async fn look(&self) -> Look {
         let source = &self.settings.source;
         let config = self.settings.config_file.clone().unwrap_or_else(|| DEFAULT_CONFIG.into());
-        let paths: Vec<_> = source.metadata.iter().cloned().chain([config]).collect();
+        let trusted = &self.settings.documents.trusted;
+        let paths: Vec<_> =
+            source.metadata.iter().chain(trusted).cloned().chain([config]).collect();
         tokio::task::spawn_blocking(move || Look::at(&paths)).await.unwrap_or_default()
     }
 
@@ -168,7 +170,7 @@ impl Reloader {
             self.parts.database.replace_metadata(plan.metadata().cloned(), options).await?;
         }
         // From here on nothing can fail.
-        self.parts.engine.configure(settings.engine.clone());
+        self.parts.engine.configure(plan.engine().clone());
         server.commit();
         self.parts.logs.set_level(&settings.log);
         self.tell(&settings, &plan, &model.warnings);

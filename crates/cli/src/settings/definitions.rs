@@ -16,6 +16,8 @@ pub enum Kind {
     Path,
     /// `host:port`.
     Address,
+    /// IP addresses and networks with commas between them.
+    Networks,
     /// `true` or `false`.
     Switch,
     /// A whole number.
@@ -41,6 +43,10 @@ pub enum Group {
     Live,
     /// Limits of operations.
     Limits,
+    /// Which documents run, and who may read the schema.
+    Documents,
+    /// Limits of connections and load.
+    Connections,
     /// Listening, authentication, HTTP.
     Server,
     /// WebSocket connections.
@@ -51,8 +57,16 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 6] =
-        [Self::Source, Self::Live, Self::Limits, Self::Server, Self::WebSocket, Self::Log];
+    pub const ALL: [Self; 8] = [
+        Self::Source,
+        Self::Live,
+        Self::Limits,
+        Self::Documents,
+        Self::Server,
+        Self::WebSocket,
+        Self::Connections,
+        Self::Log,
+    ];
 
     /// The heading.
     pub fn title(self) -> &'static str {
@@ -60,6 +74,8 @@ impl Group {
             Self::Source => "Database and schema",
             Self::Live => "Live queries",
             Self::Limits => "Limits of operations",
+            Self::Documents => "Documents and introspection",
+            Self::Connections => "Limits of connections and load",
             Self::Server => "Server",
             Self::WebSocket => "WebSocket connections",
             Self::Log => "Logs",
@@ -172,10 +188,30 @@ settings! {
             "The most aliases in an operation";
         "max-tokens", Kind::Number, "15000", "limits.tokens", [],
             "The most tokens in a document";
+        "max-directives", Kind::Number, "20", "limits.directives", [],
+            "The most directives on one field, fragment or operation";
         "plan-cache-size", Kind::Number, "4096", "limits.plan_cache_size", [],
             "How many prepared documents are kept";
         "execution-timeout", Kind::Seconds, "60s", "limits.execution_timeout", [],
             "How long a query may take";
+    }
+    Documents {
+        "introspection", Kind::Choice(&["all", "admin", "nobody"]), "all", "documents.introspection", [],
+            "Who may read the schema: every role that the metadata does not forbid it, the administrator, or nobody. `__typename` works for all";
+        "persisted-queries", Kind::Switch, "true", "documents.persisted_queries", [],
+            "Whether clients may register documents and ask for them by their hash (automatic persisted queries)";
+        "persisted-queries-bytes", Kind::Number, "8388608", "documents.persisted_queries_bytes", [],
+            "The most bytes of registered documents that are kept; those not used for long go first";
+        "persisted-query-max-bytes", Kind::Number, "65536", "documents.persisted_query_max_bytes", [],
+            "The longest document that is registered; longer ones run, but are not kept";
+        "trusted-documents", Kind::Path, "", "documents.trusted", [],
+            "A JSON file of documents that clients may ask for by their names: {\"name\": \"query …\"}, or the manifest of Apollo's tools";
+        "trusted-documents-mode", Kind::Choice(&["prefer", "only", "off"]), "prefer",
+            "documents.trusted_mode", [],
+            "prefer: other documents run as well; only: nothing else runs, except for the administrator; off: the file is not used";
+        "enable-allowlist", Kind::Switch, "false", "documents.allowlist",
+            ["HASURA_GRAPHQL_ENABLE_ALLOWLIST"],
+            "Whether only documents of the metadata's allow list run, except for the administrator. Trusted documents run as well";
     }
     Server {
         "listen", Kind::Address, "127.0.0.1:8080", "server.listen", [],
@@ -203,6 +239,8 @@ settings! {
             "HTTP statuses of GraphQL answers: as Hasura gives them (200), or as the GraphQL over HTTP draft says";
         "max-body-bytes", Kind::Number, "1048576", "server.max_body_bytes", [],
             "The longest request body";
+        "max-batch-size", Kind::Number, "0", "server.max_batch_size", [],
+            "The most requests in the JSON array of one body; 0: arrays are refused";
         "max-head-bytes", Kind::Number, "65536", "server.max_head_bytes", [],
             "The longest request head, headers included";
         "read-timeout", Kind::Seconds, "30s", "server.read_timeout", [],
@@ -213,6 +251,13 @@ settings! {
             "A connection that takes nothing for this long while something waits for it is closed";
         "sse-heartbeat", Kind::Seconds, "12s", "server.sse_heartbeat", [],
             "How often an event stream without results sends a comment";
+        "sse-reservation-timeout", Kind::Seconds, "10s", "server.sse_reservation_timeout", [],
+            "Single connection mode: how long a reserved event stream waits to be opened";
+        "sse-max-reservations", Kind::Number, "10000", "server.sse_max_reservations", [],
+            "Single connection mode: the most event streams that are reserved and not open";
+        "sse-max-reservations-per-identity", Kind::Number, "1000",
+            "server.sse_max_reservations_per_identity", [],
+            "The same for one identity: a role with its session variables";
         "multipart-heartbeat", Kind::Seconds, "5s", "server.multipart_heartbeat", [],
             "How often a multipart response without results sends an empty part";
         "reload", Kind::Choice(&["auto", "signal", "off"]), "auto", "server.reload", [],
@@ -262,6 +307,51 @@ settings! {
         "websocket-http2", Kind::Switch, "false", "server.websockets.http2", [],
             "Whether WebSocket connections are accepted over HTTP/2 too (RFC 8441)";
     }
+    Connections {
+        "trusted-proxies", Kind::Networks, "", "server.trusted_proxies", [],
+            "Proxies that are believed who the client is: addresses and networks, e.g. 10.0.0.0/8, fd00::/8. Without any, the peer of a connection is the client";
+        "forwarded-header", Kind::Choice(&["x-forwarded-for", "forwarded"]), "x-forwarded-for",
+            "server.forwarded_header", [],
+            "The header in which they say it. They must set or remove it; the other one is ignored";
+        "max-connections", Kind::Number, "0", "limits.connections", [],
+            "The most open TCP connections; 0: as many as the process may open files, less what the database and the rest need";
+        "max-sockets", Kind::Number, "0", "limits.sockets", [],
+            "The most open WebSockets and event streams together; 0: fifteen sixteenths of the connections, so that requests and health checks get through";
+        "max-sockets-per-ip", Kind::Number, "0", "limits.sockets_per_ip", [],
+            "The same for one client address (IPv6: one /64); 0: no limit";
+        "max-sockets-per-identity", Kind::Number, "0", "limits.sockets_per_identity", [],
+            "The same for one role with the same session variables; 0: no limit";
+        "max-pending-sockets", Kind::Number, "20000", "limits.pending_sockets", [],
+            "The most WebSockets that are not acknowledged yet; 0: no limit";
+        "connect-rate-per-ip", Kind::Number, "0", "limits.connect_rate_per_ip", [],
+            "How many upgrades and event streams one client address may ask for in a second; 0: no limit";
+        "connect-burst-per-ip", Kind::Number, "100", "limits.connect_burst_per_ip", [],
+            "How many of them it may ask for at once";
+        "legacy-ack-delay", Kind::Seconds, "4s", "limits.legacy_ack_delay", [],
+            "The longest delay of the acknowledgement of a legacy client that reconnects again and again; 0: none";
+        "max-preparations", Kind::Number, "0", "limits.preparations", [],
+            "The most requests that are parsed, validated and planned at the same time; 0: half the processors";
+        "max-executions", Kind::Number, "0", "limits.executions", [],
+            "The most queries and mutations that run at the same time, the others wait in a queue; 0: as many as database connections remain beside those of live queries";
+        "max-waiting", Kind::Number, "10000", "limits.waiting", [],
+            "The most operations that wait to be prepared, and that wait to run; 0: no limit";
+        "event-buffer-bytes", Kind::Number, "1048576", "limits.event_buffer_bytes", [],
+            "What may wait of one operation's events while its client reads slowly, where events may not be skipped; 0: no limit";
+        "websocket-message-rate", Kind::Number, "200", "server.websockets.message_rate", [],
+            "How many messages a second are read from one WebSocket; 0: no limit";
+        "websocket-message-burst", Kind::Number, "1000", "server.websockets.message_burst", [],
+            "How many of them at once";
+        "websocket-byte-rate", Kind::Number, "4194304", "server.websockets.byte_rate", [],
+            "How many bytes a second are read from one WebSocket; 0: no limit";
+        "websocket-byte-burst", Kind::Number, "16777216", "server.websockets.byte_burst", [],
+            "How many of them at once";
+        "websocket-idle-timeout", Kind::Seconds, "0", "server.websockets.idle_timeout", [],
+            "A WebSocket without any operation for this long is closed; 0: never";
+        "websocket-max-age", Kind::Seconds, "0", "server.websockets.max_age", [],
+            "A WebSocket that is older than this is closed, up to a tenth earlier; 0: never";
+        "http-idle-timeout", Kind::Seconds, "75s", "server.http_idle_timeout", [],
+            "An HTTP connection without any request for this long is closed; 0: never";
+    }
     Log {
         "log-format", Kind::Choice(&["text", "json"]), "text", "log.format", [],
             "Logs for people, or one JSON object a line";
@@ -282,9 +372,31 @@ pub const NEEDS_RESTART: &[&str] = &[
     "live-queries-multiplexed-batch-size",
     "live-queries-connections",
     "plan-cache-size",
+    "persisted-queries-bytes",
     "listen",
     "server-host",
     "server-port",
+    "trusted-proxies",
+    "forwarded-header",
+    "max-connections",
+    "max-sockets",
+    "max-sockets-per-ip",
+    "max-sockets-per-identity",
+    "max-pending-sockets",
+    "connect-rate-per-ip",
+    "connect-burst-per-ip",
+    "legacy-ack-delay",
+    "max-preparations",
+    "max-executions",
+    "max-waiting",
+    "event-buffer-bytes",
+    "websocket-message-rate",
+    "websocket-message-burst",
+    "websocket-byte-rate",
+    "websocket-byte-burst",
+    "websocket-idle-timeout",
+    "websocket-max-age",
+    "http-idle-timeout",
     "reload",
     "reload-interval",
     "log-format",

@@ -4,16 +4,18 @@ pub mod definitions;
 #[cfg(test)]
 pub mod docs;
 pub mod file;
+pub mod limits;
 pub mod resolve;
 pub mod suggest;
 
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use artesian_engine::EngineConfig;
+use artesian_engine::{EngineConfig, Introspection, TrustedMode};
 use artesian_server::{
     CompatProfile, Cors, CsrfRule, ServerConfig, StatusProfile, Subprotocol, WebSocketConfig,
 };
@@ -60,6 +62,17 @@ pub struct SourceSettings {
     pub stringify_numeric_types: bool,
 }
 
+/// Which documents run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentSettings {
+    /// A file of trusted documents.
+    pub trusted: Option<PathBuf>,
+    /// What they are good for.
+    pub mode: TrustedMode,
+    /// Whether only the metadata's allow list runs.
+    pub allowlist: bool,
+}
+
 /// When settings are read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReloadSettings {
@@ -87,8 +100,10 @@ pub struct Settings {
     pub source: SourceSettings,
     /// Live queries.
     pub live: artesian_live::Config,
-    /// Limits of operations.
+    /// Limits of operations. Trusted documents are not in it yet.
     pub engine: EngineConfig,
+    /// Which documents run.
+    pub documents: DocumentSettings,
     /// The address to listen on, `host:port`.
     pub listen: String,
     /// The server.
@@ -140,6 +155,7 @@ impl Settings {
             source: source(from)?,
             live: live(from)?,
             engine: engine(from)?,
+            documents: documents(from)?,
             listen: listen(from)?,
             server: server(from)?,
             log: LogSettings { json: from.word("log-format")? == "json", level: log_level(from)? },
@@ -247,8 +263,34 @@ fn engine(from: &Resolver) -> Result<EngineConfig, SettingsError> {
         max_root_fields: from.positive("max-root-fields")?,
         max_aliases: from.number("max-aliases")?,
         max_tokens: from.positive("max-tokens")?,
+        max_directives: from.number("max-directives")?,
+        introspection: match from.word("introspection")?.as_str() {
+            "admin" => Introspection::Admin,
+            "nobody" => Introspection::Nobody,
+            _ => Introspection::All,
+        },
+        persisted_queries: from.switch("persisted-queries")?,
+        persisted_queries_bytes: from.positive("persisted-queries-bytes")?,
+        persisted_query_max_bytes: from.positive("persisted-query-max-bytes")?,
+        trusted: Arc::default(),
+        trusted_mode: TrustedMode::Off,
         plan_cache_size: from.positive("plan-cache-size")?,
         execution_timeout: from.positive_time("execution-timeout")?,
+    })
+}
+
+fn documents(from: &Resolver) -> Result<DocumentSettings, SettingsError> {
+    let trusted = from.raw("trusted-documents");
+    let mode = match from.word("trusted-documents-mode")?.as_str() {
+        "only" => TrustedMode::Only,
+        "off" => TrustedMode::Off,
+        _ => TrustedMode::Prefer,
+    };
+    let allowlist = from.switch("enable-allowlist")?;
+    Ok(DocumentSettings {
+        trusted: trusted.map(|raw| beside(&raw.origin, Path::new(raw.one()))),
+        mode,
+        allowlist,
     })
 }
 
@@ -305,11 +347,15 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
             _ => CsrfRule::PostOnly,
         },
         max_body_bytes: from.positive("max-body-bytes")?,
+        max_batch_size: from.number("max-batch-size")?,
         max_head_bytes: from.positive("max-head-bytes")?,
         read_timeout: from.positive_time("read-timeout")?,
         request_timeout: from.positive_time("request-timeout")?,
         write_timeout: from.positive_time("write-timeout")?,
         sse_heartbeat: from.positive_time("sse-heartbeat")?,
+        sse_reservation_timeout: from.positive_time("sse-reservation-timeout")?,
+        sse_max_reservations: from.positive("sse-max-reservations")?,
+        sse_max_reservations_per_identity: from.positive("sse-max-reservations-per-identity")?,
         multipart_heartbeat: from.positive_time("multipart-heartbeat")?,
         websocket: WebSocketConfig {
             enabled: from.switch("enable-websockets")?,
@@ -327,6 +373,7 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
             compression_threshold: from.number("websocket-compression-threshold")?,
             http2: from.switch("websocket-http2")?,
         },
+        limits: limits::limits(from)?,
         console: from.switch("enable-console")?,
         shutdown_window: from.time("shutdown-window")?,
         shutdown_grace: from.time("shutdown-grace")?,

@@ -4,9 +4,12 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     fmt, io,
+    net::IpAddr,
     path::PathBuf,
     time::Duration,
 };
+
+use ipnet::IpNet;
 
 use super::{
     definitions::{self, Definition, Kind},
@@ -206,6 +209,12 @@ impl Resolver {
         self.required(name, found)
     }
 
+    /// A number of at most 32 bits that has a default.
+    pub fn number_u32(&self, name: &'static str) -> Result<u32, SettingsError> {
+        let found = self.parsed(name, |raw| raw.number::<u32>())?;
+        self.required(name, found)
+    }
+
     /// A number of at least 1.
     pub fn positive(&self, name: &'static str) -> Result<usize, SettingsError> {
         let found = self.parsed(name, |raw| match raw.number::<usize>()? {
@@ -249,6 +258,20 @@ impl Resolver {
             items.iter().try_for_each(|item| raw.is_choice(item))?;
         }
         Ok(items)
+    }
+
+    /// IP addresses and networks.
+    pub fn networks(&self, name: &'static str) -> Result<Vec<IpNet>, SettingsError> {
+        let Some(raw) = self.raw(name) else { return Ok(Vec::new()) };
+        let parse = |text: String| {
+            let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+            address.or_else(|_| text.parse::<IpNet>()).map_err(|_| {
+                raw.error(format!(
+                    "`{text}` is no address and no network: write 192.0.2.1 or 10.0.0.0/8"
+                ))
+            })
+        };
+        self.list(name).into_iter().map(parse).collect()
     }
 
     /// Several secrets: a JSON array of texts, or a list in the file.
@@ -363,7 +386,11 @@ impl Raw {
     fn number<T: std::str::FromStr>(&self) -> Result<T, SettingsError> {
         let text = self.one().replace('_', "");
         text.parse().map_err(|_| {
-            let largest = if size_of::<T>() == 2 { " from 0 to 65535" } else { "" };
+            let largest = match size_of::<T>() {
+                2 => " from 0 to 65535",
+                4 => " from 0 to 4294967295",
+                _ => "",
+            };
             self.refuse(format!("it must be a whole number{largest}"))
         })
     }

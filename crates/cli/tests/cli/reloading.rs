@@ -146,6 +146,49 @@ fn a_changed_file_is_taken_and_a_faulty_one_is_not() {
 }
 
 #[test]
+fn trusted_documents_come_from_files_and_change_with_them() {
+    let config = format!("{CONFIG}documents:\n  trusted: trusted.json\n  trusted_mode: only\n");
+    let scratch = Scratch::with_shop();
+    scratch.write("artesian.yaml", &config);
+    let mut document: Value = serde_json::from_str(&metadata(&["id", "name"], 2)).unwrap();
+    document["query_collections"] = json!([{"name": "mine", "definition": {"queries": [
+        {"name": "names", "query": "query Names { author { name } }"}]}}]);
+    document["allowlist"] = json!([{"collection": "mine", "scope": {"global": true}}]);
+    scratch.write("metadata.json", &document.to_string());
+    let first = "subscription Ids { author { id } }";
+    scratch.write("trusted.json", &json!({"ids": first}).to_string());
+    let mut server = Running::start(&mut scratch.artesian(&["serve"]));
+    let port = super::support::port(&server.log("listening on http://"));
+    let mut shop = Shop { scratch, server, port };
+    let ask = |shop: &Shop, query: &str| {
+        let user = "x-hasura-admin-secret: first\r\nx-hasura-role: user\r\n";
+        post(shop.port, user, query).contains("\"data\"")
+    };
+    let mut ids = shop.follow(first);
+    assert_eq!(authors(&ids.line()), json!([{"id": 1}, {"id": 2}]));
+    let mut other = shop.follow("subscription { author { name } }");
+    assert!(other.line().contains("query is not allowed"));
+    assert!(!ask(&shop, "query Names { author { name } }"));
+    assert!(shop.is_admin("first"), "the administrator runs anything");
+
+    // The allow list counts once it is switched on, and the file still does.
+    shop.scratch.write("artesian.yaml", &format!("{config}  allowlist: true\n"));
+    shop.server.log("are in force");
+    assert!(ask(&shop, "query Names { author { name __typename } }"));
+    assert!(!ask(&shop, "query Names { author { id } }"));
+    shop.scratch.sql("DELETE FROM author WHERE id = 2");
+    assert_eq!(authors(&ids.line()), json!([{"id": 1}]));
+
+    // What is trusted no more does not go on.
+    shop.scratch.write("trusted.json", "{}");
+    assert!(ids.line().contains("query is not allowed"));
+    shop.server.log("are in force");
+    shop.scratch.write("trusted.json", "{\"x\": \"{\"}");
+    let line = shop.server.log("are refused");
+    assert!(line.contains("trusted.json: the document x"), "{line}");
+}
+
+#[test]
 fn who_switches_it_off_keeps_what_was_read() {
     let mut shop = Shop::serve(&format!("{CONFIG}  reload: off\n"));
     shop.scratch.write("artesian.yaml", &CONFIG.replace("first", "second"));

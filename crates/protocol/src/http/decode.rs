@@ -14,6 +14,9 @@ pub enum HttpError {
     /// The body's media type or charset is not supported: 415.
     #[error("{0}")]
     UnsupportedMediaType(&'static str),
+    /// The body is compressed: 415.
+    #[error("unsupported content-encoding: send the body as it is")]
+    UnsupportedEncoding,
     /// The request itself is wrong: 400, or 422 for a well-formed JSON of the wrong shape in
     /// [`StatusProfile::Spec`](super::StatusProfile::Spec).
     #[error(transparent)]
@@ -40,7 +43,7 @@ impl HttpError {
     /// A stable code for `extensions.code`.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::UnsupportedMediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
+            Self::UnsupportedMediaType(_) | Self::UnsupportedEncoding => "UNSUPPORTED_MEDIA_TYPE",
             Self::Request(RequestError::Batch) => "BATCH_NOT_SUPPORTED",
             Self::Request(_) => "BAD_REQUEST",
             Self::NotAcceptable => "NOT_ACCEPTABLE",
@@ -55,11 +58,14 @@ impl HttpError {
         Bytes::from(format!("{{\"errors\":[{error}]}}"))
     }
 
-    /// Headers that belong to the reply (`Allow` with 405: RFC 9110, section 15.5.6).
+    /// Headers that belong to the reply (`Allow` with 405: RFC 9110, section 15.5.6;
+    /// `Accept-Encoding` with 415: section 15.5.16).
     pub fn headers(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::MethodNotAllowed => &[("allow", "GET, POST")],
             Self::MutationOverGet => &[("allow", "POST")],
+            // RFC 9110, section 12.5.3: what a request's body may be encoded with.
+            Self::UnsupportedEncoding => &[("accept-encoding", "identity")],
             _ => &[],
         }
     }
@@ -67,6 +73,12 @@ impl HttpError {
 
 /// Decodes a POST request. Only `application/json` in UTF-8 is supported.
 pub fn decode_post(content_type: Option<&str>, body: &[u8]) -> Result<GraphQLRequest, HttpError> {
+    check_content_type(content_type)?;
+    Ok(GraphQLRequest::from_json(body)?)
+}
+
+/// Checks the type of a body, which can be done before it is read.
+pub fn check_content_type(content_type: Option<&str>) -> Result<(), HttpError> {
     let Some(content_type) = content_type.and_then(media::parse) else {
         return Err(HttpError::UnsupportedMediaType(
             "the content-type header must be application/json",
@@ -85,14 +97,39 @@ pub fn decode_post(content_type: Option<&str>, body: &[u8]) -> Result<GraphQLReq
             return Err(HttpError::UnsupportedMediaType("unsupported charset: send UTF-8"));
         }
     }
-    Ok(GraphQLRequest::from_json(body)?)
+    Ok(())
+}
+
+/// Checks the values of all `Content-Encoding` headers. Nothing is decompressed, so there is no
+/// limit that could be passed by it (CVE-2024-28101).
+pub fn check_content_encoding<'a>(
+    values: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<(), HttpError> {
+    let plain = |coding: &[u8]| {
+        let coding = coding.trim_ascii();
+        coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
+    };
+    let all_plain = values.into_iter().all(|value| value.split(|b| *b == b',').all(plain));
+    if all_plain { Ok(()) } else { Err(HttpError::UnsupportedEncoding) }
+}
+
+/// The first parameter of that name in a query string without its leading `?`; `None` if it is not
+/// there, is empty, or is not properly encoded.
+pub fn query_parameter(query_string: &str, name: &str) -> Option<String> {
+    let pairs = query_string.split('&').filter_map(|pair| pair.split_once('='));
+    let value = pairs
+        .filter(|(given, _)| percent_decode(given).is_ok_and(|given| given == name))
+        .map(|(_, value)| value)
+        .next()?;
+    percent_decode(value).ok().filter(|value| !value.is_empty())
 }
 
 /// Decodes the query string of a GET request, without its leading `?`. `variables` and `extensions`
 /// are JSON. An empty `operationName`, `variables` or `extensions` counts as absent.
 pub fn decode_get(query_string: &str) -> Result<GraphQLRequest, HttpError> {
     let mut request = GraphQLRequest::default();
-    let mut seen = [false; 4];
+    let mut seen = [false; 5];
+    let mut id = None;
     for pair in query_string.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         // What is not ours need not be well-formed.
@@ -104,6 +141,11 @@ pub fn decode_get(query_string: &str) -> Result<GraphQLRequest, HttpError> {
             "operationName" => (1, Parameter::OperationName),
             "variables" => (2, Parameter::Variables),
             "extensions" => (3, Parameter::Extensions),
+            "documentId" => (4, Parameter::DocumentId),
+            "id" => {
+                id = percent_decode(value).ok();
+                continue;
+            }
             _ => continue,
         };
         if let Some(seen) = seen.get_mut(at)
@@ -114,6 +156,7 @@ pub fn decode_get(query_string: &str) -> Result<GraphQLRequest, HttpError> {
         let value = percent_decode(value)?;
         match parameter {
             Parameter::Query => request.query = Some(value),
+            Parameter::DocumentId => request.document_id = Some(value),
             Parameter::OperationName => {
                 request.operation_name = Some(value).filter(|v| !v.is_empty());
             }
@@ -121,7 +164,7 @@ pub fn decode_get(query_string: &str) -> Result<GraphQLRequest, HttpError> {
             Parameter::Extensions => request.extensions = map(&value, parameter)?,
         }
     }
-    Ok(request.checked()?)
+    Ok(request.checked(id)?)
 }
 
 fn map(text: &str, parameter: Parameter) -> Result<Option<Map<String, Value>>, RequestError> {
@@ -130,7 +173,10 @@ fn map(text: &str, parameter: Parameter) -> Result<Option<Map<String, Value>>, R
     }
     let malformed = |e: serde_json::Error| RequestError::ParameterJson(parameter, e.to_string());
     let raw: &RawValue = serde_json::from_str(text).map_err(malformed)?;
-    serde_json::from_str(raw.get()).map_err(|_| RequestError::WrongType(parameter))
+    serde_json::from_str(raw.get()).map_err(|error| {
+        // Nested too deeply, or half of a surrogate pair.
+        if error.is_data() { RequestError::WrongType(parameter) } else { malformed(error) }
+    })
 }
 
 /// `application/x-www-form-urlencoded` (WHATWG URL, section 5.1), but strict: a malformed escape
@@ -212,11 +258,42 @@ mod tests {
         for (text, error) in rows {
             assert_eq!(decode_get(text), Err(HttpError::Request(error)), "{text}");
         }
-        assert!(matches!(
-            decode_get("query=a&variables={"),
-            Err(HttpError::Request(RequestError::ParameterJson(Variables, _)))
-        ));
+        let deep = format!("query=a&variables={{%22a%22:{}1{}}}", "[".repeat(200), "]".repeat(200));
+        for text in ["query=a&variables={", "query=a&variables={%22a%22:%22\\ud800%22}", &deep] {
+            let error = decode_get(text);
+            let Err(HttpError::Request(RequestError::ParameterJson(Variables, _))) = error else {
+                panic!("{text}: {error:?}")
+            };
+        }
         assert!(decode_get("query=a&variables=null").unwrap().variables.is_none());
+    }
+
+    #[test]
+    fn content_encodings() {
+        let check = |values: &[&str]| check_content_encoding(values.iter().map(|v| v.as_bytes()));
+        for good in [&[][..], &[""], &["identity"], &["Identity", " identity , identity"]] {
+            assert_eq!(check(good), Ok(()), "{good:?}");
+        }
+        for bad in [&["gzip"][..], &["identity", "br"], &["identity, gzip"], &["x-unknown"]] {
+            assert_eq!(check(bad), Err(HttpError::UnsupportedEncoding), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn single_parameters() {
+        let rows = [
+            ("token=a", Some("a")),
+            ("x=1&token=a%20b&token=c", Some("a b")),
+            ("t%6Fken=a", Some("a")),
+            ("token=", None),
+            ("token", None),
+            ("tokens=a", None),
+            ("token=%zz", None),
+            ("", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(query_parameter(text, "token").as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

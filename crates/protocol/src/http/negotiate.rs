@@ -105,6 +105,17 @@ impl Accepts {
     }
 }
 
+/// Whether these values of `Accept` admit a type that is named in lower case. No header admits all.
+pub fn accepts<'a>(values: impl IntoIterator<Item = &'a str>, kind: &str, subtype: &str) -> bool {
+    let mut ranges = Vec::new();
+    let mut any = false;
+    for value in values {
+        any |= !value.trim().is_empty();
+        ranges.extend(media::parse_list(value));
+    }
+    !any || best(&ranges, kind, subtype, |_| true).is_some_and(|found| found.weight > 0)
+}
+
 const EXACT: u8 = 2;
 
 #[derive(Clone, Copy)]
@@ -227,6 +238,22 @@ mod tests {
             let got = Accepts::parse([*accept]);
             let expected = Accepts { json: *json, stream: *stream };
             assert_eq!(got, expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_type_of_its_own() {
+        let rows = [
+            ("", true),
+            ("*/*", true),
+            ("text/*", true),
+            ("TEXT/Plain;q=0.1", true),
+            ("text/plain;q=0, */*", false),
+            ("application/json", false),
+            ("nonsense", false),
+        ];
+        for (accept, expected) in rows {
+            assert_eq!(accepts([accept], "text", "plain"), expected, "{accept}");
         }
     }
 

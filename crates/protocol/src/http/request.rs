@@ -8,8 +8,11 @@ use serde_json::{Map, Value};
 /// A GraphQL request as a client sent it. Unknown members are ignored.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GraphQLRequest {
-    /// The document. Absent only where `extensions.persistedQuery` stands in for it.
+    /// The document. Absent only where `documentId` or `extensions.persistedQuery` stands in for it.
     pub query: Option<String>,
+    /// The name of a document that the server knows (GraphQL over HTTP, "Persisted Documents"). Some
+    /// clients call it `id`, which counts if nothing else tells the document.
+    pub document_id: Option<String>,
     /// Which operation of the document to run.
     pub operation_name: Option<String>,
     /// Values of the variables.
@@ -23,6 +26,8 @@ pub struct GraphQLRequest {
 pub enum Parameter {
     /// `query`
     Query,
+    /// `documentId`
+    DocumentId,
     /// `operationName`
     OperationName,
     /// `variables`
@@ -36,6 +41,7 @@ impl Parameter {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Query => "query",
+            Self::DocumentId => "documentId",
             Self::OperationName => "operationName",
             Self::Variables => "variables",
             Self::Extensions => "extensions",
@@ -45,7 +51,7 @@ impl Parameter {
     fn expected(self) -> &'static str {
         match self {
             Self::Query => "a string",
-            Self::OperationName => "a string or null",
+            Self::DocumentId | Self::OperationName => "a string or null",
             Self::Variables | Self::Extensions => "an object or null",
         }
     }
@@ -61,8 +67,17 @@ pub enum RequestError {
     #[error("the request is not valid JSON: {0}")]
     MalformedJson(String),
     /// A list of requests.
-    #[error("batches of requests are not supported: send one request as a JSON object")]
+    #[error("batches of requests are not served here: send one request as a JSON object")]
     Batch,
+    /// A list of more requests than are served at once.
+    #[error("the batch has more than {0} requests")]
+    BatchTooLong(usize),
+    /// A list without requests.
+    #[error("the batch has no requests")]
+    EmptyBatch,
+    /// A request of a list is wrong; the first has number 1.
+    #[error("request {0} of the batch: {1}")]
+    InBatch(usize, Box<RequestError>),
     /// JSON, but no object.
     #[error("the request must be a JSON object")]
     NotAnObject,
@@ -89,6 +104,10 @@ pub enum RequestError {
 struct Raw<'a> {
     #[serde(borrow, default)]
     query: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "documentId")]
+    document_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "operationName")]
     operation_name: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -117,33 +136,43 @@ impl GraphQLRequest {
             Some(parameter) => RequestError::Duplicate(parameter),
             None => malformed(error),
         })?;
+        // Whatever else `id` may mean to a client, only a text can be the name of a document.
+        let id = raw.id.and_then(|id| serde_json::from_str(id.get()).ok());
         Self {
             query: optional(raw.query, Parameter::Query)?,
+            document_id: optional(raw.document_id, Parameter::DocumentId)?,
             operation_name: optional(raw.operation_name, Parameter::OperationName)?,
             variables: optional(raw.variables, Parameter::Variables)?,
             extensions: optional(raw.extensions, Parameter::Extensions)?,
         }
-        .checked()
+        .checked(id)
     }
 
-    /// The document must be there, unless a persisted query is named.
-    pub(super) fn checked(self) -> Result<Self, RequestError> {
+    /// The document must be there, or something that names it.
+    pub(super) fn checked(mut self, id: Option<String>) -> Result<Self, RequestError> {
         let persisted = self
             .extensions
             .as_ref()
             .is_some_and(|extensions| extensions.contains_key("persistedQuery"));
-        if self.query.is_none() && !persisted {
-            return Err(RequestError::MissingQuery);
+        if self.query.is_some() || self.document_id.is_some() || persisted {
+            return Ok(self);
         }
-        Ok(self)
+        self.document_id = id;
+        if self.document_id.is_some() { Ok(self) } else { Err(RequestError::MissingQuery) }
     }
 }
 
 fn duplicate(error: &serde_json::Error) -> Option<Parameter> {
     let text = error.to_string();
-    [Parameter::Query, Parameter::OperationName, Parameter::Variables, Parameter::Extensions]
-        .into_iter()
-        .find(|p| text.starts_with(&format!("duplicate field `{}`", p.as_str())))
+    [
+        Parameter::Query,
+        Parameter::DocumentId,
+        Parameter::OperationName,
+        Parameter::Variables,
+        Parameter::Extensions,
+    ]
+    .into_iter()
+    .find(|p| text.starts_with(&format!("duplicate field `{}`", p.as_str())))
 }
 
 fn optional<'a, T: Deserialize<'a>>(
@@ -192,6 +221,21 @@ mod tests {
         assert!(request.variables.is_none() && request.extensions.is_none());
         let persisted = br#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"x"}}}"#;
         assert!(GraphQLRequest::from_json(persisted).unwrap().query.is_none());
+    }
+
+    #[test]
+    fn documents_have_names() {
+        let id = |text: &str| GraphQLRequest::from_json(text.as_bytes()).map(|r| r.document_id);
+        let name = Ok(Some("a".to_owned()));
+        assert_eq!(id(r#"{"documentId":"a"}"#), name);
+        assert_eq!(id(r#"{"documentId":"a","id":"b","query":null}"#), name);
+        assert_eq!(id(r#"{"id":"a"}"#), name);
+        // `id` is anything to a client that sends its document.
+        assert_eq!(id(r#"{"id":"a","query":"{a}"}"#), Ok(None));
+        assert_eq!(id(r#"{"id":7,"query":"{a}"}"#), Ok(None));
+        assert_eq!(id(r#"{"id":7}"#), Err(RequestError::MissingQuery));
+        let wrong = Err(RequestError::WrongType(Parameter::DocumentId));
+        assert_eq!(id(r#"{"documentId":7,"query":"{a}"}"#), wrong);
     }
 
     #[test]

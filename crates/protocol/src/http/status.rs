@@ -66,7 +66,7 @@ impl StatusProfile {
     /// The status of a reply to a request that is not well-formed.
     pub fn error_status(self, error: &HttpError) -> u16 {
         match error {
-            HttpError::UnsupportedMediaType(_) => 415,
+            HttpError::UnsupportedMediaType(_) | HttpError::UnsupportedEncoding => 415,
             HttpError::NotAcceptable => 406,
             HttpError::MethodNotAllowed | HttpError::MutationOverGet => 405,
             HttpError::PossibleForgery => 403,
@@ -76,7 +76,10 @@ impl StatusProfile {
                     RequestError::WrongType(_)
                     | RequestError::MissingQuery
                     | RequestError::NotAnObject
-                    | RequestError::Batch,
+                    | RequestError::Batch
+                    | RequestError::BatchTooLong(_)
+                    | RequestError::EmptyBatch
+                    | RequestError::InBatch(..),
                 ) => 422,
                 _ => 400,
             },
@@ -122,6 +125,8 @@ mod tests {
             (RequestError::BadEscape.into(), 400, 400),
             (RequestError::MissingQuery.into(), 400, 422),
             (RequestError::Batch.into(), 400, 422),
+            (RequestError::BatchTooLong(1).into(), 400, 422),
+            (HttpError::UnsupportedEncoding, 415, 415),
             (RequestError::WrongType(Parameter::Query).into(), 400, 422),
         ];
         for (error, hasura, spec) in rows {

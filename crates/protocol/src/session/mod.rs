@@ -78,6 +78,8 @@ pub struct Session {
     /// What must wait for the acknowledgement.
     deferred: VecDeque<Deferred>,
     deferred_bytes: usize,
+    /// Operations that were refused since there are too many, and not told of yet.
+    refused_operations: u16,
 }
 
 impl Session {
@@ -94,6 +96,7 @@ impl Session {
             out: VecDeque::new(),
             deferred: VecDeque::new(),
             deferred_bytes: 0,
+            refused_operations: 0,
             config,
         }
     }
@@ -329,6 +332,21 @@ impl Session {
         self.close(CloseCode::FORBIDDEN, "Forbidden: token expired");
     }
 
+    /// Closes because there is no room for this client now: 1013, which clients try again after, with
+    /// growing pauses. A legacy client is told why by `connection_error` first, since it does not look
+    /// at close codes.
+    pub fn turn_away(&mut self, reason: &str) {
+        if self.protocol == Subprotocol::Legacy && !self.is_closed() {
+            self.connection_error(None, reason);
+        }
+        self.close(CloseCode::TRY_AGAIN_LATER, reason);
+    }
+
+    /// How many operations were refused since there were too many, since this was last asked.
+    pub fn take_refused_operations(&mut self) -> u16 {
+        std::mem::take(&mut self.refused_operations)
+    }
+
     /// Closes because of a failure of the server's: 4500, or 1011 with the legacy protocol.
     pub fn fail(&mut self, reason: &str) {
         self.close(
@@ -400,6 +418,7 @@ impl Session {
         if self.operations.len() >= limit {
             let text = format!("too many operations on this connection (limit: {limit})");
             let errors = json::coded_error_list(&text, "TOO_MANY_OPERATIONS");
+            self.refused_operations = self.refused_operations.saturating_add(1);
             self.refuse_operation(&id, errors);
             return;
         }

@@ -232,11 +232,12 @@ impl Decoder {
     fn take_data(&mut self, chunk: BytesMut, whole: bool) -> Result<(), WsError> {
         let is_text = self.message == Some(Opcode::Text);
         if let Some(inflater) = &mut self.inflater {
-            let text = inflater.feed(&chunk)?;
+            let (text, result) = inflater.feed(&chunk);
+            // First what comes first, so that the error does not depend on how the bytes arrive.
             if is_text {
                 self.utf8.feed(text).map_err(|_| WsError::InvalidUtf8)?;
             }
-            return Ok(());
+            return result;
         }
         if is_text {
             self.utf8.feed(&chunk).map_err(|_| WsError::InvalidUtf8)?;

@@ -27,13 +27,14 @@ enum Scheduled {
     Answer(OperationKey, Answer),
     Authenticated(bool),
     Told(Side),
-    Unpause,
+    Unpause(Side),
 }
 
 /// What is common to both endpoints.
 struct Endpoint {
     timers: Timers,
-    paused_until: u64,
+    /// How many pauses last.
+    pauses: usize,
     /// Its session gave its close output, or was told that the connection is gone.
     gone: bool,
 }
@@ -76,7 +77,7 @@ impl Pair {
         pair.step(end);
         // A cut that no one is told of takes a ping and its deadline; an authentication may come in
         // between.
-        pair.run_until(pair.now + 400_000);
+        pair.run_until(pair.now + 600_000);
         pair.quiescent();
     }
 
@@ -101,7 +102,7 @@ impl Pair {
                 0,
                 Intervals { setup: 10_000, ping, pong: 30_000, keep_alive: Some(keep_alive) },
             ),
-            paused_until: 0,
+            pauses: 0,
             gone: false,
         };
         Self {
@@ -201,7 +202,7 @@ impl Pair {
                 self.server_end.gone |= !self.server.is_closed();
                 self.server.connection_lost();
             }
-            Scheduled::Unpause => {}
+            Scheduled::Unpause(side) => self.endpoint(side).pauses -= 1,
         }
     }
 
@@ -331,12 +332,8 @@ impl Pair {
             }
             Step::Pause(side, ms) => {
                 let until = self.now + ms;
-                let endpoint = match side {
-                    Side::Client => &mut self.client_end,
-                    Side::Server => &mut self.server_end,
-                };
-                endpoint.paused_until = endpoint.paused_until.max(until);
-                self.schedule(until, Scheduled::Unpause);
+                self.endpoint(side).pauses += 1;
+                self.schedule(until, Scheduled::Unpause(side));
             }
             Step::Cut(keep, told) => {
                 for (side, (keep, told)) in
@@ -427,12 +424,19 @@ impl Pair {
 
     // --- what sessions say ---
 
+    fn endpoint(&mut self, side: Side) -> &mut Endpoint {
+        match side {
+            Side::Client => &mut self.client_end,
+            Side::Server => &mut self.server_end,
+        }
+    }
+
     fn paused(&self, side: Side) -> bool {
         let endpoint = match side {
             Side::Client => &self.client_end,
             Side::Server => &self.server_end,
         };
-        endpoint.paused_until > self.now
+        endpoint.pauses > 0
     }
 
     fn drain(&mut self) {
@@ -561,7 +565,8 @@ impl Pair {
             self.unsubscribe(tag);
         }
         self.drain();
-        self.run_until(self.now + 200_000);
+        // Longer than any stall.
+        self.run_until(self.now + 80_000);
         if !self.client.is_closed() && !self.server.is_closed() {
             assert_eq!((self.client.operation_count(), self.server.operation_count()), (0, 0));
         }

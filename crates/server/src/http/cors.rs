@@ -88,8 +88,13 @@ impl CorsRules {
         }
     }
 
-    /// The answer to a preflight request; `None` if the request is none.
-    pub fn preflight<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+    /// The answer to a preflight request for a path with these methods; `None` if the request is
+    /// none.
+    pub fn preflight<B>(
+        &self,
+        request: &Request<B>,
+        methods: &'static str,
+    ) -> Option<Response<Body>> {
         let headers = request.headers();
         let is_preflight = request.method() == Method::OPTIONS
             && headers.contains_key(ORIGIN)
@@ -103,7 +108,7 @@ impl CorsRules {
         self.dress(headers, response.headers_mut());
         if response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
             let out = response.headers_mut();
-            let methods = HeaderValue::from_static("GET, POST");
+            let methods = HeaderValue::from_static(methods);
             out.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
             out.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
             if let Some(asked) = asked {

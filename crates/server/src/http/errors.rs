@@ -52,8 +52,11 @@ pub(crate) fn malformed(error: &HttpError) -> GraphQLError {
             ErrorCode::InvalidJson
         }
         HttpError::Request(RequestError::Batch) => ErrorCode::NotSupported,
+        HttpError::Request(RequestError::BatchTooLong(_)) => ErrorCode::LimitExceeded,
         HttpError::Request(_) => ErrorCode::ParseFailed,
-        HttpError::UnsupportedMediaType(_) | HttpError::NotAcceptable => ErrorCode::InvalidHeaders,
+        HttpError::UnsupportedMediaType(_)
+        | HttpError::UnsupportedEncoding
+        | HttpError::NotAcceptable => ErrorCode::InvalidHeaders,
         HttpError::MethodNotAllowed | HttpError::MutationOverGet => ErrorCode::BadRequest,
         HttpError::PossibleForgery => ErrorCode::AccessDenied,
     };

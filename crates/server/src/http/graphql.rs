@@ -2,23 +2,18 @@
 
 use std::sync::Arc;
 
-use artesian_engine::{Allow, ErrorCode, GraphQLError, Identity, OperationKind, Payload};
+use artesian_engine::{Allow, ErrorCode, Identity, OperationKind};
 use artesian_protocol::{
     GraphQLRequest,
-    http::{
-        Accepts, CsrfRule, HttpError, JsonMedia, Media, Outcome, StatusProfile, StreamMedia,
-        decode_get, decode_post,
-    },
+    http::{HttpError, Media, Posted},
 };
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::{body::Body, errors, linger::linger, stream};
+use super::{batch, body::Body, errors, linger::linger, receive, reply::Reply, stream};
 use crate::{
-    identity::Credentials,
+    limits::{Limit, Refused},
     metrics::{OperationMetrics, Transport},
     run,
     server::State,
@@ -27,7 +22,7 @@ use crate::{
 
 /// Answers a request to the GraphQL endpoint.
 pub(super) async fn handle(state: &Arc<State>, request: Request<Incoming>) -> Response<Body> {
-    if let Some(response) = state.cors.preflight(&request) {
+    if let Some(response) = state.cors.preflight(&request, "GET, POST") {
         return response;
     }
     if ws::is_upgrade(&request) {
@@ -36,14 +31,10 @@ pub(super) async fn handle(state: &Arc<State>, request: Request<Incoming>) -> Re
     let (parts, mut body) = request.into_parts();
     let mut response = match parts.method {
         Method::GET | Method::POST => match answer(state, &parts, &mut body).await {
-            Ok(response) | Err(response) => response,
+            Ok(response) => response,
+            Err(response) => *response,
         },
-        Method::OPTIONS => {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
-            response
-        }
+        Method::OPTIONS => options(METHODS),
         _ => errors::method_not_allowed(METHODS),
     };
     // Who did not send in time is not waited for again.
@@ -56,95 +47,26 @@ pub(super) async fn handle(state: &Arc<State>, request: Request<Incoming>) -> Re
 
 const METHODS: &str = "GET, POST, OPTIONS";
 
-/// How this client is to be answered.
-struct Reply<'a> {
-    state: &'a Arc<State>,
-    /// The type of a single result: a stream only if no JSON is accepted.
-    single: Media,
-    /// The type of a stream, if the client takes one.
-    stream: Option<StreamMedia>,
-    profile: StatusProfile,
+/// The answer to OPTIONS that is no preflight request.
+pub(super) fn options(methods: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    response
 }
 
-type Answer = Result<Response<Body>, Response<Body>>;
+/// An answer either way; that of a refusal ends the work at once.
+pub(super) type Answer = Result<Response<Body>, Box<Response<Body>>>;
 
-async fn answer(state: &Arc<State>, parts: &Parts, body: &mut Incoming) -> Answer {
-    let Some(reply) = Reply::new(state, &parts.headers) else {
-        let error = errors::malformed(&HttpError::NotAcceptable);
-        let status = StatusCode::NOT_ACCEPTABLE;
-        let media =
-            state.config.status_profile.content_type(JsonMedia::ApplicationJson, status.as_u16());
-        return Err(errors::json(status, media, errors::refusal(&[error])));
-    };
-    let identity = state
-        .auth
-        .identify(Credentials::from_headers(&parts.headers))
-        .map_err(|error| reply.denied(error.to_error()))?;
-    let request = match parts.method {
-        Method::GET => get_request(state.config.csrf, parts),
-        _ => post_request(state, parts, body).await?,
-    };
-    let request = request.map_err(|error| reply.malformed(&error))?;
-    execute(state, &reply, &identity, request, parts.method == Method::GET).await
-}
-
-fn get_request(rule: CsrfRule, parts: &Parts) -> Result<GraphQLRequest, HttpError> {
-    let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    rule.check("GET", headers)?;
-    decode_get(parts.uri.query().unwrap_or_default())
-}
-
-/// The content type and coding are checked before the body is read. Since it must be `application/json`, no page
-/// of another site can have sent the request without a preflight.
-async fn post_request(
-    state: &Arc<State>,
-    parts: &Parts,
-    body: &mut Incoming,
-) -> Result<Result<GraphQLRequest, HttpError>, Response<Body>> {
-    let mut types = parts.headers.get_all(header::CONTENT_TYPE).iter();
-    let content_type = match (types.next(), types.next()) {
-        (Some(one), None) => one.to_str().ok(),
-        _ => None,
-    };
-    if let Err(error @ HttpError::UnsupportedMediaType(_)) = decode_post(content_type, b"{}") {
-        return Ok(Err(error));
-    }
-    // A body that grows when it is unpacked would have to be limited twice (CVE-2024-28101).
-    let is_packed =
-        |value: &HeaderValue| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
-    if parts.headers.get_all(header::CONTENT_ENCODING).iter().any(is_packed) {
-        let message = "unsupported content-encoding: send the body as it is";
-        return Ok(Err(HttpError::UnsupportedMediaType(message)));
-    }
-    let body = read(state, &parts.headers, body).await?;
-    Ok(decode_post(content_type, &body))
-}
-
-async fn read(
-    state: &Arc<State>,
-    headers: &HeaderMap,
-    body: &mut Incoming,
-) -> Result<Bytes, Response<Body>> {
-    let limit = state.config.max_body_bytes;
-    let too_long = || {
-        let message = format!("the request body exceeds the limit of {limit} bytes");
-        errors::response(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::LimitExceeded, message)
-    };
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
-    if announced.and_then(|v| v.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
-        return Err(too_long());
-    }
-    match timeout(state.config.read_timeout, Limited::new(body, limit).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
-        Ok(Err(_)) => {
-            let message = "the request body could not be read";
-            Err(errors::response(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, message))
-        }
-        Err(_) => {
-            let message = "the request body did not arrive in time";
-            Err(errors::response(StatusCode::REQUEST_TIMEOUT, ErrorCode::Timeout, message))
-        }
+/// Answers a GET or a POST.
+pub(super) async fn answer(state: &Arc<State>, parts: &Parts, body: &mut Incoming) -> Answer {
+    let reply = Reply::new(state, &parts.headers)?;
+    let identity =
+        receive::identity(state, &parts.headers).map_err(|error| reply.denied(error.to_error()))?;
+    let max_batch = state.config.max_batch_size;
+    match receive::request(state, &reply, parts, body, max_batch).await? {
+        Posted::One(request) => execute(state, &reply, &identity, *request, parts).await,
+        Posted::Batch(requests) => batch::execute(state, &reply, &identity, requests).await,
     }
 }
 
@@ -153,133 +75,38 @@ async fn execute(
     reply: &Reply<'_>,
     identity: &Identity,
     request: GraphQLRequest,
-    is_get: bool,
+    parts: &Parts,
 ) -> Answer {
     // A mutation by GET is prepared like any other and refused below, with its own status.
     let allow = Allow { mutations: true, streams: reply.stream.is_some() };
-    let prepared = run::request(request)
-        .map_err(|error| vec![error])
-        .and_then(|request| state.service.prepare(request, identity, allow));
-    let operation = match prepared {
-        Ok(operation) => operation,
-        Err(errors) => {
-            run::log_refusal(&errors);
-            OperationMetrics::rejected(&state.metrics, reply.transport());
-            return Err(reply.refused(errors));
-        }
-    };
-    if is_get && operation.kind() == OperationKind::Mutation {
+    let prepared = run::prepare_in_turn(state, identity, request, allow, reply.transport());
+    let operation =
+        prepared.await.map_err(Refused::response)?.map_err(|errors| reply.refused(errors))?;
+    if parts.method == Method::GET && operation.kind() == OperationKind::Mutation {
         OperationMetrics::rejected(&state.metrics, reply.transport());
-        return Err(reply.malformed(&HttpError::MutationOverGet));
+        return Err(reply.malformed(&HttpError::MutationOverGet).into());
     }
-    let start = |transport| {
-        let (kind, is_stream) = (operation.kind(), operation.is_stream());
-        OperationMetrics::start(state.metrics.clone(), transport, kind, is_stream)
-    };
+    let start = |transport| OperationMetrics::of(&state.metrics, &*operation, transport);
     let media = match (operation.is_stream(), reply.single, reply.stream) {
         (true, _, Some(media)) | (_, Media::Stream(media), _) => {
+            let guard = state.limits.open_stream(&parts.extensions, &parts.headers, identity);
+            let guard = guard.map_err(Refused::response)?;
             let metrics = start(stream::transport(media));
-            return Ok(stream::response(state, media, run::results(operation, metrics)));
+            let items = run::results(&state.limits, operation, metrics);
+            return Ok(stream::response(state, media, guard.hold(items)));
         }
         (_, Media::Json(media), _) => media,
     };
-    let metrics = start(Transport::Http);
-    match timeout(state.config.request_timeout, run::once(&*operation, metrics)).await {
-        Ok(payload) => Ok(reply.result(media, payload)),
-        Err(_) => {
-            let message = "the operation took too long";
-            Err(errors::response(StatusCode::GATEWAY_TIMEOUT, ErrorCode::Timeout, message))
-        }
+    let run = run::once(&state.limits, &*operation, start(Transport::Http));
+    match timeout(state.config.request_timeout, run).await {
+        Ok(Ok(payload)) => Ok(reply.result(media, payload)),
+        Ok(Err(refused)) => Err(refused.response().into()),
+        Err(_) => Err(took_too_long(state, "the operation took too long").into()),
     }
 }
 
-impl<'a> Reply<'a> {
-    /// `None` if nothing that the client accepts can be produced.
-    fn new(state: &'a Arc<State>, headers: &HeaderMap) -> Option<Self> {
-        let values = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok());
-        let accepts = Accepts::parse(values);
-        let (single, stream) = (accepts.for_single_result()?, accepts.for_subscription());
-        Some(Self { state, single, stream, profile: state.config.status_profile })
-    }
-
-    fn transport(&self) -> Transport {
-        match self.single {
-            Media::Json(_) => Transport::Http,
-            Media::Stream(media) => stream::transport(media),
-        }
-    }
-
-    /// A result of an operation that ran.
-    fn result(&self, media: JsonMedia, payload: Payload) -> Response<Body> {
-        let outcome = match &payload {
-            Payload { is_error: false, .. } => Outcome::Data { errors: false },
-            // The engine writes errors in one of these forms.
-            Payload { bytes, .. } if bytes.starts_with(b"{\"data\":null") => Outcome::NullData,
-            Payload { bytes, .. } if bytes.starts_with(b"{\"errors\":") => Outcome::RequestError,
-            _ => Outcome::Data { errors: true },
-        };
-        self.json(self.profile.status(media, outcome), media, payload)
-    }
-
-    /// A request that is GraphQL but did not run.
-    fn refused(&self, errors: Vec<GraphQLError>) -> Response<Body> {
-        let outcome = match errors.first().map(|error| &error.extensions) {
-            Some(at) if at.code == ErrorCode::ValidationFailed && at.path == "$.query" => {
-                Outcome::SyntaxError
-            }
-            Some(at) => match at.code {
-                ErrorCode::PermissionError | ErrorCode::AccessDenied => Outcome::Denied,
-                ErrorCode::Unexpected | ErrorCode::PostgresError | ErrorCode::Timeout => {
-                    Outcome::InternalError
-                }
-                _ => Outcome::RequestError,
-            },
-            None => Outcome::InternalError,
-        };
-        match self.single {
-            Media::Json(media) => {
-                self.json(self.profile.status(media, outcome), media, errors::refusal(&errors))
-            }
-            Media::Stream(media) => stream::refusal(self.state, media, errors),
-        }
-    }
-
-    /// Credentials that are missing or wrong.
-    fn denied(&self, error: GraphQLError) -> Response<Body> {
-        tracing::info!("request refused: credentials are missing or wrong");
-        let is_spec = self.profile == StatusProfile::Spec;
-        let media = match self.single {
-            Media::Json(media) => media,
-            Media::Stream(_) if is_spec => JsonMedia::ApplicationJson,
-            Media::Stream(media) => return stream::refusal(self.state, media, vec![error]),
-        };
-        let status = if is_spec { 401 } else { self.profile.status(media, Outcome::Denied) };
-        let mut response = self.json(status, media, errors::refusal(&[error]));
-        if is_spec {
-            // A 401 must name a way to authenticate (RFC 9110, section 15.5.2).
-            let challenge = HeaderValue::from_static("x-hasura-admin-secret");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        response
-    }
-
-    /// A request that is not well-formed. It has no place in a stream: nothing was asked.
-    fn malformed(&self, error: &HttpError) -> Response<Body> {
-        let media = match self.single {
-            Media::Json(media) => media,
-            Media::Stream(_) => JsonMedia::ApplicationJson,
-        };
-        let body = errors::refusal(&[errors::malformed(error)]);
-        let mut response = self.json(self.profile.error_status(error), media, body);
-        for (name, value) in error.headers() {
-            response.headers_mut().insert(*name, HeaderValue::from_static(value));
-        }
-        response
-    }
-
-    fn json(&self, status: u16, media: JsonMedia, payload: Payload) -> Response<Body> {
-        let label = self.profile.content_type(media, status);
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        errors::json(status, label, payload)
-    }
+/// A single answer that could not be given in time.
+pub(super) fn took_too_long(state: &State, message: &'static str) -> Response<Body> {
+    state.limits.hit(Limit::RequestTimeout);
+    errors::response(StatusCode::GATEWAY_TIMEOUT, ErrorCode::Timeout, message)
 }

@@ -1,11 +1,16 @@
-//! HTTP: routes, and GraphQL over POST, GET and event streams.
+//! HTTP: routes, and GraphQL over POST, GET, event streams and multipart.
 
+pub(crate) mod activity;
+mod batch;
 pub(crate) mod body;
+pub(crate) mod channel;
 pub(crate) mod cors;
 pub(crate) mod errors;
 mod graphql;
 mod linger;
 mod multipart;
+mod receive;
+mod reply;
 mod sse;
 mod stream;
 
@@ -23,10 +28,13 @@ pub(crate) async fn handle(state: Arc<State>, mut request: Request<Incoming>) ->
     name_host(&mut request);
     let is_head = request.method() == Method::HEAD;
     let mut response = match request.uri().path() {
-        "/graphql" | "/v1/graphql" if !state.service.is_up() => {
+        "/graphql" | "/v1/graphql" | "/graphql/stream" | "/v1/graphql/stream"
+            if !state.service.is_up() =>
+        {
             errors::unavailable("the server is starting: the database has not been reached yet")
         }
         "/graphql" | "/v1/graphql" => graphql::handle(&state, request).await,
+        "/graphql/stream" | "/v1/graphql/stream" => channel::handle(&state, request).await,
         path => match *request.method() {
             Method::GET | Method::HEAD => get(&state, path, &request).await,
             _ => refuse_method(&state, path, &request).await,

@@ -1,6 +1,8 @@
 //! What `/metrics` shows. Every name begins with `artesian_` and has a row in `docs/operations.md`.
 
 mod compression;
+mod documents;
+mod limits;
 mod live;
 mod operation;
 mod reload;
@@ -10,6 +12,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use artesian_engine::StoreStats;
 use parking_lot::Mutex;
 use prometheus_client::{
     collector::Collector,
@@ -19,6 +22,7 @@ use prometheus_client::{
 };
 
 pub(crate) use compression::CompressionMetrics;
+pub(crate) use limits::Gates;
 pub use live::{LiveMetrics, LiveStats};
 pub(crate) use operation::{OperationMetrics, Outcome};
 use reload::ReloadMetrics;
@@ -83,6 +87,24 @@ struct StatusLabel {
     status: u16,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReservationLabel {
+    outcome: &'static str,
+}
+
+/// A step in the life of a reserved event stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reservation {
+    /// It waits to be opened.
+    Made,
+    /// It was opened.
+    Opened,
+    /// It was not opened in time.
+    Expired,
+    /// It was not made, for there were too many.
+    Refused,
+}
+
 type Histograms = Family<OperationLabels, Histogram, fn() -> Histogram>;
 
 /// The metrics of one process.
@@ -102,6 +124,10 @@ pub struct Metrics {
     pushed_messages: Family<TransportLabel, Counter>,
     pushed_bytes: Family<TransportLabel, Counter>,
     queue_bytes: Gauge,
+    batch_requests: Histogram,
+    reservations: Gauge,
+    reservations_ended: Family<ReservationLabel, Counter>,
+    limits: limits::LimitMetrics,
 }
 
 impl Metrics {
@@ -127,6 +153,10 @@ impl Metrics {
             pushed_messages: Family::default(),
             pushed_bytes: Family::default(),
             queue_bytes: Gauge::default(),
+            batch_requests: Histogram::new([1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]),
+            reservations: Gauge::default(),
+            reservations_ended: Family::default(),
+            limits: limits::LimitMetrics::default(),
             registry: Mutex::new(Registry::default()),
         };
         metrics.register(&mut registry);
@@ -182,6 +212,22 @@ impl Metrics {
             "Bytes that wait to be written to WebSocket connections",
             self.queue_bytes.clone(),
         );
+        registry.register(
+            "http_batch_requests",
+            "Requests in one body, of bodies that are arrays",
+            self.batch_requests.clone(),
+        );
+        registry.register(
+            "event_stream_reservations",
+            "Event streams (single connection mode) that are reserved and not open",
+            self.reservations.clone(),
+        );
+        registry.register(
+            "event_stream_reservations_ended",
+            "What became of reservations: opened, expired, or refused for there were too many",
+            self.reservations_ended.clone(),
+        );
+        self.limits.register(registry);
     }
 
     /// Metrics of the live-query engine: give it this as its observer.
@@ -192,6 +238,11 @@ impl Metrics {
     /// Configuration and metadata were read again, and are in force or were refused.
     pub fn reloaded(&self, is_good: bool) {
         self.reload.done(is_good);
+    }
+
+    /// Asks this function for the figures of registered documents at each scrape.
+    pub fn watch_documents(&self, read: impl Fn() -> StoreStats + Send + Sync + 'static) {
+        self.register_collector(Box::new(documents::DocumentMetrics(Box::new(read))));
     }
 
     /// Adds metrics of another part of the program. Their names get the prefix `artesian_`.
@@ -215,6 +266,34 @@ impl Metrics {
 
     pub(crate) fn queue_bytes(&self) -> Gauge {
         self.queue_bytes.clone()
+    }
+
+    pub(crate) fn reservation(&self, step: Reservation) {
+        let outcome = match step {
+            Reservation::Made => {
+                self.reservations.inc();
+                return;
+            }
+            Reservation::Opened => "opened",
+            Reservation::Expired => "expired",
+            Reservation::Refused => "refused",
+        };
+        if step != Reservation::Refused {
+            self.reservations.dec();
+        }
+        self.reservations_ended.get_or_create(&ReservationLabel { outcome }).inc();
+    }
+
+    pub(crate) fn batch(&self, requests: usize) {
+        self.batch_requests.observe(requests as f64);
+    }
+
+    pub(crate) fn gates(&self) -> &Gates {
+        &self.limits.gates
+    }
+
+    pub(crate) fn limit_hit(&self, limit: crate::Limit) {
+        self.limits.hit(limit);
     }
 
     pub(crate) fn response(&self, status: http::StatusCode) {

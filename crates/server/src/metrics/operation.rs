@@ -6,6 +6,7 @@ use artesian_engine::OperationKind;
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 
 use super::{Metrics, OperationLabels, OutcomeLabels, Transport, TransportLabel};
+use crate::Prepared;
 
 /// How an operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,11 @@ pub(crate) struct OperationMetrics {
 }
 
 impl OperationMetrics {
+    /// A prepared operation that starts to run.
+    pub fn of(metrics: &Arc<Metrics>, operation: &dyn Prepared, transport: Transport) -> Self {
+        Self::start(metrics.clone(), transport, operation.kind(), operation.is_stream())
+    }
+
     /// An operation that starts to run.
     pub fn start(
         metrics: Arc<Metrics>,

@@ -2,7 +2,7 @@
 
 mod compression;
 mod connection;
-mod operations;
+pub(crate) mod operations;
 mod outgoing;
 mod socket;
 
@@ -26,6 +26,7 @@ use crate::{
     http::{body::Body, errors},
     identity::Credentials,
     io::Guarded,
+    limits::SocketGuard,
     server::State,
 };
 
@@ -84,6 +85,10 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
         upgrade.deflate = None;
     }
     let agreed = Agreed { protocol: upgrade.protocol, deflate: upgrade.deflate };
+    let guard = match state.limits.open_socket(request.extensions(), headers) {
+        Ok(guard) => guard,
+        Err(refused) => return refused.response(),
+    };
     let mut response = Response::new(Body::empty());
     if !is_connect {
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -97,13 +102,13 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
     let credentials = Credentials::from_headers(headers);
     let on_upgrade = hyper::upgrade::on(&mut request);
     if is_connect {
-        state.tasks.spawn(run_stream(state.clone(), on_upgrade, agreed, credentials));
+        state.tasks.spawn(run_stream(state.clone(), on_upgrade, agreed, credentials, guard));
         return response;
     }
     // With these hyper writes header names in the client's own case. PyPI `gql` looks up
     // "Sec-WebSocket-Protocol" with regard to case, and takes the legacy protocol if it finds none.
     *response.extensions_mut() = std::mem::take(request.extensions_mut());
-    state.tasks.spawn(run(state.clone(), on_upgrade, agreed, credentials));
+    state.tasks.spawn(run(state.clone(), on_upgrade, agreed, credentials, guard));
     response
 }
 
@@ -134,7 +139,13 @@ fn first_offered(headers: &HeaderMap) -> Option<Subprotocol> {
 }
 
 /// A WebSocket that has a TCP connection of its own.
-async fn run(state: Arc<State>, on_upgrade: OnUpgrade, agreed: Agreed, credentials: Credentials) {
+async fn run(
+    state: Arc<State>,
+    on_upgrade: OnUpgrade,
+    agreed: Agreed,
+    credentials: Credentials,
+    guard: SocketGuard,
+) {
     let upgraded = match on_upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -147,7 +158,7 @@ async fn run(state: Arc<State>, on_upgrade: OnUpgrade, agreed: Agreed, credentia
         Ok(parts) => {
             let stream = parts.io.into_inner().into_inner();
             let connection =
-                Connection::new(state.clone(), stream, &parts.read_buf, agreed, credentials);
+                Connection::new(state.clone(), stream, &parts.read_buf, agreed, credentials, guard);
             // A task of its own: in this one what the upgrade needed would stay beside it.
             state.tasks.spawn(connection);
         }
@@ -161,9 +172,10 @@ async fn run_stream(
     on_upgrade: OnUpgrade,
     agreed: Agreed,
     credentials: Credentials,
+    guard: SocketGuard,
 ) {
     match on_upgrade.await {
-        Ok(stream) => Connection::new(state, stream, &[], agreed, credentials).await,
+        Ok(stream) => Connection::new(state, stream, &[], agreed, credentials, guard).await,
         Err(error) => tracing::debug!(%error, "upgrade failed"),
     }
 }

@@ -1,4 +1,4 @@
-//! The running operations of one socket.
+//! The running operations of one socket or stream.
 //!
 //! They are polled by the connection's own task, and only those that were woken. Removing one drops
 //! it at once, whatever it is doing; dropping the set drops them all. An item is taken out before
@@ -17,7 +17,7 @@ use futures_util::{StreamExt, stream::BoxStream, task::AtomicWaker};
 use parking_lot::Mutex;
 
 /// A set of operations by key, each of which is a stream of items.
-pub(super) struct Operations<K, T> {
+pub(crate) struct Operations<K, T> {
     /// Sorted by key: most sockets have one operation or none.
     slots: Vec<(K, Slot<K, T>)>,
     shared: Arc<Shared<K>>,

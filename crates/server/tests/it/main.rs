@@ -2,18 +2,26 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backpressure;
+mod batch;
+mod byte_rules;
 mod compat;
 mod compression;
 mod console;
 mod cors;
+mod event_streams;
 mod http;
 mod http2;
+mod http_idle;
 mod identity;
+mod inbound;
+mod limits;
 mod metrics;
 mod multipart;
+mod queues;
 mod reload;
 mod shutdown;
 mod sse;
+mod sse_single;
 mod support;
 mod websocket;
 mod websocket_frames;

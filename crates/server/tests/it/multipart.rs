@@ -99,6 +99,7 @@ async fn a_result_is_whole_before_the_next_one_comes() {
     parts.expect(&["{\"payload\":{\"data\":1}}"]).await;
     server.fake.publish("a", "{\"data\":2}");
     parts.expect(&["{\"payload\":{\"data\":2}}"]).await;
+    assert_eq!(server.sample("artesian_connections{transport=\"multipart\"}"), 1.0);
     drop(parts);
     server.fake.happened("drop a").await;
     server.sample_becomes("artesian_connections{transport=\"multipart\"}", 0.0).await;

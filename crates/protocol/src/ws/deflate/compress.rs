@@ -161,7 +161,7 @@ mod tests {
             0 => &slice[head_length(slice)..],
             _ => slice,
         }) {
-            inflater.feed(piece).unwrap();
+            inflater.feed(piece).1.unwrap();
         }
         inflater.finish().unwrap()
     }

@@ -55,12 +55,13 @@ impl Inflater {
         self.taken
     }
 
-    /// Takes in the next bytes of the message and gives what they inflate to.
-    pub(in super::super) fn feed(&mut self, input: &[u8]) -> Result<&[u8], WsError> {
+    /// Takes in the next bytes of the message and gives what they inflate to; in case of an error,
+    /// up to that.
+    pub(in super::super) fn feed(&mut self, input: &[u8]) -> (&[u8], Result<(), WsError>) {
         let start = self.length;
         self.taken += input.len();
-        self.inflate(input)?;
-        Ok(self.out.get(start..self.length).unwrap_or_default())
+        let result = self.inflate(input).map(drop);
+        (self.out.get(start..self.length).unwrap_or_default(), result)
     }
 
     /// The whole message (RFC 7692, section 7.2.2). An error if it ends within a block.
@@ -121,7 +122,7 @@ mod tests {
 
     fn inflate(max: usize, input: &[u8]) -> Result<Bytes, WsError> {
         let mut inflater = Inflater::new(max);
-        inflater.feed(input)?;
+        inflater.feed(input).1?;
         inflater.finish()
     }
 
@@ -147,7 +148,9 @@ mod tests {
             let mut inflater = Inflater::new(100);
             let mut got = Vec::new();
             for byte in *input {
-                got.extend_from_slice(inflater.feed(&[*byte]).unwrap());
+                let (text, result) = inflater.feed(&[*byte]);
+                result.unwrap();
+                got.extend_from_slice(text);
             }
             assert_eq!(got, expected.as_bytes());
             assert_eq!(inflater.taken(), input.len());
@@ -202,7 +205,7 @@ mod tests {
         // 64 MiB of zeros in 64 KiB.
         let bomb = miniz_oxide::deflate::compress_to_vec(&vec![0; 64 << 20], 9);
         let mut inflater = Inflater::new(1 << 20);
-        assert_eq!(inflater.feed(&bomb), Err(WsError::MessageTooBig));
+        assert_eq!(inflater.feed(&bomb).1, Err(WsError::MessageTooBig));
         assert_eq!(inflater.out.capacity(), (1 << 20) + 1);
     }
 }

@@ -3,6 +3,7 @@
 //! Everything is polled by hand, so that nothing but the state itself stays in memory between two
 //! events, and so that a slow operation or a slow reader holds up nothing else.
 
+mod limits;
 mod session;
 mod timers;
 
@@ -25,7 +26,7 @@ use artesian_protocol::{
 use bytes::BytesMut;
 use tokio::time::Sleep;
 
-use self::timers::StopSignal;
+use self::{limits::Lifetime, timers::StopSignal};
 use super::{
     Agreed,
     operations::Operations,
@@ -34,6 +35,7 @@ use super::{
 };
 use crate::{
     identity::Credentials,
+    limits::{IdentityGuard, Inbound, Limit, SocketGuard},
     metrics::{ConnectionMetrics, Transport},
     run::Item,
     server::State,
@@ -62,6 +64,14 @@ pub(super) struct Connection<S> {
     /// What the upgrade said of the client.
     credentials: Option<Box<Credentials>>,
     identity: Option<Identity>,
+    guard: SocketGuard,
+    identity_guard: Option<Box<IdentityGuard>>,
+    /// When a client that comes back too quickly is acknowledged.
+    acknowledge_at: Option<Instant>,
+    inbound: Inbound,
+    /// Whether reading had to stop since the client sends too quickly.
+    is_held: bool,
+    lifetime: Option<Box<Lifetime>>,
     operations: Operations<OperationKey, Item>,
     out: Outgoing,
     close: CloseState,
@@ -86,6 +96,7 @@ impl<S: Socket> Connection<S> {
         early: &[u8],
         agreed: Agreed,
         credentials: Credentials,
+        guard: SocketGuard,
     ) -> Self {
         let now = now();
         let config = &state.config.websocket;
@@ -112,6 +123,12 @@ impl<S: Socket> Connection<S> {
             transport,
             credentials: (!credentials.is_empty()).then(|| Box::new(credentials)),
             identity: None,
+            guard,
+            identity_guard: None,
+            acknowledge_at: None,
+            inbound: Inbound::default(),
+            is_held: false,
+            lifetime: Lifetime::new(&state, now),
             operations: Operations::new(),
             out: Outgoing::new(config.max_queue_bytes, state.metrics.queue_bytes()),
             close: CloseState::new(),
@@ -142,13 +159,21 @@ impl<S: Socket> Connection<S> {
         if self.close.is_finished() && self.out.is_empty() {
             return Err(Gone);
         }
-        Ok(more || self.arm_timer(cx))
+        Ok(more || self.arm_timer(cx, now))
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Gone> {
         if self.out.is_flooded() {
             // Writing wakes the task again.
             return Ok(false);
+        }
+        if self.is_held {
+            if self.held_until(now).is_some() {
+                return Ok(false);
+            }
+            self.is_held = false;
+            self.decode(now);
+            return Ok(true);
         }
         let Self { stream, input, .. } = self;
         let read = SCRATCH.with_borrow_mut(|scratch| {
@@ -160,7 +185,8 @@ impl<S: Socket> Connection<S> {
         let Poll::Ready(read) = read else { return Ok(false) };
         match read {
             Ok(0) => Err(self.lost(&io::ErrorKind::UnexpectedEof.into())),
-            Ok(_) => {
+            Ok(count) => {
+                self.inbound.bytes(&self.state.limits, now, count);
                 if let Some(session) = &mut self.session {
                     session.handle_activity(now);
                 }
@@ -175,8 +201,15 @@ impl<S: Socket> Connection<S> {
 
     fn decode(&mut self, now: Instant) {
         loop {
+            if self.held_until(now).is_some() {
+                self.is_held = true;
+                return;
+            }
             match self.decoder.decode(&mut self.input) {
-                Ok(Some(event)) => self.handle(now, event),
+                Ok(Some(event)) => {
+                    self.inbound.message(&self.state.limits, now);
+                    self.handle(now, event);
+                }
                 Ok(None) => break,
                 Err(error) => {
                     // Told once; what still comes is dropped until the peer has gone.
@@ -243,11 +276,16 @@ impl<S: Socket> Connection<S> {
                 Poll::Ready(Err(error)) => return Err(self.lost(&error)),
             }
         }
-        Ok(held_back && self.out.has_room() && !self.out.is_flooded())
+        let is_free = held_back && self.out.has_room() && !self.out.is_flooded();
+        if is_free {
+            self.state.limits.hit(Limit::QueueBytes);
+        }
+        Ok(is_free)
     }
 
     fn lost(&mut self, error: &io::Error) -> Gone {
         if error.kind() == io::ErrorKind::TimedOut {
+            self.state.limits.hit(Limit::WriteTimeout);
             tracing::info!(
                 transport = self.transport.as_str(),
                 "socket dropped: it took nothing for too long"

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::{Connection, Purpose, Socket};
 use crate::{
-    metrics::{OperationMetrics, Transport},
+    metrics::OperationMetrics,
     run::{self, Item},
 };
 
@@ -33,50 +33,31 @@ impl<S: Socket> Connection<S> {
                     }
                 }
                 Output::WsPing => self.out.push(OutFrame::ping(Bytes::new()), purpose),
-                Output::Authenticate { payload } => {
-                    // Only the legacy protocol may ask again.
-                    let headers = match self.transport {
-                        Transport::LegacyWs => self.credentials.clone(),
-                        _ => self.credentials.take(),
-                    };
-                    let mut credentials = headers.map(|headers| *headers).unwrap_or_default();
-                    credentials.merge_init(payload.as_deref());
-                    let result = self.state.auth.identify(credentials);
-                    let answer = match &result {
-                        Ok(_) => Ok(None),
-                        Err(error) => Err(error.to_string()),
-                    };
-                    self.identity = result.ok();
-                    if let Some(session) = &mut self.session {
-                        session.authenticated(now, answer);
-                    }
-                }
+                Output::Authenticate { payload } => self.authenticate(now, payload.as_deref()),
                 Output::Start { key, request } => self.start(key, *request),
                 Output::Stop { key } => self.operations.remove(key),
                 Output::Close { code, reason } => self.begin_close(now, code, &reason),
             }
         }
+        self.count_refusals();
     }
 
     fn start(&mut self, key: OperationKey, request: GraphQLRequest) {
         // The session starts nothing before it was authenticated.
         let Some(identity) = &self.identity else { return };
-        let prepared = run::request(request)
-            .map_err(|error| vec![error])
-            .and_then(|request| self.state.service.prepare(request, identity, Allow::ALL));
-        match prepared {
+        let Some(_pass) = self.state.limits.preparations.try_enter() else {
+            let (state, identity) = (self.state.clone(), identity.clone());
+            self.operations.insert(key, run::queued(state, identity, request, self.transport));
+            return;
+        };
+        match run::prepare(&self.state, identity, request, Allow::ALL, self.transport) {
             Ok(operation) => {
-                let metrics = OperationMetrics::start(
-                    self.state.metrics.clone(),
-                    self.transport,
-                    operation.kind(),
-                    operation.is_stream(),
-                );
-                self.operations.insert(key, run::results(operation, metrics));
+                let metrics =
+                    OperationMetrics::of(&self.state.metrics, &*operation, self.transport);
+                let items = run::results(&self.state.limits, operation, metrics);
+                self.operations.insert(key, items);
             }
             Err(errors) => {
-                run::log_refusal(&errors);
-                OperationMetrics::rejected(&self.state.metrics, self.transport);
                 if let Some(session) = &mut self.session {
                     session.operation_failed(key, GraphQLError::array_json(&errors));
                 }
@@ -137,6 +118,7 @@ impl<S: Socket> Connection<S> {
     pub(super) fn begin_close(&mut self, now: Instant, code: Option<u16>, reason: &str) {
         let Some(frame) = self.close.close(code, reason) else { return };
         self.metrics.closing(code.unwrap_or(1005));
+        self.count_close(code);
         self.out.push(frame, Purpose::Answer);
         self.close_deadline.get_or_insert(now + self.state.config.websocket.close_timeout);
         self.operations.clear();

@@ -6,7 +6,7 @@ use artesian_protocol::{Session, session::CloseCode};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{Connection, Gone, Purpose, Socket};
-use crate::server::State;
+use crate::{limits::Limit, server::State};
 
 /// The signal that the server is to stop.
 pub(super) struct StopSignal {
@@ -39,8 +39,9 @@ impl<S: Socket> Connection<S> {
     }
 
     pub(super) fn check_timers(&mut self, now: Instant) -> Result<bool, Gone> {
-        let mut more = false;
+        let mut more = self.check_limits(now);
         if self.session.as_ref().and_then(Session::next_timeout).is_some_and(|at| at <= now) {
+            self.excuse_silence(now);
             if let Some(session) = &mut self.session {
                 session.handle_timeout(now);
             }
@@ -56,6 +57,7 @@ impl<S: Socket> Connection<S> {
             return Err(self.lost(&io::ErrorKind::TimedOut.into()));
         }
         if self.close_deadline.is_some_and(|at| at <= now) {
+            self.state.limits.hit(Limit::CloseTimeout);
             return Err(Gone);
         }
         Ok(more)
@@ -66,9 +68,11 @@ impl<S: Socket> Connection<S> {
     }
 
     /// Sees to it that the task is woken at the next deadline. Says whether that is now.
-    pub(super) fn arm_timer(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(super) fn arm_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let session = self.session.as_ref().and_then(Session::next_timeout);
-        let deadlines = [session, self.shutdown_at, self.write_deadline(), self.close_deadline];
+        let limit = self.limit_deadline(now);
+        let write = self.write_deadline();
+        let deadlines = [session, self.shutdown_at, write, self.close_deadline, limit];
         let Some(next) = deadlines.into_iter().flatten().min() else { return false };
         let next = tokio::time::Instant::from_std(next);
         // A timer that is early costs one turn; moving it for every message would cost more.

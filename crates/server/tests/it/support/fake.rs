@@ -7,10 +7,13 @@
 //! | `raw TOPIC` | gives the topic's bytes as they are |
 //! | `hang NAME` | waits for `release(NAME)` |
 //! | `mutation` | changes nothing |
-//! | `invalid`, `syntax`, `forbidden` | is refused |
+//! | `mutation NAME` | the same, but waits like `hang NAME` |
+//! | `invalid`, `syntax`, `forbidden`, `excessive` | is refused |
 //! | `failing` | runs and fails |
 //! | `live TOPIC` | follows a topic |
 //! | `events N` | gives N results and ends |
+//! | `feed TOPIC` | gives every payload that is emitted to the topic, none of which may be skipped |
+//! | `slow NAME` | blocks while it is prepared, until `release(NAME)` |
 //! | `unstartable` | fails to start as a stream |
 //! | `flaky` | a result, an error, a result, the end |
 //! | `evicted` | a result, and then it is ended with an error |
@@ -30,7 +33,10 @@ use artesian_server::{Prepared, Service};
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 
 use super::LIMIT;
 
@@ -45,6 +51,7 @@ struct Inner {
     /// What has happened: `run NAME`, `drop NAME`, `take TOPIC BYTES`.
     log: watch::Sender<Vec<String>>,
     ready: Mutex<Result<(), String>>,
+    feeds: Mutex<HashMap<String, Vec<mpsc::UnboundedSender<Bytes>>>>,
 }
 
 impl Default for Fake {
@@ -55,6 +62,7 @@ impl Default for Fake {
                 released: watch::channel(Vec::new()).0,
                 log: watch::channel(Vec::new()).0,
                 ready: Mutex::new(Ok(())),
+                feeds: Mutex::default(),
             }),
         }
     }
@@ -77,7 +85,15 @@ impl Fake {
         self.inner.topic(topic).send_replace(payload.into());
     }
 
-    /// Lets `hang NAME` go on.
+    /// An event for all who follow this feed.
+    pub fn emit(&self, topic: &str, payload: impl Into<Bytes>) {
+        let payload = payload.into();
+        if let Some(feeds) = self.inner.feeds.lock().get_mut(topic) {
+            feeds.retain(|feed| feed.send(payload.clone()).is_ok());
+        }
+    }
+
+    /// Lets `hang NAME` or `slow NAME` go on.
     pub fn release(&self, name: &str) {
         self.inner.released.send_modify(|names| names.push(name.to_owned()));
     }
@@ -129,6 +145,19 @@ impl Service for Fake {
             }
             "syntax" => return refuse("$.query", ErrorCode::ValidationFailed, "not a document"),
             "forbidden" => return refuse("$", ErrorCode::PermissionError, "not for you"),
+            "excessive" => return refuse("$", ErrorCode::LimitExceeded, "too deep"),
+            "slow" => {
+                self.inner.note(format!("prepare {argument}"));
+                let is_released =
+                    || self.inner.released.borrow().iter().any(|name| name == argument);
+                // Without taking a thread from others, whose tasks might be stuck on it.
+                tokio::task::block_in_place(|| {
+                    let began = std::time::Instant::now();
+                    while !is_released() && began.elapsed() < LIMIT {
+                        std::thread::sleep(std::time::Duration::from_millis(1));
+                    }
+                });
+            }
             _ => {}
         }
         let operation = Scripted {
@@ -171,7 +200,9 @@ impl Prepared for Scripted {
     fn kind(&self) -> OperationKind {
         match self.command.as_str() {
             "mutation" => OperationKind::Mutation,
-            "live" | "events" | "unstartable" | "flaky" | "evicted" => OperationKind::Subscription,
+            "live" | "events" | "feed" | "unstartable" | "flaky" | "evicted" => {
+                OperationKind::Subscription
+            }
             _ => OperationKind::Query,
         }
     }
@@ -198,7 +229,7 @@ impl Prepared for Scripted {
                 "operationName": self.request.operation_name,
             })),
             "raw" => Payload::data(self.inner.topic(&self.argument).borrow().clone()),
-            "hang" => {
+            "hang" | "mutation" if !self.argument.is_empty() => {
                 let _guard = Guard(self.inner.clone(), self.argument.clone());
                 self.inner.note(format!("run {}", self.argument));
                 let mut released = self.inner.released.subscribe();
@@ -229,6 +260,12 @@ impl Prepared for Scripted {
                     .collect(),
                 _guard: guard,
             })),
+            "feed" => {
+                let (send, receive) = mpsc::unbounded_channel();
+                self.inner.feeds.lock().entry(self.argument.clone()).or_default().push(send);
+                self.inner.note(format!("run {}", self.argument));
+                Ok(Box::new(Feed { receive, _guard: guard }))
+            }
             "flaky" => {
                 let mut error = GraphQLError::new(ErrorCode::Unexpected, "database is gone");
                 error.extensions.internal = Some(Box::new(serde_json::json!("host db.internal")));
@@ -268,6 +305,22 @@ impl ResultStream for Live {
         self.next = Box::pin(changed(state));
         self.guard.0.note(format!("take {}", self.guard.1));
         Poll::Ready(Some(Event::Result(Payload::data(bytes))))
+    }
+}
+
+struct Feed {
+    receive: mpsc::UnboundedReceiver<Bytes>,
+    _guard: Guard,
+}
+
+impl ResultStream for Feed {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let event = |bytes| Event::Result(Payload::data(bytes));
+        self.receive.poll_recv(cx).map(|bytes| bytes.map(event))
+    }
+
+    fn conflates(&self) -> bool {
+        false
     }
 }
 

@@ -81,7 +81,7 @@ pub async fn open(address: SocketAddr, request: Request<Full<Bytes>>) -> Respons
     timeout(LIMIT, sender.send_request(request)).await.unwrap().unwrap()
 }
 
-async fn read(response: Response<Incoming>) -> Reply {
+pub async fn read(response: Response<Incoming>) -> Reply {
     let (parts, body) = response.into_parts();
     let body = timeout(LIMIT, body.collect()).await.unwrap().unwrap().to_bytes();
     Reply { status: parts.status, headers: parts.headers, body }

@@ -72,6 +72,11 @@ impl TestServer {
         line.map_or(0.0, |value| value.trim().parse().unwrap())
     }
 
+    /// How often a limit was hit.
+    pub fn hits(&self, limit: &str) -> f64 {
+        self.sample(&format!("artesian_limit_hits_total{{limit=\"{limit}\"}}"))
+    }
+
     /// Waits until a sample has a value.
     pub async fn sample_becomes(&self, name: &str, expected: f64) {
         let wait = async {

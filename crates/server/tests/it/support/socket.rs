@@ -78,6 +78,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
+    /// Sends `connection_init` once more, as the legacy protocol allows.
+    pub async fn init_again(&mut self, payload: Value) {
+        self.send_init(payload).await;
+        assert_eq!(self.next().await, json!({"type": "connection_ack"}));
+    }
+
+    /// Sees that the server has taken what was sent, whether or not it acknowledges.
+    pub async fn nothing_or_ack(&mut self) {
+        self.stream.send(Message::Ping("barrier".into())).await.unwrap();
+        while !matches!(self.message().await, Message::Pong(payload) if &payload[..] == b"barrier")
+        {
+        }
+    }
+
     pub async fn send_init(&mut self, payload: Value) {
         let mut message = json!({"type": "connection_init"});
         if !payload.is_null() {
@@ -118,6 +132,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let kind = if self.protocol == LEGACY { "data" } else { "next" };
         assert_eq!((&message["type"], &message["id"]), (&json!(kind), &json!(id)), "{message}");
         message["payload"].take()
+    }
+
+    /// Takes one result and the completion of each of these operations, in any order of them.
+    pub async fn results_of(&mut self, ids: &[&str]) -> Vec<Value> {
+        let mut payloads = vec![None; ids.len()];
+        let mut open = ids.len();
+        while open > 0 {
+            let mut message = self.next().await;
+            let at = ids.iter().position(|id| message["id"] == *id);
+            let slot = &mut payloads[at.unwrap_or_else(|| panic!("{message}"))];
+            if message["type"] == "complete" {
+                assert!(slot.is_some(), "{message}");
+                open -= 1;
+            } else {
+                assert!(slot.is_none(), "{message}");
+                *slot = Some(message["payload"].take());
+            }
+        }
+        payloads.into_iter().flatten().collect()
     }
 
     /// Takes the completion of an operation.

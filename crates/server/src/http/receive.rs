@@ -1,0 +1,105 @@
+//! Reading requests.
+
+use std::sync::Arc;
+
+use artesian_engine::{ErrorCode, Identity};
+use artesian_protocol::{
+    GraphQLRequest,
+    http::{CsrfRule, HttpError, Posted, check_content_encoding, check_content_type, decode_get},
+};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use super::{body::Body, errors, reply::Reply};
+use crate::{
+    identity::{AuthError, Credentials},
+    limits::Limit,
+    server::State,
+};
+
+/// Who is asking.
+pub(super) fn identity(state: &State, headers: &HeaderMap) -> Result<Identity, AuthError> {
+    state.auth.identify(Credentials::from_headers(headers))
+}
+
+/// What was asked by GET or POST; an answer if that is nothing which could be executed.
+pub(super) async fn request(
+    state: &Arc<State>,
+    reply: &Reply<'_>,
+    parts: &Parts,
+    body: &mut Incoming,
+    max_batch: usize,
+) -> Result<Posted, Box<Response<Body>>> {
+    let request = match parts.method {
+        Method::GET => get_request(state.config.csrf, parts).map(|one| Posted::One(Box::new(one))),
+        _ => post_request(state, parts, body, max_batch).await?,
+    };
+    request.map_err(|error| reply.malformed(&error).into())
+}
+
+/// Whether a page of another site could have sent this request.
+pub(super) fn check_csrf(rule: CsrfRule, parts: &Parts) -> Result<(), HttpError> {
+    let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    rule.check(parts.method.as_str(), headers)
+}
+
+fn get_request(rule: CsrfRule, parts: &Parts) -> Result<GraphQLRequest, HttpError> {
+    check_csrf(rule, parts)?;
+    decode_get(parts.uri.query().unwrap_or_default())
+}
+
+/// The content type is checked before the body is read. Since it must be `application/json`, no page
+/// of another site can have sent the request without a preflight.
+async fn post_request(
+    state: &Arc<State>,
+    parts: &Parts,
+    body: &mut Incoming,
+    max_batch: usize,
+) -> Result<Result<Posted, HttpError>, Box<Response<Body>>> {
+    let mut types = parts.headers.get_all(header::CONTENT_TYPE).iter();
+    let content_type = match (types.next(), types.next()) {
+        (Some(one), None) => one.to_str().ok(),
+        _ => None,
+    };
+    let encodings = parts.headers.get_all(header::CONTENT_ENCODING).iter();
+    let checked = check_content_type(content_type)
+        .and_then(|()| check_content_encoding(encodings.map(|value| value.as_bytes())));
+    if let Err(error) = checked {
+        return Ok(Err(error));
+    }
+    let body = read(state, &parts.headers, body).await?;
+    Ok(Posted::from_json(&body, max_batch).map_err(HttpError::from))
+}
+
+async fn read(
+    state: &Arc<State>,
+    headers: &HeaderMap,
+    body: &mut Incoming,
+) -> Result<Bytes, Box<Response<Body>>> {
+    let limit = state.config.max_body_bytes;
+    let too_long = || {
+        state.limits.hit(Limit::BodyBytes);
+        let message = format!("the request body exceeds the limit of {limit} bytes");
+        errors::response(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::LimitExceeded, message)
+    };
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+    if announced.and_then(|v| v.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
+        return Err(too_long().into());
+    }
+    match timeout(state.config.read_timeout, Limited::new(body, limit).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long().into()),
+        Ok(Err(_)) => {
+            let message = "the request body could not be read";
+            Err(errors::response(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, message).into())
+        }
+        Err(_) => {
+            state.limits.hit(Limit::ReadTimeout);
+            let message = "the request body did not arrive in time";
+            Err(errors::response(StatusCode::REQUEST_TIMEOUT, ErrorCode::Timeout, message).into())
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What is counted while it is there. The drop of a guard ends its count, whatever ended its owner.
+
+use std::{
+    net::IpAddr,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+};
+
+use artesian_engine::Identity;
+use futures_util::{Stream, StreamExt, stream::BoxStream};
+
+use super::{Limits, address::ClientKey};
+
+/// One open TCP connection, also after it became a WebSocket.
+pub(crate) struct TcpGuard(pub(super) Arc<Limits>);
+
+impl Drop for TcpGuard {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The other end of a connection. Travels with every request in its extensions.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    /// Who connected: the client or a proxy.
+    pub address: IpAddr,
+    /// Keeps the connection counted.
+    pub connection: Arc<TcpGuard>,
+}
+
+/// One open WebSocket or event stream.
+pub(crate) struct SocketGuard {
+    pub(super) limits: Arc<Limits>,
+    pub(super) client: ClientKey,
+    pub(super) is_pending: bool,
+    pub(super) _connection: Option<Arc<TcpGuard>>,
+}
+
+impl SocketGuard {
+    /// The client's address as it is counted.
+    pub fn client(&self) -> ClientKey {
+        self.client
+    }
+
+    /// The client is known: the socket is no longer pending.
+    pub fn acknowledged(&mut self) {
+        if std::mem::take(&mut self.is_pending) {
+            self.limits.leave_pending();
+        }
+    }
+}
+
+impl Drop for SocketGuard {
+    fn drop(&mut self) {
+        self.acknowledged();
+        self.limits.sockets.fetch_sub(1, Ordering::AcqRel);
+        if let Some(counts) = &self.limits.per_ip {
+            counts.remove(&self.client);
+        }
+    }
+}
+
+/// One socket of an identity.
+pub(crate) struct IdentityGuard {
+    pub(super) limits: Arc<Limits>,
+    pub(super) identity: Identity,
+}
+
+impl Drop for IdentityGuard {
+    fn drop(&mut self) {
+        if let Some(counts) = &self.limits.per_identity {
+            counts.remove(&self.identity);
+        }
+    }
+}
+
+/// What an event stream is counted by.
+pub(crate) struct StreamGuard {
+    pub(super) _socket: SocketGuard,
+    pub(super) _identity: Option<Box<IdentityGuard>>,
+}
+
+impl StreamGuard {
+    /// The stream is counted until it is dropped.
+    pub fn hold<T: 'static>(self, items: BoxStream<'static, T>) -> BoxStream<'static, T> {
+        Held { items, _guard: self }.boxed()
+    }
+}
+
+struct Held<T> {
+    items: BoxStream<'static, T>,
+    _guard: StreamGuard,
+}
+
+impl<T> Stream for Held<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.items.poll_next_unpin(cx)
+    }
+}

@@ -1,0 +1,12 @@
+//! What the fuzz targets do with their input. Each checks what must hold for whatever a peer sends,
+//! beyond that nothing panics.
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod frames;
+pub mod graphql;
+pub mod http;
+mod reference;
+pub mod script;
+pub mod seeds;
+pub mod server;
