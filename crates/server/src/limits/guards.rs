@@ -10,8 +10,9 @@ use std::{
 use artesian_engine::Identity;
 use futures_util::{Stream, StreamExt, stream::BoxStream};
 use http::Extensions;
+use tokio::time::Instant;
 
-use super::{Counted, address::ClientKey};
+use super::{Counted, Limits, address::ClientKey};
 use crate::http::activity::{Activity, InUse};
 
 /// One open TCP connection, also after it became a WebSocket.
@@ -82,6 +83,21 @@ pub(crate) struct IdentityGuard {
 impl Drop for IdentityGuard {
     fn drop(&mut self) {
         self.counted.per_identity.remove(&self.identity);
+    }
+}
+
+/// The visit of a legacy client.
+pub(crate) struct LegacyVisit {
+    pub(super) limits: Arc<Limits>,
+    pub(super) client: ClientKey,
+    pub(super) identity: Identity,
+    /// When its acknowledgement is due.
+    pub(super) acknowledged: Instant,
+}
+
+impl Drop for LegacyVisit {
+    fn drop(&mut self) {
+        self.limits.end_visit(self);
     }
 }
 

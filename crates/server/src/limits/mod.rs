@@ -29,7 +29,7 @@ pub use kind::Limit;
 
 pub(crate) use address::ClientKey;
 pub(crate) use gate::Gate;
-pub(crate) use guards::{IdentityGuard, Peer, SocketGuard, StreamGuard, TcpGuard};
+pub(crate) use guards::{IdentityGuard, LegacyVisit, Peer, SocketGuard, StreamGuard, TcpGuard};
 pub(crate) use inbound::Inbound;
 pub(crate) use refusal::{Refused, TCP_REFUSALS, refuse_tcp};
 
@@ -41,10 +41,13 @@ use self::{
 };
 use crate::{Metrics, server::spread};
 
-/// A legacy client may come back so often before its acknowledgements are delayed, and one more time
-/// after each interval.
+/// So many short visits of a legacy client have no consequence, and one more after each interval. With
+/// more of them its next acknowledgements are delayed.
 const LEGACY_BURST: u32 = 10;
 const LEGACY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A visit is short if it ends so soon after its acknowledgement.
+const SHORT_VISIT: Duration = Duration::from_secs(5);
 
 /// Over how many seconds clients are told to come back.
 const RETRY_WINDOW: Duration = Duration::from_secs(10);
@@ -242,16 +245,32 @@ impl Limits {
         Ok(Some(Box::new(IdentityGuard { counted, identity: identity.clone() })))
     }
 
-    /// How long a legacy client has to wait for its acknowledgement: a widely used one comes back six
-    /// times a second, for ever, since the acknowledgement resets its pauses (subscriptions-transport-ws,
-    /// `client.ts`). Clients that differ in address or identity do not wait for each other.
-    pub fn ack_delay(&self, client: ClientKey, identity: &Identity) -> Option<Duration> {
-        let most = self.config.legacy_ack_delay;
-        let delay = self.legacy.as_ref()?.take(&(client, identity), self.now(), most);
-        (!delay.is_zero()).then(|| {
+    /// A legacy client is known. It is told how long its acknowledgement has to wait: a widely used one
+    /// comes back six times a second, for ever, since the acknowledgement resets its pauses
+    /// (subscriptions-transport-ws, `client.ts`). What counts are visits that were short: a crowd that
+    /// comes and stays does not wait. Clients that differ in address or identity do not wait for each
+    /// other. Nothing is kept if there is no such limit.
+    pub fn visit(
+        self: &Arc<Self>,
+        client: ClientKey,
+        identity: &Identity,
+    ) -> Option<(Box<LegacyVisit>, Duration)> {
+        let now = self.now();
+        let delay = self.legacy.as_ref()?.debt(&(client, identity), now);
+        if !delay.is_zero() {
             self.hit(Limit::AckDelay);
-            delay
-        })
+        }
+        let acknowledged = Instant::now() + delay;
+        let (limits, identity) = (self.clone(), identity.clone());
+        Some((Box::new(LegacyVisit { limits, client, identity, acknowledged }), delay))
+    }
+
+    fn end_visit(&self, visit: &LegacyVisit) {
+        let is_short = visit.acknowledged.elapsed() < SHORT_VISIT;
+        if let (true, Some(visits)) = (is_short, &self.legacy) {
+            let key = (visit.client, &visit.identity);
+            visits.take(&key, self.now(), self.config.legacy_ack_delay);
+        }
     }
 
     fn refuse(&self, limit: Limit, wait: Duration) -> Refused {

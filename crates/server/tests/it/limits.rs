@@ -232,6 +232,18 @@ async fn a_legacy_client_that_comes_back_again_and_again_waits_for_its_acknowled
 }
 
 #[tokio::test]
+async fn a_crowd_of_legacy_clients_that_stay_waits_for_nothing() {
+    let server = server(LimitsConfig::default()).await;
+    let mut crowd = Vec::new();
+    for _ in 0..50 {
+        let mut socket = server.connect(LEGACY, &[]).await;
+        socket.init(Value::Null).await;
+        crowd.push(socket);
+    }
+    assert_eq!(server.hits("ack_delay"), 0.0);
+}
+
+#[tokio::test]
 async fn a_delayed_client_may_leave() {
     let legacy_ack_delay = Duration::from_secs(1000);
     let server = server(LimitsConfig { legacy_ack_delay, ..Default::default() }).await;
