@@ -39,7 +39,7 @@ step_fuzz() { # each target for a few seconds, from the committed inputs
     FUZZ_SECONDS=${FUZZ_SECONDS:-5} scripts/fuzz.sh
 }
 
-step_npm() { # the binary, through the client libraries that people use
+step_npm() { # the binary, through the client libraries that people use; npm's servers beside ours
     packages tests/e2e
     cd tests/e2e
     npm test
@@ -124,7 +124,7 @@ eval "$(scripts/postgres.sh env "$postgres")"
 echo "$ARTESIAN_TEST_POSTGRES_URL"
 make --no-print-directory console
 # Before the tests, so that a fault of the tests does not keep the binary from being tested.
-cargo build --locked -p artesian-cli
+cargo build --locked -p artesian-cli -p artesian-differential
 
 for step in "${steps[@]}"; do run "$step"; done
 

@@ -224,7 +224,7 @@ fn flag(definition: &'static Definition, takes_document: bool) -> Arg {
         Kind::Switch => {
             arg.num_args(0..=1).require_equals(takes_document).default_missing_value("true")
         }
-        Kind::List | Kind::Networks | Kind::Choices(_) => arg.action(ArgAction::Append),
+        Kind::List | Kind::Choices(_) | Kind::Networks => arg.action(ArgAction::Append),
         _ => arg,
     }
 }
@@ -240,7 +240,7 @@ fn value_name(kind: Kind) -> &'static str {
         Kind::Switch => "true|false",
         Kind::Number => "N",
         Kind::Milliseconds | Kind::Seconds => "TIME",
-        Kind::List | Kind::Networks | Kind::Choices(_) => "LIST",
+        Kind::List | Kind::Choices(_) | Kind::Networks => "LIST",
         Kind::Choice(_) => "CHOICE",
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, OnceLock, Weak},
+    task::{Context, Poll, ready},
 };
 
 use arc_swap::ArcSwap;
@@ -337,18 +338,20 @@ struct Stream {
     told: Option<Box<GraphQLError>>,
 }
 
-#[async_trait]
 impl ResultStream for Stream {
-    async fn next(&mut self) -> Option<Event> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         loop {
             let update = match self.first.take() {
                 Some(first) => *first,
-                None => self.subscription.next().await?,
+                None => match ready!(self.subscription.poll_next(cx)) {
+                    Some(update) => update,
+                    None => return Poll::Ready(None),
+                },
             };
             let error = match update {
                 Update::Data(snapshot) => {
                     self.told = None;
-                    return Some(Event::Result(Payload::data(snapshot.bytes)));
+                    return Poll::Ready(Some(Event::Result(Payload::data(snapshot.bytes))));
                 }
                 Update::Error(error) => backend_error(&error),
             };
@@ -359,7 +362,7 @@ impl ResultStream for Stream {
             });
             if !known {
                 self.told = Some(Box::new(error.clone()));
-                return Some(Event::Error(error));
+                return Poll::Ready(Some(Event::Error(error)));
             }
         }
     }

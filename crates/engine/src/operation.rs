@@ -1,6 +1,10 @@
 //! A prepared operation, and how it runs.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use artesian_graphql::{bind::Variables, document::OperationType};
 use bytes::Bytes;
@@ -137,9 +141,8 @@ impl Operation {
 /// A stream of one result.
 struct Once(Option<Payload>);
 
-#[async_trait::async_trait]
 impl ResultStream for Once {
-    async fn next(&mut self) -> Option<Event> {
-        self.0.take().map(Event::Result)
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Event>> {
+        Poll::Ready(self.0.take().map(Event::Result))
     }
 }

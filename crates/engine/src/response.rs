@@ -76,14 +76,14 @@ pub enum ErrorCode {
     Timeout,
     /// A limit was exceeded.
     LimitExceeded,
-    /// The client does not read its events fast enough, so that some are missing.
-    SlowConsumer,
     /// No document has this hash: send it along (Apollo's name).
     #[serde(rename = "PERSISTED_QUERY_NOT_FOUND")]
     PersistedQueryNotFound,
     /// No document can be registered: send the document alone (Apollo's name).
     #[serde(rename = "PERSISTED_QUERY_NOT_SUPPORTED")]
     PersistedQueryNotSupported,
+    /// The client does not read its events fast enough, so that some are missing.
+    SlowConsumer,
 }
 
 impl GraphQLError {

@@ -1,19 +1,22 @@
 //! An operation that runs live, across changes of the rules.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use artesian_graphql::bind::Variables;
-use async_trait::async_trait;
+use artesian_topic::Follower;
 use bytes::Bytes;
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     ErrorCode, Event, GraphQLError, Identity, Operation, ResultStream, SessionVariables,
     cache::{Answer, Key},
-    engine::{Core, Settled},
+    engine::Core,
 };
 
 /// How long to wait before a source that could not take an operation over is asked again: twice as
@@ -29,15 +32,29 @@ pub(crate) struct Running {
     key: Arc<Key>,
     variables: Arc<Variables>,
     session: SessionVariables,
-    rules: watch::Receiver<u64>,
-    /// The results are by rules that hold no longer: they must not be given.
-    is_stale: bool,
+    rules: Follower<u64>,
+    /// The generation by whose rules the results are, or are being prepared.
+    generation: u64,
     results: Box<dyn ResultStream>,
+    /// The results are by rules that hold no longer, so they must not be given: others are being
+    /// prepared.
+    renewal: Option<Renewal>,
     /// The results were set up anew, and nothing has come of them yet.
     is_new: bool,
     told: Told,
-    /// When a source that could not take it over is asked again, and how long that pause was.
-    retry: Option<(Instant, Duration)>,
+}
+
+/// Preparing an operation by other rules.
+struct Renewal {
+    work: Pin<Box<dyn Future<Output = Result<Renewed, Event>> + Send>>,
+    /// How long it waits before it begins.
+    pause: Duration,
+}
+
+/// An operation by the rules that hold now.
+struct Renewed {
+    key: Arc<Key>,
+    results: Box<dyn ResultStream>,
 }
 
 /// What the client heard last.
@@ -59,29 +76,115 @@ impl Told {
 
 impl Running {
     pub(crate) fn new(operation: &Operation, results: Box<dyn ResultStream>) -> Self {
-        let mut rules = operation.core.generation().watch();
-        let is_stale = *rules.borrow_and_update() != operation.generation;
         Self {
             core: Arc::clone(&operation.core),
             key: Arc::clone(&operation.key),
             variables: Arc::clone(&operation.variables),
             session: operation.session.clone(),
-            rules,
-            is_stale,
+            rules: operation.core.generation().watch(),
+            generation: operation.generation,
             results,
+            renewal: None,
             is_new: false,
             told: Told::Nothing,
-            retry: None,
         }
     }
 
-    /// Prepares the operation by the rules that hold now and takes its results from there. The old
-    /// results are let go last: if both are of one live query, it never stops.
-    ///
-    /// The error is what the client is to hear instead.
-    async fn prepare(&mut self) -> Result<(), Event> {
-        let settled = self.settle().map_err(ended)?;
-        if !self.results.conflates() {
+    /// Begins to prepare the operation by the rules that hold then.
+    fn renew(&mut self, pause: Duration) {
+        let attempt = Attempt {
+            core: Arc::clone(&self.core),
+            key: Arc::clone(&self.key),
+            variables: Arc::clone(&self.variables),
+            session: self.session.clone(),
+            conflates: self.results.conflates(),
+        };
+        let at = Instant::now() + pause;
+        let work = async move {
+            if !pause.is_zero() {
+                sleep_until(at).await;
+            }
+            attempt.run().await
+        };
+        self.renewal = Some(Renewal { work: Box::pin(work), pause });
+    }
+
+    /// What comes next by the rules that hold as far as is known. `true`: it is a failure to go on.
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Event>, bool)> {
+        if let Some(renewal) = &mut self.renewal {
+            match ready!(renewal.work.as_mut().poll(cx)) {
+                Ok(renewed) => {
+                    self.key = renewed.key;
+                    // The old results are let go last: if both are of one live query, it never
+                    // stops.
+                    self.results = renewed.results;
+                    (self.renewal, self.is_new) = (None, true);
+                }
+                Err(event) => {
+                    let last = renewal.pause;
+                    self.renew(if last.is_zero() { PAUSES.0 } else { (last * 2).min(PAUSES.1) });
+                    return Poll::Ready((Some(event), true));
+                }
+            }
+        }
+        self.results.poll_next(cx).map(|event| (event, false))
+    }
+}
+
+impl ResultStream for Running {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            let known = self.generation;
+            let changed = |now: &u64| (*now != known).then_some(*now);
+            if let Poll::Ready(now) = self.rules.poll(cx, changed) {
+                // Other rules may mend what an attempt under way waits for.
+                self.generation = now;
+                self.renew(Duration::ZERO);
+            }
+            let (event, is_failure) = ready!(self.poll_event(cx));
+            let Some(event) = event else { return Poll::Ready(None) };
+            if matches!(event, Event::Ended(_)) {
+                return Poll::Ready(Some(event));
+            }
+            // It may have been made by the old rules.
+            let is_overtaken = self.core.generation().now() != self.generation;
+            let is_known = self.told.is(&event) && (is_failure || self.is_new);
+            if is_overtaken || is_known {
+                self.is_new &= is_overtaken;
+                continue;
+            }
+            self.is_new = false;
+            self.told = match &event {
+                Event::Result(payload) => Told::Result(payload.bytes.clone()),
+                Event::Error(error) => Told::Error(Box::new(error.clone())),
+                Event::Ended(_) => Told::Nothing,
+            };
+            return Poll::Ready(Some(event));
+        }
+    }
+
+    fn conflates(&self) -> bool {
+        self.results.conflates()
+    }
+}
+
+/// What it takes to prepare an operation again.
+struct Attempt {
+    core: Arc<Core>,
+    key: Arc<Key>,
+    variables: Arc<Variables>,
+    session: SessionVariables,
+    conflates: bool,
+}
+
+impl Attempt {
+    /// Prepares the operation by the rules that hold now, and begins to take its results. The error
+    /// is what the client is to hear instead.
+    async fn run(self) -> Result<Renewed, Event> {
+        let entry = self.core.entry(self.key.parts()).map_err(ended)?;
+        let identity = Identity { role: Arc::clone(&entry.key.role), session: self.session };
+        let settled = self.core.settle(&entry, &self.variables, &identity).map_err(ended)?;
+        if !self.conflates {
             return Err(ended(GraphQLError::new(
                 ErrorCode::StartFailed,
                 "the schema or the permissions have changed: subscribe again",
@@ -93,38 +196,11 @@ impl Running {
                 "nothing is left to watch",
             )));
         };
-        match plan.subscribe(&settled.inputs).await {
-            Ok(results) => {
-                self.results = results;
-                (self.is_stale, self.is_new, self.retry) = (false, true, None);
-                Ok(())
-            }
-            // The operation is valid, so this is a failure like any other while it runs: the database
-            // is away, or changes faster than its schema is read.
-            Err(error) => {
-                let pause = self.retry.map_or(PAUSES.0, |(_, last)| (last * 2).min(PAUSES.1));
-                self.retry = Some((Instant::now() + pause, pause));
-                Err(Event::Error(visible(error)))
-            }
-        }
-    }
-
-    fn settle(&mut self) -> Result<Settled, GraphQLError> {
-        let entry = self.core.entry(self.key.parts())?;
-        let role = Arc::clone(&entry.key.role);
-        let identity = Identity { role, session: self.session.clone() };
-        let settled = self.core.settle(&entry, &self.variables, &identity)?;
-        self.key = Arc::clone(&entry.key);
-        Ok(settled)
-    }
-
-    /// Waits for the time of another attempt, or for other rules, which may make it succeed.
-    async fn pause(&mut self) {
-        let Some((at, _)) = self.retry else { return };
-        tokio::select! {
-            () = sleep_until(at) => {}
-            _ = self.rules.changed() => self.retry = None,
-        }
+        // The operation is valid, so a refusal is a failure like any other while it runs: the
+        // database is away, or changes faster than its schema is read.
+        let results = plan.subscribe(&settled.inputs).await;
+        let results = results.map_err(|error| Event::Error(visible(error)))?;
+        Ok(Renewed { key: Arc::clone(&entry.key), results })
     }
 }
 
@@ -137,57 +213,4 @@ fn ended(error: GraphQLError) -> Event {
 fn visible(mut error: GraphQLError) -> GraphQLError {
     error.extensions.internal = None;
     error
-}
-
-#[async_trait]
-impl ResultStream for Running {
-    async fn next(&mut self) -> Option<Event> {
-        loop {
-            // The counter's other end is the engine's, which this holds.
-            if self.rules.has_changed().unwrap_or(false) {
-                self.rules.mark_unchanged();
-                self.is_stale = true;
-            }
-            let event = if self.is_stale {
-                // Boxed, so that what waits for results is not as large as what this needs.
-                if self.retry.is_some() {
-                    Box::pin(self.pause()).await;
-                }
-                match Box::pin(self.prepare()).await {
-                    Ok(()) => continue,
-                    Err(event) => event,
-                }
-            } else {
-                tokio::select! {
-                    biased;
-                    _ = self.rules.changed() => {
-                        self.is_stale = true;
-                        continue;
-                    }
-                    event = self.results.next() => event?,
-                }
-            };
-            if matches!(event, Event::Ended(_)) {
-                return Some(event);
-            }
-            // It may have been made by the old rules.
-            let is_overtaken = self.rules.has_changed().unwrap_or(false);
-            let is_known = self.told.is(&event) && (self.is_stale || self.is_new);
-            if is_overtaken || is_known {
-                self.is_new &= is_overtaken;
-                continue;
-            }
-            self.is_new = false;
-            self.told = match &event {
-                Event::Result(payload) => Told::Result(payload.bytes.clone()),
-                Event::Error(error) => Told::Error(Box::new(error.clone())),
-                Event::Ended(_) => Told::Nothing,
-            };
-            return Some(event);
-        }
-    }
-
-    fn conflates(&self) -> bool {
-        self.results.conflates()
-    }
 }

@@ -1,6 +1,10 @@
 //! What the engine asks of a source of data.
 
-use std::sync::Arc;
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use artesian_graphql::{bind::BoundOperation, schema::Schema};
 use async_trait::async_trait;
@@ -53,10 +57,12 @@ pub trait Plan: Send + Sync + 'static {
 }
 
 /// The results of a live operation. Dropping it ends the operation everywhere.
-#[async_trait]
+///
+/// It is polled, since a future for each that waits would be most of what an idle client costs.
 pub trait ResultStream: Send + 'static {
-    /// What comes next; `None` when the operation has completed. Cancel-safe.
-    async fn next(&mut self) -> Option<Event>;
+    /// What comes next; `None` when the operation has completed, after which it must not be asked
+    /// again.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>>;
 
     /// Whether a slow reader misses nothing that matters: each result replaces those before it, and
     /// the stream gives only the latest. Otherwise every result counts, and a reader that falls too
@@ -64,6 +70,13 @@ pub trait ResultStream: Send + 'static {
     /// changes: it ends with an error then.
     fn conflates(&self) -> bool {
         true
+    }
+}
+
+impl dyn ResultStream {
+    /// What comes next; `None` when the operation has completed. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Event> {
+        poll_fn(|cx| self.poll_next(cx)).await
     }
 }
 

@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::Poll,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -119,7 +120,8 @@ impl Plan for View {
         self.board.log.lock().push(format!("+{}", self.what));
         let mut value = self.board.value.subscribe();
         value.mark_changed();
-        Ok(Box::new(Look { board: Arc::clone(&self.board), what: self.what.clone(), value }))
+        let next = Box::pin(changed(value));
+        Ok(Box::new(Look { board: Arc::clone(&self.board), what: self.what.clone(), next }))
     }
 
     fn explain(&self, _: &Inputs) -> Explanation {
@@ -130,7 +132,12 @@ impl Plan for View {
 struct Look {
     board: Arc<Board>,
     what: String,
-    value: watch::Receiver<u32>,
+    next: Pin<Box<dyn Future<Output = Option<watch::Receiver<u32>>> + Send>>,
+}
+
+async fn changed(mut value: watch::Receiver<u32>) -> Option<watch::Receiver<u32>> {
+    value.changed().await.ok()?;
+    Some(value)
 }
 
 impl Drop for Look {
@@ -139,12 +146,12 @@ impl Drop for Look {
     }
 }
 
-#[async_trait]
 impl ResultStream for Look {
-    async fn next(&mut self) -> Option<Event> {
-        self.value.changed().await.ok()?;
-        let value = *self.value.borrow_and_update();
-        Some(result(&self.what, value))
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let Some(mut value) = ready!(self.next.as_mut().poll(cx)) else { return Poll::Ready(None) };
+        let event = result(&self.what, *value.borrow_and_update());
+        self.next = Box::pin(changed(value));
+        Poll::Ready(Some(event))
     }
 
     fn conflates(&self) -> bool {
@@ -167,8 +174,7 @@ async fn watch(engine: &Engine, query: &str) -> Box<dyn ResultStream> {
 
 /// Whether there is nothing to tell at present.
 async fn is_quiet(stream: &mut Box<dyn ResultStream>) -> bool {
-    let mut next = stream.next();
-    poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx).is_pending())).await
+    poll_fn(|cx| Poll::Ready(stream.poll_next(cx).is_pending())).await
 }
 
 fn ended(event: Option<Event>) -> GraphQLError {

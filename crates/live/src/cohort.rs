@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use artesian_topic::{Follower, Topic};
 use tokio::time::Instant;
 
 use crate::plan::Params;
 use crate::subscription::Snapshot;
-use crate::topic::{Follower, Topic};
 
 /// Identity of one life of a plan. Never used again, so that what is still
 /// under way for a removed plan cannot reach its successor.

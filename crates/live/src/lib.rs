@@ -76,7 +76,6 @@ mod plan;
 mod refetch;
 mod scheduler;
 mod subscription;
-mod topic;
 
 pub use config::Config;
 pub use engine::LiveEngine;

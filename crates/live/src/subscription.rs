@@ -5,10 +5,10 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use artesian_topic::Follower;
 use bytes::Bytes;
 
 use crate::cohort::{CohortId, Outcome, Published};
-use crate::topic::Follower;
 
 /// One result of a live query.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -207,7 +207,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         "a client whose parameters failed says so and starts anyway: nothing runs",
         r#"
         > {"type":"connection_error","payload":{"message":"no token"}}
-        < {"type":"error","id":null,"payload":{"message":"Invalid message type!"}}
+        < {"type":"error","payload":{"message":"Invalid message type!"}}
         > {"type":"start","id":"1","payload":{"query":"{a}"}}
         wait 10000
         < {"type":"connection_error","payload":{"message":"Connection initialisation timeout"}}
@@ -551,7 +551,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         r#"
         init
         > {"type":"connection_error","payload":{"message":"client side"}}
-        < {"type":"error","id":null,"payload":{"message":"Invalid message type!"}}"#,
+        < {"type":"error","payload":{"message":"Invalid message type!"}}"#,
     ),
     (
         "no type is an unknown one",
@@ -604,14 +604,14 @@ const SCRIPTS: &[(&str, &str)] = &[
         r#"
         init
         > {"type":"start","payload":{"query":"{a}"}}
-        < {"type":"error","id":null,"payload":{"message":"`id` must be a non-empty string"}}"#,
+        < {"type":"error","payload":{"message":"`id` must be a non-empty string"}}"#,
     ),
     (
         "start with ids of other kinds",
         r#"
         init
         > {"type":"start","id":null,"payload":{"query":"{a}"}}
-        < {"type":"error","id":null,"payload":{"message":"`id` must be a non-empty string"}}
+        < {"type":"error","payload":{"message":"`id` must be a non-empty string"}}
         > {"type":"start","id":"","payload":{"query":"{a}"}}
         < {"type":"error","id":null,"payload":{"message":"`id` must be a non-empty string"}}
         > {"type":"start","id":{},"payload":{"query":"{a}"}}

@@ -6,15 +6,16 @@
 //! operation is ended with an error that says so: the client has every event up to there, and knows
 //! that some are missing after it. There is never a silent gap.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use artesian_engine::{ErrorCode, Event, GraphQLError, ResultStream};
-use async_trait::async_trait;
+use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
-use tokio::{
-    sync::Notify,
-    task::{AbortHandle, coop, yield_now},
-};
+use tokio::task::{AbortHandle, coop, yield_now};
 
 use crate::limits::{Limit, Limits};
 
@@ -29,7 +30,7 @@ struct Buffered {
 
 struct Shared {
     buffer: Mutex<Buffer>,
-    arrived: Notify,
+    arrived: AtomicWaker,
 }
 
 #[derive(Default)]
@@ -59,7 +60,7 @@ pub(crate) fn buffered(
     if source.conflates() {
         return source;
     }
-    let shared = Arc::new(Shared { buffer: Mutex::default(), arrived: Notify::new() });
+    let shared = Arc::new(Shared { buffer: Mutex::default(), arrived: AtomicWaker::new() });
     let (feeder, limits) = (Feeder(shared.clone()), limits.clone());
     let most = limits.config.event_buffer_bytes;
     let task = tokio::spawn(async move {
@@ -95,13 +96,13 @@ impl Feeder {
         buffer.bytes = bytes;
         buffer.events.push_back(event);
         drop(buffer);
-        self.0.arrived.notify_one();
+        self.0.arrived.wake();
         Some(bytes)
     }
 
     fn end(&self, end: End) {
         self.0.buffer.lock().end.get_or_insert(end);
-        self.0.arrived.notify_one();
+        self.0.arrived.wake();
     }
 }
 
@@ -149,15 +150,14 @@ fn ended(code: ErrorCode, message: &str) -> Event {
     Event::Ended(vec![GraphQLError::new(code, message)])
 }
 
-#[async_trait]
 impl ResultStream for Buffered {
-    async fn next(&mut self) -> Option<Event> {
-        loop {
-            if let Some(event) = self.take() {
-                return event;
-            }
-            self.shared.arrived.notified().await;
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if let Some(event) = self.take() {
+            return Poll::Ready(event);
         }
+        self.shared.arrived.register(cx.waker());
+        // What arrived in between has woken nobody.
+        self.take().map_or(Poll::Pending, Poll::Ready)
     }
 
     fn conflates(&self) -> bool {
@@ -191,14 +191,12 @@ mod tests {
 
     struct Source(mpsc::UnboundedReceiver<Option<Event>>);
 
-    #[async_trait]
     impl ResultStream for Source {
-        async fn next(&mut self) -> Option<Event> {
-            match self.0.recv().await {
-                Some(Some(event)) => Some(event),
-                Some(None) => None,
+        fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+            self.0.poll_recv(cx).map(|received| match received {
+                Some(event) => event,
                 None => std::panic::panic_any("simulated"),
-            }
+            })
         }
 
         fn conflates(&self) -> bool {

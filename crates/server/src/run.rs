@@ -1,6 +1,10 @@
 //! Running a prepared operation, the same way for every transport.
 
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use artesian_engine::{
     Allow, ErrorCode, Event, GraphQLError, Identity, OperationKind, Payload, Request, ResultStream,
@@ -8,8 +12,8 @@ use artesian_engine::{
 use artesian_protocol::GraphQLRequest;
 use futures_util::{
     StreamExt,
-    future::ready,
-    stream::{self, BoxStream},
+    future::BoxFuture,
+    stream::{self, BoxStream, Stream},
 };
 
 use crate::{
@@ -133,12 +137,7 @@ pub(crate) fn queued(
 }
 
 fn refusal(errors: Vec<GraphQLError>) -> BoxStream<'static, Item> {
-    stream::once(ready(Item::Refused(errors))).boxed()
-}
-
-enum Stage {
-    Start(Box<dyn Prepared>, Arc<Limits>),
-    Live(OperationKind, Box<dyn ResultStream>),
+    stream::iter([Item::Refused(errors)]).boxed()
 }
 
 /// Runs an operation of any kind. Nothing is computed before it is asked for; dropping the stream
@@ -158,54 +157,102 @@ pub(crate) fn results(
         })
         .boxed();
     }
-    let stage = Stage::Start(operation, limits.clone());
-    stream::unfold(Some((stage, metrics, Outcome::Ok)), step).boxed()
+    let kind = operation.kind();
+    let limits = limits.clone();
+    let start =
+        Box::pin(
+            async move { operation.subscribe().await.map(|results| buffered(&limits, results)) },
+        );
+    let metrics = Some(metrics);
+    Box::pin(Live { kind, stage: Stage::Starting(start), metrics, last: Outcome::Ok })
 }
 
-type Progress = Option<(Stage, OperationMetrics, Outcome)>;
+/// An operation that runs live. There may be very many of these: nothing but this is kept while one
+/// waits.
+struct Live {
+    kind: OperationKind,
+    stage: Stage,
+    /// None once it is over.
+    metrics: Option<OperationMetrics>,
+    /// How it would have ended if this were the end.
+    last: Outcome,
+}
 
-async fn step(progress: Progress) -> Option<(Item, Progress)> {
-    let (stage, mut metrics, last) = progress?;
-    let (kind, mut live) = match stage {
-        Stage::Live(kind, live) => (kind, live),
-        Stage::Start(operation, limits) => match operation.subscribe().await {
-            Ok(live) => (operation.kind(), buffered(&limits, live)),
-            Err(errors) => {
-                log_refusal(&errors);
-                metrics.end(Outcome::Rejected);
-                return Some((Item::Refused(errors), None));
+enum Stage {
+    Starting(BoxFuture<'static, Result<Box<dyn ResultStream>, Vec<GraphQLError>>>),
+    Running(Box<dyn ResultStream>),
+    Over,
+}
+
+impl Live {
+    fn end(&mut self, outcome: Outcome) {
+        self.stage = Stage::Over;
+        if let Some(metrics) = self.metrics.take() {
+            metrics.end(outcome);
+        }
+    }
+
+    fn result(&mut self, payload: Payload, outcome: Outcome) -> Item {
+        self.last = outcome;
+        if let Some(metrics) = &mut self.metrics {
+            metrics.pushed(payload.bytes.len());
+        }
+        Item::Result(payload)
+    }
+
+    fn item(&mut self, event: Event) -> Item {
+        match event {
+            Event::Result(payload) => {
+                let outcome = if payload.is_error { Outcome::Error } else { Outcome::Ok };
+                self.result(payload, outcome)
             }
-        },
-    };
-    let (payload, last) = match live.next().await {
-        None => {
-            metrics.end(last);
-            return None;
-        }
-        Some(Event::Result(payload)) => {
-            let outcome = if payload.is_error { Outcome::Error } else { Outcome::Ok };
-            (payload, outcome)
-        }
-        // An error of a live operation is a result like any other: better ones may follow.
-        Some(Event::Error(mut error)) => {
-            log_failure(kind, &code_name(error.extensions.code));
-            // Details are for answers over plain HTTP only, as with Hasura.
-            error.extensions.internal = None;
-            (Payload::execution_error(&[error]), Outcome::Error)
-        }
-        Some(Event::Ended(mut errors)) => {
-            for error in &mut errors {
+            // An error of a live operation is a result like any other: better ones may follow.
+            Event::Error(mut error) => {
+                log_failure(self.kind, &code_name(error.extensions.code));
+                // Details are for answers over plain HTTP only, as with Hasura.
                 error.extensions.internal = None;
+                self.result(Payload::execution_error(&[error]), Outcome::Error)
             }
-            if let Some(error) = errors.first() {
-                log_failure(kind, &code_name(error.extensions.code));
+            Event::Ended(mut errors) => {
+                for error in &mut errors {
+                    error.extensions.internal = None;
+                }
+                if let Some(error) = errors.first() {
+                    log_failure(self.kind, &code_name(error.extensions.code));
+                }
+                self.end(Outcome::Error);
+                Item::Ended(errors)
             }
-            metrics.end(Outcome::Error);
-            return Some((Item::Ended(errors), None));
         }
-    };
-    metrics.pushed(payload.bytes.len());
-    Some((Item::Result(payload), Some((Stage::Live(kind, live), metrics, last))))
+    }
+}
+
+impl Stream for Live {
+    type Item = Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.stage {
+                Stage::Starting(start) => match ready!(start.as_mut().poll(cx)) {
+                    Ok(results) => this.stage = Stage::Running(results),
+                    Err(errors) => {
+                        log_refusal(&errors);
+                        this.end(Outcome::Rejected);
+                        return Poll::Ready(Some(Item::Refused(errors)));
+                    }
+                },
+                Stage::Running(results) => {
+                    let Some(event) = ready!(results.poll_next(cx)) else {
+                        this.end(this.last);
+                        return Poll::Ready(None);
+                    };
+                    return Poll::Ready(Some(this.item(event)));
+                }
+                Stage::Over => return Poll::Ready(None),
+            }
+        }
+    }
 }
 
 fn log_failure(kind: OperationKind, code: &str) {
@@ -213,7 +260,7 @@ fn log_failure(kind: OperationKind, code: &str) {
 }
 
 /// One line for a refused request; neither the document nor the message, which may quote it.
-fn log_refusal(errors: &[GraphQLError]) {
+pub(crate) fn log_refusal(errors: &[GraphQLError]) {
     let code = errors.first().map_or(ErrorCode::Unexpected, |error| error.extensions.code);
     let code = code_name(code);
     tracing::info!(code, errors = errors.len(), "operation refused");

@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
@@ -25,6 +26,18 @@ export async function freePort() {
 function environment(extra) {
   const kept = Object.entries(process.env).filter(([name]) => !/^(ARTESIAN|HASURA|PG)/.test(name));
   return { ...Object.fromEntries(kept), ...extra };
+}
+
+/** The text that is there, over a connection that does not stay. */
+function readOnce(url) {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (piece) => (text += piece));
+      response.on('end', () => resolve(text)).on('error', reject);
+    });
+    request.on('error', reject);
+  });
 }
 
 const running = new Set();
@@ -114,7 +127,7 @@ export class Server {
 
   /** Every sample of `/metrics`: a map from `name{labels}` to the number. */
   async metrics() {
-    const text = await (await fetch(`${this.base}/metrics`)).text();
+    const text = await readOnce(`${this.base}/metrics`);
     const samples = new Map();
     for (const line of text.split('\n')) {
       const found = /^([^#\s][^\s{]*(?:\{.*\})?) (\S+)/.exec(line);

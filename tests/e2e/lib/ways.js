@@ -32,10 +32,11 @@ const overSocket = (protocol) => async (server, body, options) => {
 };
 
 /** The query string of a request. */
-export function parameters({ query, variables, operationName }) {
-  const all = new URLSearchParams({ query });
-  if (variables !== undefined) all.set('variables', JSON.stringify(variables));
-  if (operationName != null) all.set('operationName', operationName);
+export function parameters(body) {
+  const all = new URLSearchParams();
+  for (const [name, value] of Object.entries(body)) {
+    if (value != null) all.set(name, typeof value === 'string' ? value : JSON.stringify(value));
+  }
   return all;
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use artesian_engine::{Allow, Engine, ErrorCode, GraphQLError, Identity, Request};
+use artesian_engine::{Allow, Engine, ErrorCode, GraphQLError, Identity, Request, TrustedMode};
 use artesian_server::{Control, Metrics, Prepared, Server, Service};
 use async_trait::async_trait;
 use clap::ArgMatches;
@@ -53,6 +53,12 @@ async fn serve(
     }
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
+    }
+    if plan.engine().trusted_mode == TrustedMode::Only && settings.server.admin_secrets.is_empty() {
+        tracing::warn!(
+            "only trusted documents are to run, but no admin secret is set: every client is the \
+             administrator unless it names another role, and the administrator may run anything"
+        );
     }
     let (shutdown, hangup) = (Shutdown::listen()?, Hangup::listen()?);
     let metrics = Arc::new(Metrics::new(VERSION));

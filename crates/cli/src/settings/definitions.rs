@@ -43,10 +43,10 @@ pub enum Group {
     Live,
     /// Limits of operations.
     Limits,
-    /// Limits of connections and load.
-    Connections,
     /// Which documents run, and who may read the schema.
     Documents,
+    /// Limits of connections and load.
+    Connections,
     /// Listening, authentication, HTTP.
     Server,
     /// WebSocket connections.
@@ -74,8 +74,8 @@ impl Group {
             Self::Source => "Database and schema",
             Self::Live => "Live queries",
             Self::Limits => "Limits of operations",
-            Self::Connections => "Limits of connections and load",
             Self::Documents => "Documents and introspection",
+            Self::Connections => "Limits of connections and load",
             Self::Server => "Server",
             Self::WebSocket => "WebSocket connections",
             Self::Log => "Logs",

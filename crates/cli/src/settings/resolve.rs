@@ -251,6 +251,15 @@ impl Resolver {
         parts.map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
+    /// Values of a closed set, with commas between them, or a list.
+    pub fn choices(&self, name: &'static str) -> Result<Vec<String>, SettingsError> {
+        let items = self.list(name);
+        if let Some(raw) = self.raw(name) {
+            items.iter().try_for_each(|item| raw.is_choice(item))?;
+        }
+        Ok(items)
+    }
+
     /// IP addresses and networks.
     pub fn networks(&self, name: &'static str) -> Result<Vec<IpNet>, SettingsError> {
         let Some(raw) = self.raw(name) else { return Ok(Vec::new()) };
@@ -263,15 +272,6 @@ impl Resolver {
             })
         };
         self.list(name).into_iter().map(parse).collect()
-    }
-
-    /// Values of a closed set, with commas between them, or a list.
-    pub fn choices(&self, name: &'static str) -> Result<Vec<String>, SettingsError> {
-        let items = self.list(name);
-        if let Some(raw) = self.raw(name) {
-            items.iter().try_for_each(|item| raw.is_choice(item))?;
-        }
-        Ok(items)
     }
 
     /// Several secrets: a JSON array of texts, or a list in the file.
@@ -314,7 +314,7 @@ impl Resolver {
 }
 
 fn takes_lists(kind: Kind) -> bool {
-    matches!(kind, Kind::List | Kind::Networks | Kind::SecretList | Kind::Choices(_))
+    matches!(kind, Kind::List | Kind::SecretList | Kind::Choices(_))
 }
 
 /// Hasura has many variables with similar names: only a slip of the fingers is worth a hint.

@@ -19,6 +19,7 @@ WITH relation AS MATERIALIZED (
   WHERE c.oid >= 16384 AND c.relpersistence <> 't' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ), writer (id) AS (
   SELECT x.xmin FROM pg_catalog.pg_attribute x JOIN relation r ON r.oid = x.attrelid
+  WHERE x.attnum > 0
   UNION ALL
   SELECT x.xmin FROM pg_catalog.pg_constraint x JOIN relation r ON r.oid = x.conrelid
   UNION ALL

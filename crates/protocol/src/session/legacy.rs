@@ -55,7 +55,7 @@ impl Session {
                         self.defer(Deferred::Start(id, payload), text.len());
                     }
                 }
-                Err(detail) => self.plain_error("null", detail),
+                Err(detail) => self.plain_error(envelope.id.map(|_| "null"), detail),
             },
             "stop" => {
                 // An unknown id, or none, is ignored.
@@ -67,7 +67,7 @@ impl Session {
             "" | "error" | "ka" if compat.ignore_stray => {}
             _ => {
                 let id = id.map_or_else(|_| String::from("null"), |id| id.as_json());
-                self.plain_error(&id, "Invalid message type!");
+                self.plain_error(envelope.id.map(|_| id.as_str()), "Invalid message type!");
             }
         }
     }
@@ -82,7 +82,7 @@ impl Session {
         };
         match request {
             Ok(request) => self.start(id, request),
-            Err(detail) => self.plain_error(&id.as_json(), &detail),
+            Err(detail) => self.plain_error(Some(&id.as_json()), &detail),
         }
     }
 
@@ -131,10 +131,12 @@ impl Session {
         ));
     }
 
-    /// `error` for a message that starts nothing.
-    fn plain_error(&mut self, id: &str, text: &str) {
+    /// `error` for a message that starts nothing: with its id, null for one that cannot be used, and
+    /// without one if it had none (or null).
+    fn plain_error(&mut self, id: Option<&str>, text: &str) {
+        let id = id.map(|id| format!(r#","id":{id}"#)).unwrap_or_default();
         self.send(message(
-            format!(r#"{{"type":"error","id":{id},"payload":"#),
+            format!(r#"{{"type":"error"{id},"payload":"#),
             Bytes::from(format!(r#"{{"message":{}}}"#, json::string(text))),
         ));
     }

@@ -77,7 +77,7 @@ impl Pair {
         pair.step(end);
         // A cut that no one is told of takes a ping and its deadline; an authentication may come in
         // between.
-        pair.run_until(pair.now + 400_000);
+        pair.run_until(pair.now + 600_000);
         pair.quiescent();
     }
 
@@ -565,7 +565,8 @@ impl Pair {
             self.unsubscribe(tag);
         }
         self.drain();
-        self.run_until(self.now + 200_000);
+        // Longer than any stall.
+        self.run_until(self.now + 80_000);
         if !self.client.is_closed() && !self.server.is_closed() {
             assert_eq!((self.client.operation_count(), self.server.operation_count()), (0, 0));
         }

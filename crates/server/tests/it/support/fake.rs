@@ -18,7 +18,13 @@
 //! | `flaky` | a result, an error, a result, the end |
 //! | `evicted` | a result, and then it is ended with an error |
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use artesian_engine::{
     Allow, ErrorCode, Event, GraphQLError, Identity, OperationKind, Payload, Request, ResultStream,
@@ -27,7 +33,6 @@ use artesian_server::{Prepared, Service};
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use std::sync::Arc;
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -247,7 +252,7 @@ impl Prepared for Scripted {
                 self.inner.note(format!("run {}", self.argument));
                 let mut state = self.inner.topic(&self.argument).subscribe();
                 state.mark_changed();
-                Ok(Box::new(Live { state, guard }))
+                Ok(Box::new(Live { next: Box::pin(changed(state)), guard }))
             }
             "events" => Ok(Box::new(Script {
                 items: (1..=self.argument.parse().unwrap())
@@ -284,17 +289,22 @@ impl Prepared for Scripted {
 }
 
 struct Live {
-    state: watch::Receiver<Bytes>,
+    next: Pin<Box<dyn Future<Output = Option<watch::Receiver<Bytes>>> + Send>>,
     guard: Guard,
 }
 
-#[async_trait]
+async fn changed(mut state: watch::Receiver<Bytes>) -> Option<watch::Receiver<Bytes>> {
+    state.changed().await.ok()?;
+    Some(state)
+}
+
 impl ResultStream for Live {
-    async fn next(&mut self) -> Option<Event> {
-        self.state.changed().await.ok()?;
-        let bytes = self.state.borrow_and_update().clone();
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let Some(mut state) = ready!(self.next.as_mut().poll(cx)) else { return Poll::Ready(None) };
+        let bytes = state.borrow_and_update().clone();
+        self.next = Box::pin(changed(state));
         self.guard.0.note(format!("take {}", self.guard.1));
-        Some(Event::Result(Payload::data(bytes)))
+        Poll::Ready(Some(Event::Result(Payload::data(bytes))))
     }
 }
 
@@ -303,10 +313,10 @@ struct Feed {
     _guard: Guard,
 }
 
-#[async_trait]
 impl ResultStream for Feed {
-    async fn next(&mut self) -> Option<Event> {
-        Some(Event::Result(Payload::data(self.receive.recv().await?)))
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let event = |bytes| Event::Result(Payload::data(bytes));
+        self.receive.poll_recv(cx).map(|bytes| bytes.map(event))
     }
 
     fn conflates(&self) -> bool {
@@ -319,9 +329,8 @@ struct Script {
     _guard: Guard,
 }
 
-#[async_trait]
 impl ResultStream for Script {
-    async fn next(&mut self) -> Option<Event> {
-        (!self.items.is_empty()).then(|| self.items.remove(0))
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Event>> {
+        Poll::Ready((!self.items.is_empty()).then(|| self.items.remove(0)))
     }
 }

@@ -1,4 +1,4 @@
-//! A value that any number of followers watch.
+//! A value that any number of tasks watch.
 //!
 //! What `tokio::sync::watch` is, for very many receivers that wait for a long time: one that waits
 //! costs a place in a list (the size of its waker) instead of a future that must be kept, pinned,
@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 
 /// The value and who waits for its next change.
-pub(crate) struct Topic<V> {
+pub struct Topic<V> {
     state: Mutex<State<V>>,
 }
 
@@ -28,13 +28,14 @@ struct State<V> {
 
 impl<V> Topic<V> {
     /// A topic without followers.
-    pub(crate) fn new(value: V) -> Self {
+    pub fn new(value: V) -> Self {
         let state = State { value, followers: 0, waiting: Vec::new(), free: Vec::new(), round: 0 };
         Self { state: Mutex::new(state) }
     }
 
-    /// Changes the value, and wakes all who wait if `change` says that they have to know.
-    pub(crate) fn change(&self, change: impl FnOnce(&mut V) -> bool) -> bool {
+    /// Changes the value, and wakes all who wait if `change` says that they have to know. Gives what
+    /// it said.
+    pub fn change(&self, change: impl FnOnce(&mut V) -> bool) -> bool {
         let waiting = {
             let mut state = self.state.lock();
             if !change(&mut state.value) {
@@ -50,13 +51,18 @@ impl<V> Topic<V> {
         true
     }
 
+    /// Looks at the value.
+    pub fn look<T>(&self, look: impl FnOnce(&V) -> T) -> T {
+        look(&self.state.lock().value)
+    }
+
     /// How many follow.
-    pub(crate) fn followers(&self) -> usize {
+    pub fn followers(&self) -> usize {
         self.state.lock().followers
     }
 
-    /// One more follower.
-    pub(crate) fn follow(self: &Arc<Self>) -> Follower<V> {
+    /// One more follower, which has seen nothing yet.
+    pub fn follow(self: &Arc<Self>) -> Follower<V> {
         self.state.lock().followers += 1;
         Follower { topic: Arc::clone(self), place: None }
     }
@@ -69,8 +75,8 @@ struct Place {
     at: usize,
 }
 
-/// One who watches a topic.
-pub(crate) struct Follower<V> {
+/// One who watches a topic, in one task at a time.
+pub struct Follower<V> {
     topic: Arc<Topic<V>>,
     place: Option<Place>,
 }
@@ -78,11 +84,7 @@ pub(crate) struct Follower<V> {
 impl<V> Follower<V> {
     /// Looks at the value now. If `look` finds nothing there, the task is woken when somebody has
     /// changed it.
-    pub(crate) fn poll<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        look: impl FnOnce(&V) -> Option<T>,
-    ) -> Poll<T> {
+    pub fn poll<T>(&mut self, cx: &mut Context<'_>, look: impl FnOnce(&V) -> Option<T>) -> Poll<T> {
         // Dropped after the lock is released, since it may be the last thing that keeps a task, and
         // so another follower, alive.
         let _replaced;
