@@ -372,6 +372,8 @@ async fn older_limits_are_counted_too() {
     config.websocket.max_message_bytes = 200_000;
     config.max_body_bytes = 1000;
     config.max_head_bytes = 8192;
+    config.max_batch_size = 1;
+    config.sse_max_reservations = 1;
     let server = start_with(config).await;
     for protocol in [MODERN, LEGACY] {
         let mut silent = server.connect(protocol, &[]).await;
@@ -391,6 +393,13 @@ async fn older_limits_are_counted_too() {
     assert_eq!(eager.closed().await.0, 1008);
     assert_eq!(server.post(&"x".repeat(1000)).await.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(server.post("excessive").await.error_code(), "limit-exceeded");
+    let batch = r#"[{"query":"raw a"},{"query":"raw a"}]"#;
+    let json = [("content-type", "application/json")];
+    let reply = server.send(request(http::Method::POST, "/graphql", &json, batch)).await;
+    assert_eq!(reply.error_code(), "limit-exceeded");
+    for _ in 0..2 {
+        server.send(request(http::Method::PUT, "/graphql/stream", &[], "")).await;
+    }
     let head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(10_000));
     assert!(server.raw(head.as_bytes()).await.starts_with("HTTP/1.1 431"));
     for (limit, expected) in [
@@ -400,6 +409,8 @@ async fn older_limits_are_counted_too() {
         ("message_bytes", 2.0),
         ("pre_ack_queue", 1.0),
         ("body_bytes", 1.0),
+        ("batch_size", 1.0),
+        ("reservations", 1.0),
         ("operation", 1.0),
         ("head_bytes", 1.0),
     ] {
