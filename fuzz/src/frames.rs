@@ -123,7 +123,7 @@ fn compressed_round_trip(event: &Event, cut: usize) {
     let end = begin + cut * 7 % (bytes.len() - begin + 1);
     let body = Message::new(bytes.slice(..begin), bytes.slice(begin..end), bytes.slice(end..));
     // The compressor is slow: now and then will do.
-    let compressed = (cut % 4 == 0).then(|| Deflated::new(&body.payload));
+    let compressed = cut.is_multiple_of(4).then(|| Deflated::new(&body.payload));
     for payload in compressed.into_iter().chain([Deflated::stored(&body.payload)]) {
         let frame = OutFrame::deflated(opcode, &body, &payload).to_bytes();
         let config =
