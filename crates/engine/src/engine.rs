@@ -35,8 +35,6 @@ pub(crate) struct Core {
     cache: PlanCache,
     /// Documents that clients have registered.
     store: Store,
-    /// What all operations without variables share.
-    no_variables: Arc<Variables>,
     generation: Generation,
     /// The generation that the cache was emptied for last.
     cached: AtomicU64,
@@ -55,13 +53,10 @@ impl Engine {
     pub fn new(source: Arc<dyn Source>, config: EngineConfig) -> Self {
         let cache = PlanCache::new(config.plan_cache_size);
         let store = Store::new(config.persisted_queries_bytes);
-        let no_variables = Arc::default();
         let generation = source.generation();
         let cached = AtomicU64::new(generation.now());
         let config = ArcSwap::from_pointee(config);
-        Self {
-            core: Arc::new(Core { config, source, cache, store, no_variables, generation, cached }),
-        }
+        Self { core: Arc::new(Core { config, source, cache, store, generation, cached }) }
     }
 
     /// Puts other limits and switches into force, for new operations and for those that run live:
@@ -122,10 +117,7 @@ impl Engine {
         let operation = Operation {
             core: Arc::clone(core),
             key: Arc::clone(&entry.key),
-            variables: match variables.is_empty() {
-                true => Arc::clone(&core.no_variables),
-                false => Arc::new(variables),
-            },
+            variables,
             session: identity.session.clone(),
             generation,
             settled,

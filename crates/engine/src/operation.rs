@@ -24,7 +24,7 @@ pub struct Operation {
     /// Role, document and the operation's name: with variables and session all that is needed to
     /// prepare it again.
     pub(crate) key: Arc<Key>,
-    pub(crate) variables: Arc<Variables>,
+    pub(crate) variables: Variables,
     pub(crate) session: SessionVariables,
     /// The generation by whose rules it was prepared.
     pub(crate) generation: u64,

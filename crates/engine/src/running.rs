@@ -30,7 +30,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 pub(crate) struct Running {
     core: Arc<Core>,
     key: Arc<Key>,
-    variables: Arc<Variables>,
+    /// As JSON text, empty if there are none: it is seldom needed, and an object in memory is many
+    /// times as large.
+    variables: Box<str>,
     session: SessionVariables,
     rules: Follower<u64>,
     /// The generation by whose rules the results are, or are being prepared.
@@ -38,7 +40,7 @@ pub(crate) struct Running {
     results: Box<dyn ResultStream>,
     /// The results are by rules that hold no longer, so they must not be given: others are being
     /// prepared.
-    renewal: Option<Renewal>,
+    renewal: Option<Box<Renewal>>,
     /// The results were set up anew, and nothing has come of them yet.
     is_new: bool,
     told: Told,
@@ -79,7 +81,7 @@ impl Running {
         Self {
             core: Arc::clone(&operation.core),
             key: Arc::clone(&operation.key),
-            variables: Arc::clone(&operation.variables),
+            variables: written(&operation.variables),
             session: operation.session.clone(),
             rules: operation.core.generation().watch(),
             generation: operation.generation,
@@ -95,7 +97,7 @@ impl Running {
         let attempt = Attempt {
             core: Arc::clone(&self.core),
             key: Arc::clone(&self.key),
-            variables: Arc::clone(&self.variables),
+            variables: self.variables.clone(),
             session: self.session.clone(),
             conflates: self.results.conflates(),
         };
@@ -106,7 +108,7 @@ impl Running {
             }
             attempt.run().await
         };
-        self.renewal = Some(Renewal { work: Box::pin(work), pause });
+        self.renewal = Some(Box::new(Renewal { work: Box::pin(work), pause }));
     }
 
     /// What comes next by the rules that hold as far as is known. `true`: it is a failure to go on.
@@ -172,7 +174,7 @@ impl ResultStream for Running {
 struct Attempt {
     core: Arc<Core>,
     key: Arc<Key>,
-    variables: Arc<Variables>,
+    variables: Box<str>,
     session: SessionVariables,
     conflates: bool,
 }
@@ -183,7 +185,8 @@ impl Attempt {
     async fn run(self) -> Result<Renewed, Event> {
         let entry = self.core.entry(self.key.parts()).map_err(ended)?;
         let identity = Identity { role: Arc::clone(&entry.key.role), session: self.session };
-        let settled = self.core.settle(&entry, &self.variables, &identity).map_err(ended)?;
+        let variables = read(&self.variables).map_err(ended)?;
+        let settled = self.core.settle(&entry, &variables, &identity).map_err(ended)?;
         if !self.conflates {
             return Err(ended(GraphQLError::new(
                 ErrorCode::StartFailed,
@@ -202,6 +205,22 @@ impl Attempt {
         let results = results.map_err(|error| Event::Error(visible(error)))?;
         Ok(Renewed { key: Arc::clone(&entry.key), results })
     }
+}
+
+fn written(variables: &Variables) -> Box<str> {
+    if variables.is_empty() {
+        return Box::default();
+    }
+    // An object whose keys are strings can always be written; what could not would not be read.
+    serde_json::to_string(variables).unwrap_or_else(|error| error.to_string()).into()
+}
+
+fn read(text: &str) -> Result<Variables, GraphQLError> {
+    if text.is_empty() {
+        return Ok(Variables::new());
+    }
+    let broken = |error| GraphQLError::new(ErrorCode::Unexpected, format!("variables: {error}"));
+    serde_json::from_str(text).map_err(broken)
 }
 
 /// The end of an operation that is not valid any more.

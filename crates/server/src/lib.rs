@@ -20,6 +20,7 @@
 
 mod buffered;
 mod config;
+mod connection;
 mod console;
 mod http;
 mod identity;

@@ -20,7 +20,7 @@ use crate::{
     buffered::buffered,
     limits::{Limit, Limits, Refused},
     metrics::{OperationMetrics, Outcome, Transport},
-    server,
+    server::State,
     service::Prepared,
 };
 
@@ -68,7 +68,7 @@ pub(crate) async fn once(
 
 /// Prepares an operation: the one policy, whatever the transport.
 pub(crate) fn prepare(
-    state: &server::State,
+    state: &State,
     identity: &Identity,
     request: GraphQLRequest,
     allow: Allow,
@@ -84,36 +84,53 @@ pub(crate) fn prepare(
     })
 }
 
-/// Prepares an operation when it is its turn.
+/// Why an operation was not prepared.
+pub(crate) enum NotPrepared {
+    /// Too many wait for that.
+    Busy(Refused),
+    /// These errors say it.
+    Refused(Vec<GraphQLError>),
+}
+
+impl NotPrepared {
+    /// As GraphQL errors.
+    pub fn into_errors(self) -> Vec<GraphQLError> {
+        match self {
+            Self::Busy(refused) => vec![refused.to_error()],
+            Self::Refused(errors) => errors,
+        }
+    }
+}
+
+/// The same as soon as there is a place.
 pub(crate) async fn prepare_in_turn(
-    state: &server::State,
+    state: &State,
     identity: &Identity,
     request: GraphQLRequest,
     allow: Allow,
     transport: Transport,
-) -> Result<Result<Box<dyn Prepared>, Vec<GraphQLError>>, Refused> {
+) -> Result<Box<dyn Prepared>, NotPrepared> {
     let Ok(_pass) = state.limits.preparations.enter().await else {
         OperationMetrics::rejected(&state.metrics, transport);
-        return Err(state.limits.busy(Limit::Preparations));
+        return Err(NotPrepared::Busy(state.limits.busy(Limit::Preparations)));
     };
-    Ok(prepare(state, identity, request, allow, transport))
+    prepare(state, identity, request, allow, transport).map_err(NotPrepared::Refused)
 }
 
-/// Prepares and runs an operation whose turn to be prepared is not yet.
+/// Prepares and runs an operation whose turn to be prepared has not come yet.
 pub(crate) fn queued(
-    state: Arc<server::State>,
+    state: Arc<State>,
     identity: Identity,
     request: GraphQLRequest,
     transport: Transport,
 ) -> BoxStream<'static, Item> {
     let start = async move {
         match prepare_in_turn(&state, &identity, request, Allow::ALL, transport).await {
-            Err(refused) => refusal(vec![refused.to_error()]),
-            Ok(Ok(operation)) => {
+            Ok(operation) => {
                 let metrics = OperationMetrics::of(&state.metrics, &*operation, transport);
                 results(&state.limits, operation, metrics)
             }
-            Ok(Err(errors)) => refusal(errors),
+            Err(error) => refusal(error.into_errors()),
         }
     };
     stream::once(start).flatten().boxed()

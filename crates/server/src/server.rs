@@ -1,7 +1,6 @@
-//! Listening, the life of HTTP connections, and the end of everything.
+//! Listening, what all connections share, and the end of everything.
 
 use std::{
-    convert::Infallible,
     future::Future,
     pin::pin,
     sync::{
@@ -13,30 +12,14 @@ use std::{
 
 use arc_swap::ArcSwap;
 use artesian_protocol::{SessionConfig, session::Compat};
-use hyper::service::service_fn;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    ConfigError, Metrics, ServerConfig, Service,
-    http::{
-        self,
-        activity::{Activity, Overdue},
-        channel::Channels,
-        cors::CorsRules,
-    },
+    ConfigError, Metrics, ServerConfig, Service, connection,
+    http::{channel::Channels, cors::CorsRules},
     identity::{Authenticator, Secrets},
-    io::Guarded,
-    limits::{Limit, Limits, Peer, TCP_REFUSALS, refuse_tcp},
-    metrics::{ConnectionMetrics, Transport},
+    limits::{Limits, TCP_REFUSALS, refuse_tcp},
     ws::Compression,
 };
 
@@ -69,10 +52,10 @@ pub(crate) struct State {
     pub cors: CorsRules,
     pub compression: Compression,
     pub metrics: Arc<Metrics>,
-    /// Event streams in single connection mode.
-    pub channels: Arc<Channels>,
     /// What is counted for limits.
     pub limits: Arc<Limits>,
+    /// Event streams in single connection mode.
+    pub channels: Arc<Channels>,
     /// Cancelled when the server is to stop.
     pub draining: CancellationToken,
     /// The same as a flag, to be looked at often.
@@ -100,7 +83,7 @@ impl State {
     }
 
     /// How long after the signal to stop a connection may exist.
-    fn longest_end(&self) -> Duration {
+    pub fn longest_end(&self) -> Duration {
         let config = &self.config;
         config.shutdown_window + config.shutdown_grace.max(config.websocket.close_timeout)
     }
@@ -188,11 +171,11 @@ impl Control {
             cors: CorsRules::new(&config.cors)?,
             compression: compression(&config, &old.metrics),
             session_config: session_config(&config),
+            limits: Arc::new(old.limits.with(config.limits.clone(), config.request_timeout)),
             service: old.service.clone(),
             config,
             metrics: old.metrics.clone(),
             channels: old.channels.clone(),
-            limits: old.limits.clone(),
             draining: old.draining.clone(),
             stopping: old.stopping.clone(),
             tasks: old.tasks.clone(),
@@ -245,8 +228,8 @@ async fn accept(
         match accepted {
             Ok((stream, peer)) => match current.load().limits.connect() {
                 Ok(guard) => {
-                    let peer = Peer { address: peer.ip(), connection: Arc::new(guard) };
-                    current.load().tasks.spawn(connection(current.clone(), stream, peer));
+                    let connection = connection::serve(current.clone(), stream, peer.ip(), guard);
+                    current.load().tasks.spawn(connection);
                 }
                 Err(refused) => {
                     if let Ok(permit) = refusals.clone().try_acquire_owned() {
@@ -267,102 +250,6 @@ async fn accept(
             }
         }
     }
-}
-
-/// One connection, until its end or its upgrade.
-async fn connection(current: Arc<ArcSwap<State>>, stream: TcpStream, peer: Peer) {
-    let state = current.load_full();
-    // Frames are written whole, so there is nothing to wait for.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
-    let _metrics = ConnectionMetrics::open(state.metrics.clone(), Transport::Http);
-    let activity = Activity::new();
-    let io = {
-        let (limit, limits) = (state.config.write_timeout, state.limits.clone());
-        TokioIo::new(Guarded::new(stream, limit, activity.clone(), limits))
-    };
-    let service = {
-        let activity = activity.clone();
-        service_fn(move |mut request| {
-            let in_use = activity.request(&request);
-            request.extensions_mut().insert(peer.clone());
-            let response = http::handle(current.load_full(), request);
-            async move { Ok::<_, Infallible>(in_use.until_sent(response.await)) }
-        })
-    };
-    let builder = builder(&state.config);
-    let mut serving = pin!(builder.serve_connection_with_upgrades(io, service));
-    // Who connects and says nothing, or only half of a head, does not stay.
-    let (head, idle) = (state.config.read_timeout, state.config.limits.http_idle_timeout);
-    let mut deadline = pin!(sleep(if idle.is_zero() { head } else { head.min(idle) }));
-    let (mut is_leaving, mut is_draining) = (false, false);
-    loop {
-        tokio::select! {
-            result = serving.as_mut() => {
-                if let Err(error) = result {
-                    note_failure(&state, &*error);
-                }
-                return;
-            }
-            () = deadline.as_mut() => {
-                if is_leaving {
-                    return;
-                }
-                match activity.check(head, idle) {
-                    Ok(later) => deadline.set(sleep_until(later)),
-                    Err(Overdue::Head) => {
-                        state.limits.hit(Limit::ReadTimeout);
-                        return;
-                    }
-                    Err(Overdue::Idle) => {
-                        state.limits.hit(Limit::HttpIdle);
-                        serving.as_mut().graceful_shutdown();
-                        deadline.set(sleep(GOODBYE));
-                        is_leaving = true;
-                    }
-                }
-            }
-            () = state.draining.cancelled(), if !is_draining => {
-                serving.as_mut().graceful_shutdown();
-                let end = Instant::now() + state.longest_end();
-                deadline.set(sleep_until(end));
-                (is_leaving, is_draining) = (true, true);
-            }
-        }
-    }
-}
-
-/// How long an idle connection may take to say goodbye. HTTP/1.1 ends at once, HTTP/2 after a request
-/// that may just be under way.
-const GOODBYE: Duration = Duration::from_secs(5);
-
-fn note_failure(state: &State, error: &(dyn std::error::Error + 'static)) {
-    if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
-        state.limits.hit(Limit::HeadBytes);
-    }
-    tracing::debug!(%error, "HTTP connection failed");
-}
-
-fn builder(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        // Ours knows an idle connection from a slow one.
-        .header_read_timeout(None)
-        .preserve_header_case(true)
-        .max_buf_size(config.max_head_bytes.max(8192))
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20))
-        .max_concurrent_streams(250)
-        .max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX));
-    if config.websocket.enabled && config.websocket.http2 {
-        builder.http2().enable_connect_protocol();
-    }
-    builder
 }
 
 #[cfg(test)]

@@ -73,8 +73,15 @@ impl World {
     }
 
     async fn live(&self, query: &str) -> Live {
-        let request =
-            Request { query: format!("subscription {query}").into(), ..Request::default() };
+        self.live_with(query, json!({})).await
+    }
+
+    async fn live_with(&self, query: &str, variables: Json) -> Live {
+        let request = Request {
+            query: format!("subscription {query}").into(),
+            variables: serde_json::from_value(variables).unwrap(),
+            ..Request::default()
+        };
         let identity =
             Identity::new("user", [("x-hasura-user-id".to_owned(), "ada".to_owned())].into());
         let operation = self.engine.prepare(request, &identity, Allow::ALL).unwrap();
@@ -140,6 +147,24 @@ async fn narrowed_permissions_hold_for_what_runs() {
     // What is still valid hears of the next row, and of nothing before it.
     world.run("INSERT INTO note VALUES (5, 'ada', 'five')");
     assert_eq!(ids.data().await, json!({"data": {"note": [{"id": 1}, {"id": 2}, {"id": 5}]}}));
+}
+
+#[tokio::test]
+async fn what_runs_keeps_its_variables() {
+    let world = World::open("reload_variables", metadata(&["id", "title"], &json!({}))).await;
+    let query = "($title: String, $from: Int = 2) {
+        note(where: {_or: [{title: {_eq: $title}}, {id: {_gte: $from}}]}, order_by: {id: asc}) { id }
+    }";
+    let mut quoted = world.live_with(query, json!({"title": "\"é\\\n"})).await;
+    let mut late = world.live_with(query, json!({"title": "none", "from": 3})).await;
+    assert_eq!(quoted.data().await, json!({"data": {"note": [{"id": 2}, {"id": 3}]}}));
+    assert_eq!(late.data().await, json!({"data": {"note": [{"id": 3}]}}));
+    let own = json!({"owner": {"_eq": "X-Hasura-User-Id"}});
+    world.replace(metadata(&["id", "title"], &own)).await;
+    assert_eq!(quoted.data().await, json!({"data": {"note": [{"id": 2}]}}));
+    assert_eq!(late.data().await, json!({"data": {"note": []}}));
+    world.run("UPDATE note SET title = '\"é\\' || char(10) WHERE id = 1");
+    assert_eq!(quoted.data().await, json!({"data": {"note": [{"id": 1}, {"id": 2}]}}));
 }
 
 #[tokio::test]

@@ -150,12 +150,7 @@ impl Running {
         service: Arc<dyn Service>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, CliError> {
-        let mut config = settings.server.clone();
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let (source, live) = (&settings.source, &settings.live);
-        limits::derive(&mut config.limits, open_files(), processors, source, live);
-        tracing::debug!(limits = ?config.limits, "limits of connections and load");
-        let server = Server::new(service, config, metrics)
+        let server = Server::new(service, limits::filled_in(settings), metrics)
             .map_err(|error| CliError::Usage(error.to_string()))?;
         let listen = &settings.listen;
         let listener = TcpListener::bind(listen).await.map_err(|error| {
@@ -195,23 +190,6 @@ impl Running {
     pub async fn run(self, shutdown: Shutdown) {
         self.server.serve(self.listener, async move { shutdown.wanted().await }).await;
     }
-}
-
-/// How many files this process may open. The soft limit, which is low for the sake of programs that
-/// use `select`, is raised to the hard one first.
-fn open_files() -> usize {
-    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
-        tracing::warn!(%error, "the limit of open files cannot be read");
-        1024
-    });
-    if files < 4096 {
-        tracing::warn!(
-            files,
-            "this process may open few files, so it takes few connections: raise LimitNOFILE, or \
-             ulimit -n"
-        );
-    }
-    usize::try_from(files).unwrap_or(usize::MAX)
 }
 
 impl Address {

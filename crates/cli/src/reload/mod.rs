@@ -17,7 +17,7 @@ use crate::{
     connect::{self, Plan},
     error::CliError,
     logging::Logs,
-    settings::{DEFAULT_CONFIG, Environment, Flags, Settings, definitions},
+    settings::{DEFAULT_CONFIG, Environment, Flags, Settings, definitions, limits},
     signals::Hangup,
 };
 
@@ -162,7 +162,7 @@ impl Reloader {
         if settings.server.admin_secrets.is_empty() && !old.server.admin_secrets.is_empty() {
             return Err(Refused::Open);
         }
-        let server = self.parts.control.prepare(settings.server.clone())?;
+        let server = self.parts.control.prepare(limits::filled_in(&settings))?;
         let options = connect::options(&settings);
         let is_same = plan.has_metadata_of(&self.plan) && options == connect::options(old);
         let model = self.parts.database.model();

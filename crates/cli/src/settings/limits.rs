@@ -1,8 +1,8 @@
 //! Limits of connections and load, with those that follow from the machine and from other settings.
 
-use artesian_server::{ForwardedHeader, LimitsConfig, RateLimit};
+use artesian_server::{ForwardedHeader, LimitsConfig, RateLimit, ServerConfig};
 
-use super::{Resolver, SettingsError, SourceSettings};
+use super::{Resolver, Settings, SettingsError, SourceSettings};
 
 /// Files that are neither connections of clients nor of the database: listener, logs, timers, change
 /// feeds, files of SQLite.
@@ -43,9 +43,36 @@ fn rate(
     Ok(RateLimit { per_second: from.number_u32(per_second)?, burst: from.number_u32(burst)? })
 }
 
+/// The server's settings, with limits that follow from the machine.
+pub fn filled_in(settings: &Settings) -> ServerConfig {
+    let mut config = settings.server.clone();
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let (source, live) = (&settings.source, &settings.live);
+    derive(&mut config.limits, open_files(), processors, source, live);
+    tracing::debug!(limits = ?config.limits, "limits of connections and load");
+    config
+}
+
+/// How many files this process may open. The soft limit, which is low for the sake of programs that
+/// use `select`, is raised to the hard one first.
+fn open_files() -> usize {
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the limit of open files cannot be read");
+        1024
+    });
+    if files < 4096 {
+        tracing::warn!(
+            files,
+            "this process may open few files, so it takes few connections: raise LimitNOFILE, or \
+             ulimit -n"
+        );
+    }
+    usize::try_from(files).unwrap_or(usize::MAX)
+}
+
 /// Fills in what follows from the number of files that the process may open, from the number of
 /// processors and from the database's connections.
-pub fn derive(
+fn derive(
     limits: &mut LimitsConfig,
     files: usize,
     processors: usize,
@@ -73,7 +100,7 @@ pub fn derive(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::{Environment, Flags, Settings};
+    use super::super::{Environment, Flags};
     use super::*;
 
     fn derived(given: &[(&'static str, &str)], files: usize) -> LimitsConfig {

@@ -5,6 +5,8 @@ pub mod definitions;
 pub mod docs;
 pub mod file;
 pub mod limits;
+#[cfg(test)]
+mod limits_docs;
 pub mod resolve;
 pub mod suggest;
 

@@ -202,7 +202,7 @@ fn percent_decode(text: &str) -> Result<String, RequestError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     const BODY: &[u8] = br#"{"query":"{a}"}"#;

@@ -565,8 +565,8 @@ impl Pair {
             self.unsubscribe(tag);
         }
         self.drain();
-        // Longer than any stall.
-        self.run_until(self.now + 80_000);
+        // Longer than a pause and a delay together.
+        self.run_until(self.now + 200_000);
         if !self.client.is_closed() && !self.server.is_closed() {
             assert_eq!((self.client.operation_count(), self.server.operation_count()), (0, 0));
         }

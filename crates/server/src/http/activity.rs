@@ -66,6 +66,11 @@ impl Activity {
     pub fn request<B>(self: &Arc<Self>, request: &Request<B>) -> InUse {
         self.head_since.store(0, Ordering::Relaxed);
         self.is_http2.store(request.version() == Version::HTTP_2, Ordering::Relaxed);
+        self.in_use()
+    }
+
+    /// In use for as long as the guard is there.
+    pub fn in_use(self: &Arc<Self>) -> InUse {
         self.requests.fetch_add(1, Ordering::AcqRel);
         InUse(self.clone())
     }

@@ -18,7 +18,6 @@ use super::{
     reply::Reply,
 };
 use crate::{
-    limits::Refused,
     metrics::{OperationMetrics, Transport},
     run,
     server::State,
@@ -44,8 +43,7 @@ pub(super) async fn execute(
     let mut prepared = Vec::with_capacity(requests.len());
     for request in requests {
         let entry = run::prepare_in_turn(state, identity, request, allow, Transport::Http).await;
-        let entry = entry.map_err(Refused::response)?;
-        prepared.push(entry.map_err(|errors| errors::refusal(&errors)));
+        prepared.push(entry.map_err(|error| errors::refusal(&error.into_errors())));
     }
     let Ok(results) = timeout(state.config.request_timeout, run_all(state, prepared)).await else {
         return Err(graphql::took_too_long(state, "the batch took too long").into());
@@ -81,8 +79,10 @@ async fn run_one(state: Arc<State>, entry: Entry) -> Payload {
     match entry {
         Ok(operation) => {
             let metrics = OperationMetrics::of(&state.metrics, &*operation, Transport::Http);
-            let result = run::once(&state.limits, &*operation, metrics).await;
-            result.unwrap_or_else(|refused| errors::refusal(&[refused.to_error()]))
+            match run::once(&state.limits, &*operation, metrics).await {
+                Ok(payload) => payload,
+                Err(refused) => errors::refusal(&[refused.to_error()]),
+            }
         }
         Err(refusal) => refusal,
     }

@@ -15,7 +15,7 @@ use super::{batch, body::Body, errors, linger::linger, receive, reply::Reply, st
 use crate::{
     limits::{Limit, Refused},
     metrics::{OperationMetrics, Transport},
-    run,
+    run::{self, NotPrepared},
     server::State,
     ws,
 };
@@ -79,25 +79,29 @@ async fn execute(
 ) -> Answer {
     // A mutation by GET is prepared like any other and refused below, with its own status.
     let allow = Allow { mutations: true, streams: reply.stream.is_some() };
-    let prepared = run::prepare_in_turn(state, identity, request, allow, reply.transport());
-    let operation =
-        prepared.await.map_err(Refused::response)?.map_err(|errors| reply.refused(errors))?;
+    let operation = run::prepare_in_turn(state, identity, request, allow, reply.transport())
+        .await
+        .map_err(|error| match error {
+            NotPrepared::Busy(refused) => refused.response(),
+            NotPrepared::Refused(errors) => reply.refused(errors),
+        })?;
     if parts.method == Method::GET && operation.kind() == OperationKind::Mutation {
         OperationMetrics::rejected(&state.metrics, reply.transport());
         return Err(reply.malformed(&HttpError::MutationOverGet).into());
     }
-    let start = |transport| OperationMetrics::of(&state.metrics, &*operation, transport);
     let media = match (operation.is_stream(), reply.single, reply.stream) {
         (true, _, Some(media)) | (_, Media::Stream(media), _) => {
             let guard = state.limits.open_stream(&parts.extensions, &parts.headers, identity);
             let guard = guard.map_err(Refused::response)?;
-            let metrics = start(stream::transport(media));
+            let metrics =
+                OperationMetrics::of(&state.metrics, &*operation, stream::transport(media));
             let items = run::results(&state.limits, operation, metrics);
             return Ok(stream::response(state, media, guard.hold(items)));
         }
         (_, Media::Json(media), _) => media,
     };
-    let run = run::once(&state.limits, &*operation, start(Transport::Http));
+    let metrics = OperationMetrics::of(&state.metrics, &*operation, Transport::Http);
+    let run = run::once(&state.limits, &*operation, metrics);
     match timeout(state.config.request_timeout, run).await {
         Ok(Ok(payload)) => Ok(reply.result(media, payload)),
         Ok(Err(refused)) => Err(refused.response().into()),

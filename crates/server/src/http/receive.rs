@@ -5,7 +5,10 @@ use std::sync::Arc;
 use artesian_engine::{ErrorCode, Identity};
 use artesian_protocol::{
     GraphQLRequest,
-    http::{CsrfRule, HttpError, Posted, check_content_encoding, check_content_type, decode_get},
+    http::{
+        CsrfRule, HttpError, Posted, RequestError, check_content_encoding, check_content_type,
+        decode_get,
+    },
 };
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header, request::Parts};
@@ -37,7 +40,12 @@ pub(super) async fn request(
         Method::GET => get_request(state.config.csrf, parts).map(|one| Posted::One(Box::new(one))),
         _ => post_request(state, parts, body, max_batch).await?,
     };
-    request.map_err(|error| reply.malformed(&error).into())
+    request.map_err(|error| {
+        if matches!(error, HttpError::Request(RequestError::BatchTooLong(_))) {
+            state.limits.hit(Limit::BatchSize);
+        }
+        reply.malformed(&error).into()
+    })
 }
 
 /// Whether a page of another site could have sent this request.

@@ -6,21 +6,21 @@ use parking_lot::Mutex;
 
 /// Counts by key, of keys that have at least one.
 pub(crate) struct Counts<K> {
-    most: usize,
     counts: Mutex<HashMap<K, usize>>,
 }
 
-impl<K: Eq + Hash> Counts<K> {
-    /// At most `most` of each key; `None` if that is 0, which stands for no limit.
-    pub fn new(most: usize) -> Option<Self> {
-        (most > 0).then(|| Self { most, counts: Mutex::default() })
+impl<K> Default for Counts<K> {
+    fn default() -> Self {
+        Self { counts: Mutex::default() }
     }
+}
 
-    /// One more, if it may be.
-    pub fn try_add(&self, key: K) -> bool {
+impl<K: Eq + Hash> Counts<K> {
+    /// One more, if that is at most `most`.
+    pub fn try_add(&self, key: K, most: usize) -> bool {
         let mut counts = self.counts.lock();
         let count = counts.entry(key).or_insert(0);
-        let is_free = *count < self.most;
+        let is_free = *count < most;
         *count += usize::from(is_free);
         is_free
     }
@@ -52,14 +52,13 @@ mod tests {
 
     #[test]
     fn counts_are_per_key_and_nothing_is_kept_of_those_that_went() {
-        assert!(Counts::<u32>::new(0).is_none());
-        let Some(counts) = Counts::new(2) else { unreachable!() };
+        let counts = Counts::default();
         for key in 0..5000 {
-            assert!(counts.try_add(key) && counts.try_add(key) && !counts.try_add(key));
+            assert!(counts.try_add(key, 2) && counts.try_add(key, 2) && !counts.try_add(key, 2));
         }
         for key in 0..5000 {
             counts.remove(&key);
-            assert!(counts.try_add(key) && !counts.try_add(key));
+            assert!(counts.try_add(key, 2) && !counts.try_add(key, 2));
             counts.remove(&key);
             counts.remove(&key);
         }

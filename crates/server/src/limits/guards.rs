@@ -9,11 +9,14 @@ use std::{
 
 use artesian_engine::Identity;
 use futures_util::{Stream, StreamExt, stream::BoxStream};
+use http::Extensions;
+use tokio::time::Instant;
 
-use super::{Limits, address::ClientKey};
+use super::{Counted, Limits, address::ClientKey};
+use crate::http::activity::{Activity, InUse};
 
 /// One open TCP connection, also after it became a WebSocket.
-pub(crate) struct TcpGuard(pub(super) Arc<Limits>);
+pub(crate) struct TcpGuard(pub(super) Arc<Counted>);
 
 impl Drop for TcpGuard {
     fn drop(&mut self) {
@@ -28,14 +31,18 @@ pub(crate) struct Peer {
     pub address: IpAddr,
     /// Keeps the connection counted.
     pub connection: Arc<TcpGuard>,
+    /// What the connection does.
+    pub activity: Arc<Activity>,
 }
 
 /// One open WebSocket or event stream.
 pub(crate) struct SocketGuard {
-    pub(super) limits: Arc<Limits>,
+    pub(super) counted: Arc<Counted>,
     pub(super) client: ClientKey,
     pub(super) is_pending: bool,
+    pub(super) is_counted_by_ip: bool,
     pub(super) _connection: Option<Arc<TcpGuard>>,
+    pub(super) in_use: Option<InUse>,
 }
 
 impl SocketGuard {
@@ -44,10 +51,15 @@ impl SocketGuard {
         self.client
     }
 
+    /// The socket is a stream of an HTTP/2 connection, which is in use as long as its sockets are.
+    pub fn stays_on(&mut self, extensions: &Extensions) {
+        self.in_use = extensions.get::<Peer>().map(|peer| peer.activity.in_use());
+    }
+
     /// The client is known: the socket is no longer pending.
     pub fn acknowledged(&mut self) {
         if std::mem::take(&mut self.is_pending) {
-            self.limits.leave_pending();
+            self.counted.leave_pending();
         }
     }
 }
@@ -55,24 +67,37 @@ impl SocketGuard {
 impl Drop for SocketGuard {
     fn drop(&mut self) {
         self.acknowledged();
-        self.limits.sockets.fetch_sub(1, Ordering::AcqRel);
-        if let Some(counts) = &self.limits.per_ip {
-            counts.remove(&self.client);
+        self.counted.sockets.fetch_sub(1, Ordering::AcqRel);
+        if self.is_counted_by_ip {
+            self.counted.per_ip.remove(&self.client);
         }
     }
 }
 
 /// One socket of an identity.
 pub(crate) struct IdentityGuard {
-    pub(super) limits: Arc<Limits>,
+    pub(super) counted: Arc<Counted>,
     pub(super) identity: Identity,
 }
 
 impl Drop for IdentityGuard {
     fn drop(&mut self) {
-        if let Some(counts) = &self.limits.per_identity {
-            counts.remove(&self.identity);
-        }
+        self.counted.per_identity.remove(&self.identity);
+    }
+}
+
+/// The visit of a legacy client.
+pub(crate) struct LegacyVisit {
+    pub(super) limits: Arc<Limits>,
+    pub(super) client: ClientKey,
+    pub(super) identity: Identity,
+    /// When its acknowledgement is due.
+    pub(super) acknowledged: Instant,
+}
+
+impl Drop for LegacyVisit {
+    fn drop(&mut self) {
+        self.limits.end_visit(self);
     }
 }
 

@@ -47,6 +47,8 @@ limits! {
     HeadBytes "head_bytes" "Length of a request's head.";
     ReadTimeout "read_timeout" "Time in which a request arrives.";
     BodyBytes "body_bytes" "Length of a request's body.";
+    BatchSize "batch_size" "Requests in one body.";
+    Reservations "reservations" "Event streams that are reserved and not open.";
     RequestTimeout "request_timeout" "Time of one answer.";
     Operation "operation" "Depth, fields, aliases and tokens of an operation.";
 }

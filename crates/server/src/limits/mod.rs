@@ -29,7 +29,7 @@ pub use kind::Limit;
 
 pub(crate) use address::ClientKey;
 pub(crate) use gate::Gate;
-pub(crate) use guards::{IdentityGuard, Peer, SocketGuard, StreamGuard, TcpGuard};
+pub(crate) use guards::{IdentityGuard, LegacyVisit, Peer, SocketGuard, StreamGuard, TcpGuard};
 pub(crate) use inbound::Inbound;
 pub(crate) use refusal::{Refused, TCP_REFUSALS, refuse_tcp};
 
@@ -41,68 +41,108 @@ use self::{
 };
 use crate::{Metrics, server::spread};
 
-/// A legacy client may come back so often before its acknowledgements are delayed, and one more time
-/// after each interval.
+/// So many short visits of a legacy client have no consequence, and one more after each interval. With
+/// more of them its next acknowledgements are delayed.
 const LEGACY_BURST: u32 = 10;
 const LEGACY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A visit is short if it ends so soon after its acknowledgement.
+const SHORT_VISIT: Duration = Duration::from_secs(5);
 
 /// Over how many seconds clients are told to come back.
 const RETRY_WINDOW: Duration = Duration::from_secs(10);
 
-/// The limits of one server, and what is counted for them.
-pub(crate) struct Limits {
-    pub config: LimitsConfig,
+/// What is counted, whatever the settings are at the moment.
+struct Counted {
     metrics: Arc<Metrics>,
-    proxies: Proxies,
     /// When time began.
     epoch: Instant,
     connections: AtomicUsize,
     sockets: AtomicUsize,
     pending: AtomicUsize,
-    per_ip: Option<Counts<ClientKey>>,
-    per_identity: Option<Counts<Identity>>,
-    connects: Option<Table>,
-    legacy: Option<Table>,
+    per_ip: Counts<ClientKey>,
+    per_identity: Counts<Identity>,
+    serial: AtomicU64,
+}
+
+/// The limits of one server. New settings give new ones, which go on with the same counts.
+pub(crate) struct Limits {
+    pub config: LimitsConfig,
+    longest_wait: Duration,
+    counted: Arc<Counted>,
+    proxies: Proxies,
+    connects: Option<Arc<Table>>,
+    legacy: Option<Arc<Table>>,
     message_rate: Option<Rate>,
     byte_rate: Option<Rate>,
     /// In front of parsing, validating and planning.
-    pub preparations: Gate,
+    pub preparations: Arc<Gate>,
     /// In front of queries and mutations.
-    pub executions: Gate,
-    serial: AtomicU64,
+    pub executions: Arc<Gate>,
 }
 
 impl Limits {
     /// Nothing is there yet. Nobody waits in a queue for longer than `longest_wait`.
     pub fn new(config: LimitsConfig, longest_wait: Duration, metrics: Arc<Metrics>) -> Self {
-        let gauges = metrics.gates();
-        let gate = |places, inside| {
-            Gate::new(places, config.max_waiting, longest_wait, inside, gauges.waiting.clone())
-        };
-        let delays_acks = !config.legacy_ack_delay.is_zero();
-        Self {
-            proxies: Proxies::new(config.trusted_proxies.clone(), config.forwarded_header),
+        let counted = Counted {
+            metrics,
             epoch: Instant::now(),
             connections: AtomicUsize::new(0),
             sockets: AtomicUsize::new(0),
             pending: AtomicUsize::new(0),
-            per_ip: Counts::new(config.max_sockets_per_ip),
-            per_identity: Counts::new(config.max_sockets_per_identity),
-            connects: Rate::new(config.connect_rate_per_ip).map(Table::new),
-            legacy: delays_acks.then(|| Table::new(Rate::every(LEGACY_INTERVAL, LEGACY_BURST))),
+            per_ip: Counts::default(),
+            per_identity: Counts::default(),
+            serial: AtomicU64::new(0),
+        };
+        Self::over(Arc::new(counted), config, longest_wait)
+    }
+
+    fn over(counted: Arc<Counted>, config: LimitsConfig, longest_wait: Duration) -> Self {
+        let gauges = counted.metrics.gates();
+        let gate = |places, inside| {
+            let waiting = gauges.waiting.clone();
+            Arc::new(Gate::new(places, config.max_waiting, longest_wait, inside, waiting))
+        };
+        let table = |rate| Arc::new(Table::new(rate));
+        let delays_acks = !config.legacy_ack_delay.is_zero();
+        Self {
+            proxies: Proxies::new(config.trusted_proxies.clone(), config.forwarded_header),
+            connects: Rate::new(config.connect_rate_per_ip).map(table),
+            legacy: delays_acks.then(|| table(Rate::every(LEGACY_INTERVAL, LEGACY_BURST))),
             message_rate: Rate::new(config.message_rate),
             byte_rate: Rate::new(config.byte_rate),
             preparations: gate(config.max_preparations, gauges.preparing.clone()),
             executions: gate(config.max_executions, gauges.executing.clone()),
-            serial: AtomicU64::new(0),
-            metrics,
+            longest_wait,
             config,
+            counted,
         }
+    }
+
+    /// The same with other settings. What these do not touch goes on as it is; a queue that gets
+    /// another size begins anew, beside what is still in the old one.
+    pub fn with(&self, config: LimitsConfig, longest_wait: Duration) -> Self {
+        let mut new = Self::over(self.counted.clone(), config, longest_wait);
+        let (old, config) = (&self.config, &new.config);
+        let is_patient = self.longest_wait == longest_wait && old.max_waiting == config.max_waiting;
+        if is_patient && old.max_preparations == config.max_preparations {
+            new.preparations = self.preparations.clone();
+        }
+        if is_patient && old.max_executions == config.max_executions {
+            new.executions = self.executions.clone();
+        }
+        if old.connect_rate_per_ip == config.connect_rate_per_ip {
+            new.connects = self.connects.clone();
+        }
+        if old.legacy_ack_delay.is_zero() == config.legacy_ack_delay.is_zero() {
+            new.legacy = self.legacy.clone();
+        }
+        new
     }
 
     /// A limit was hit.
     pub fn hit(&self, limit: Limit) {
-        self.metrics.limit_hit(limit);
+        self.counted.metrics.limit_hit(limit);
     }
 
     fn now(&self) -> Ticks {
@@ -110,21 +150,21 @@ impl Limits {
     }
 
     fn ticks(&self, now: std::time::Instant) -> Ticks {
-        let since = now.saturating_duration_since(self.epoch.into_std());
+        let since = now.saturating_duration_since(self.counted.epoch.into_std());
         // Half of what fits is 292 years.
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX >> 1)
     }
 
     /// A number of its own for each that asks, to spread what would happen at once.
     pub fn serial(&self) -> u64 {
-        self.serial.fetch_add(1, Ordering::Relaxed)
+        self.counted.serial.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A connection was accepted.
-    pub fn connect(self: &Arc<Self>) -> Result<TcpGuard, Refused> {
+    pub fn connect(&self) -> Result<TcpGuard, Refused> {
         // Counted before it is compared, so that two at a time are not both the last one.
-        let before = self.connections.fetch_add(1, Ordering::AcqRel);
-        let guard = TcpGuard(self.clone());
+        let before = self.counted.connections.fetch_add(1, Ordering::AcqRel);
+        let guard = TcpGuard(self.counted.clone());
         if exceeds(before, self.config.max_connections) {
             return Err(self.refuse(Limit::Connections, Duration::ZERO));
         }
@@ -133,24 +173,24 @@ impl Limits {
 
     /// An upgrade is asked for.
     pub fn open_socket(
-        self: &Arc<Self>,
+        &self,
         extensions: &Extensions,
         headers: &HeaderMap,
     ) -> Result<SocketGuard, Refused> {
-        let before = self.pending.load(Ordering::Acquire);
+        let before = self.counted.pending.load(Ordering::Acquire);
         if exceeds(before, self.config.max_pending_sockets) {
             return Err(self.refuse(Limit::PendingSockets, Duration::ZERO));
         }
         let mut guard = self.open(extensions, headers)?;
         guard.is_pending = true;
-        self.pending.fetch_add(1, Ordering::AcqRel);
-        self.metrics.gates().pending.inc();
+        self.counted.pending.fetch_add(1, Ordering::AcqRel);
+        self.counted.metrics.gates().pending.inc();
         Ok(guard)
     }
 
     /// A known client asks for an event stream.
     pub fn open_stream(
-        self: &Arc<Self>,
+        &self,
         extensions: &Extensions,
         headers: &HeaderMap,
         identity: &Identity,
@@ -159,11 +199,7 @@ impl Limits {
         Ok(StreamGuard { _socket: socket, _identity: self.open_identity(identity)? })
     }
 
-    fn open(
-        self: &Arc<Self>,
-        extensions: &Extensions,
-        headers: &HeaderMap,
-    ) -> Result<SocketGuard, Refused> {
+    fn open(&self, extensions: &Extensions, headers: &HeaderMap) -> Result<SocketGuard, Refused> {
         let peer = extensions.get::<Peer>();
         let address = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| {
             self.proxies.client(peer.address, headers)
@@ -174,17 +210,18 @@ impl Limits {
         {
             return Err(self.refuse(Limit::ConnectRate, wait));
         }
-        if let Some(counts) = &self.per_ip
-            && !counts.try_add(client)
-        {
+        let most = self.config.max_sockets_per_ip;
+        if most > 0 && !self.counted.per_ip.try_add(client, most) {
             return Err(self.refuse(Limit::SocketsPerIp, Duration::ZERO));
         }
-        let before = self.sockets.fetch_add(1, Ordering::AcqRel);
+        let before = self.counted.sockets.fetch_add(1, Ordering::AcqRel);
         let guard = SocketGuard {
-            limits: self.clone(),
+            counted: self.counted.clone(),
             client,
             is_pending: false,
+            is_counted_by_ip: most > 0,
             _connection: peer.map(|peer| peer.connection.clone()),
+            in_use: None,
         };
         if exceeds(before, self.config.max_sockets) {
             return Err(self.refuse(Limit::Sockets, Duration::ZERO));
@@ -194,31 +231,46 @@ impl Limits {
 
     /// A socket turns out to be this identity's. Nothing is kept if that has no limit.
     pub fn open_identity(
-        self: &Arc<Self>,
+        &self,
         identity: &Identity,
     ) -> Result<Option<Box<IdentityGuard>>, Refused> {
-        let Some(counts) = &self.per_identity else { return Ok(None) };
-        if !counts.try_add(identity.clone()) {
+        let most = self.config.max_sockets_per_identity;
+        if most == 0 {
+            return Ok(None);
+        }
+        if !self.counted.per_identity.try_add(identity.clone(), most) {
             return Err(self.refuse(Limit::SocketsPerIdentity, Duration::ZERO));
         }
-        Ok(Some(Box::new(IdentityGuard { limits: self.clone(), identity: identity.clone() })))
+        let counted = self.counted.clone();
+        Ok(Some(Box::new(IdentityGuard { counted, identity: identity.clone() })))
     }
 
-    fn leave_pending(&self) {
-        self.pending.fetch_sub(1, Ordering::AcqRel);
-        self.metrics.gates().pending.dec();
-    }
-
-    /// How long a legacy client has to wait for its acknowledgement: a widely used one comes back six
-    /// times a second, for ever, since the acknowledgement resets its pauses (subscriptions-transport-ws,
-    /// `client.ts`). Clients that differ in address or identity do not wait for each other.
-    pub fn ack_delay(&self, client: ClientKey, identity: &Identity) -> Option<Duration> {
-        let most = self.config.legacy_ack_delay;
-        let delay = self.legacy.as_ref()?.take(&(client, identity), self.now(), most);
-        (!delay.is_zero()).then(|| {
+    /// A legacy client is known. It is told how long its acknowledgement has to wait: a widely used one
+    /// comes back six times a second, for ever, since the acknowledgement resets its pauses
+    /// (subscriptions-transport-ws, `client.ts`). What counts are visits that were short: a crowd that
+    /// comes and stays does not wait. Clients that differ in address or identity do not wait for each
+    /// other. Nothing is kept if there is no such limit.
+    pub fn visit(
+        self: &Arc<Self>,
+        client: ClientKey,
+        identity: &Identity,
+    ) -> Option<(Box<LegacyVisit>, Duration)> {
+        let now = self.now();
+        let delay = self.legacy.as_ref()?.debt(&(client, identity), now);
+        if !delay.is_zero() {
             self.hit(Limit::AckDelay);
-            delay
-        })
+        }
+        let acknowledged = Instant::now() + delay;
+        let (limits, identity) = (self.clone(), identity.clone());
+        Some((Box::new(LegacyVisit { limits, client, identity, acknowledged }), delay))
+    }
+
+    fn end_visit(&self, visit: &LegacyVisit) {
+        let is_short = visit.acknowledged.elapsed() < SHORT_VISIT;
+        if let (true, Some(visits)) = (is_short, &self.legacy) {
+            let key = (visit.client, &visit.identity);
+            visits.take(&key, self.now(), self.config.legacy_ack_delay);
+        }
     }
 
     fn refuse(&self, limit: Limit, wait: Duration) -> Refused {
@@ -232,6 +284,13 @@ impl Limits {
     /// A refusal because of a queue that is full.
     pub fn busy(&self, limit: Limit) -> Refused {
         self.refuse(limit, Duration::ZERO)
+    }
+}
+
+impl Counted {
+    fn leave_pending(&self) {
+        self.pending.fetch_sub(1, Ordering::AcqRel);
+        self.metrics.gates().pending.dec();
     }
 }
 

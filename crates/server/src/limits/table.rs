@@ -52,6 +52,11 @@ impl Table {
         self.with(key, |bucket| bucket.take(self.rate, now, 1, most)).unwrap_or_default()
     }
 
+    /// How long it will take until this key's debt is paid.
+    pub fn debt(&self, key: &impl Hash, now: Ticks) -> Duration {
+        self.with(key, |bucket| bucket.debt(self.rate, now)).unwrap_or_default()
+    }
+
     fn with<T>(&self, key: &impl Hash, act: impl FnOnce(&mut Bucket) -> T) -> Option<T> {
         let hash = self.hasher.hash_one(key);
         // The upper half chooses the set, so that the lower one still tells keys apart in it.

@@ -124,10 +124,10 @@ pub struct Metrics {
     pushed_messages: Family<TransportLabel, Counter>,
     pushed_bytes: Family<TransportLabel, Counter>,
     queue_bytes: Gauge,
+    limits: limits::LimitMetrics,
     batch_requests: Histogram,
     reservations: Gauge,
     reservations_ended: Family<ReservationLabel, Counter>,
-    limits: limits::LimitMetrics,
 }
 
 impl Metrics {
@@ -153,10 +153,10 @@ impl Metrics {
             pushed_messages: Family::default(),
             pushed_bytes: Family::default(),
             queue_bytes: Gauge::default(),
+            limits: limits::LimitMetrics::default(),
             batch_requests: Histogram::new([1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]),
             reservations: Gauge::default(),
             reservations_ended: Family::default(),
-            limits: limits::LimitMetrics::default(),
             registry: Mutex::new(Registry::default()),
         };
         metrics.register(&mut registry);
@@ -212,6 +212,7 @@ impl Metrics {
             "Bytes that wait to be written to WebSocket connections",
             self.queue_bytes.clone(),
         );
+        self.limits.register(registry);
         registry.register(
             "http_batch_requests",
             "Requests in one body, of bodies that are arrays",
@@ -227,7 +228,6 @@ impl Metrics {
             "What became of reservations: opened, expired, or refused for there were too many",
             self.reservations_ended.clone(),
         );
-        self.limits.register(registry);
     }
 
     /// Metrics of the live-query engine: give it this as its observer.
@@ -268,6 +268,14 @@ impl Metrics {
         self.queue_bytes.clone()
     }
 
+    pub(crate) fn gates(&self) -> &Gates {
+        &self.limits.gates
+    }
+
+    pub(crate) fn limit_hit(&self, limit: crate::Limit) {
+        self.limits.hit(limit);
+    }
+
     pub(crate) fn reservation(&self, step: Reservation) {
         let outcome = match step {
             Reservation::Made => {
@@ -286,14 +294,6 @@ impl Metrics {
 
     pub(crate) fn batch(&self, requests: usize) {
         self.batch_requests.observe(requests as f64);
-    }
-
-    pub(crate) fn gates(&self) -> &Gates {
-        &self.limits.gates
-    }
-
-    pub(crate) fn limit_hit(&self, limit: crate::Limit) {
-        self.limits.hit(limit);
     }
 
     pub(crate) fn response(&self, status: http::StatusCode) {

@@ -85,7 +85,7 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
         upgrade.deflate = None;
     }
     let agreed = Agreed { protocol: upgrade.protocol, deflate: upgrade.deflate };
-    let guard = match state.limits.open_socket(request.extensions(), headers) {
+    let mut guard = match state.limits.open_socket(request.extensions(), headers) {
         Ok(guard) => guard,
         Err(refused) => return refused.response(),
     };
@@ -102,6 +102,7 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
     let credentials = Credentials::from_headers(headers);
     let on_upgrade = hyper::upgrade::on(&mut request);
     if is_connect {
+        guard.stays_on(request.extensions());
         state.tasks.spawn(run_stream(state.clone(), on_upgrade, agreed, credentials, guard));
         return response;
     }

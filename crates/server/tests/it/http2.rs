@@ -1,8 +1,8 @@
 //! WebSockets over HTTP/2 (RFC 8441).
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
-use artesian_server::{Cors, ServerConfig, WebSocketConfig};
+use artesian_server::{Cors, LimitsConfig, ServerConfig, WebSocketConfig};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body_util::Empty;
@@ -257,4 +257,43 @@ async fn it_is_off_unless_it_is_switched_on() {
     assert!(is_advertised(server().await.address).await);
     let none = WebSocketConfig { enabled: false, ..WebSocketConfig::default() };
     assert!(!is_advertised(server_with(none, Cors::AllowAll).await.address).await);
+}
+
+#[tokio::test]
+async fn a_connection_with_sockets_is_not_idle_and_one_without_is() {
+    let limits =
+        LimitsConfig { http_idle_timeout: Duration::from_millis(100), ..Default::default() };
+    let websocket = WebSocketConfig { http2: true, ..Default::default() };
+    let server = start_with(ServerConfig { limits, websocket, ..support::config() }).await;
+    let mut client = Client::new(server.address).await;
+    let (_, mut socket) = client.open(&[("sec-websocket-protocol", MODERN)]).await;
+    socket.init(Value::Null).await;
+    socket.subscribe("1", "live a").await;
+    socket.result("1").await;
+    for n in 0..5 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.fake.publish("a", format!("{{\"data\":{n}}}"));
+        assert_eq!(socket.result("1").await["data"], n);
+    }
+    assert_eq!(server.hits("http_idle"), 0.0);
+    socket.close().await;
+    server.sample_becomes("artesian_limit_hits_total{limit=\"http_idle\"}", 1.0).await;
+    server.sample_becomes("artesian_connections{transport=\"http\"}", 0.0).await;
+}
+
+#[tokio::test]
+async fn sockets_have_the_same_caps() {
+    let limits = LimitsConfig { max_sockets: 1, ..Default::default() };
+    let websocket = WebSocketConfig { http2: true, ..Default::default() };
+    let server = start_with(ServerConfig { limits, websocket, ..support::config() }).await;
+    let mut client = Client::new(server.address).await;
+    let headers = [("sec-websocket-version", "13"), ("sec-websocket-protocol", MODERN)];
+    let (_, first) = client.open(&headers[1..]).await;
+    let second = client.connect("websocket", &headers).await.unwrap();
+    assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(second.headers().contains_key("retry-after"));
+    first.close().await;
+    let name = format!("artesian_connections{{transport=\"{MODERN}\"}}");
+    server.sample_becomes(&name, 0.0).await;
+    client.open(&headers[1..]).await;
 }

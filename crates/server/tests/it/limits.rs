@@ -232,6 +232,18 @@ async fn a_legacy_client_that_comes_back_again_and_again_waits_for_its_acknowled
 }
 
 #[tokio::test]
+async fn a_crowd_of_legacy_clients_that_stay_waits_for_nothing() {
+    let server = server(LimitsConfig::default()).await;
+    let mut crowd = Vec::new();
+    for _ in 0..50 {
+        let mut socket = server.connect(LEGACY, &[]).await;
+        socket.init(Value::Null).await;
+        crowd.push(socket);
+    }
+    assert_eq!(server.hits("ack_delay"), 0.0);
+}
+
+#[tokio::test]
 async fn a_delayed_client_may_leave() {
     let legacy_ack_delay = Duration::from_secs(1000);
     let server = server(LimitsConfig { legacy_ack_delay, ..Default::default() }).await;
@@ -360,6 +372,8 @@ async fn older_limits_are_counted_too() {
     config.websocket.max_message_bytes = 200_000;
     config.max_body_bytes = 1000;
     config.max_head_bytes = 8192;
+    config.max_batch_size = 1;
+    config.sse_max_reservations = 1;
     let server = start_with(config).await;
     for protocol in [MODERN, LEGACY] {
         let mut silent = server.connect(protocol, &[]).await;
@@ -379,6 +393,13 @@ async fn older_limits_are_counted_too() {
     assert_eq!(eager.closed().await.0, 1008);
     assert_eq!(server.post(&"x".repeat(1000)).await.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(server.post("excessive").await.error_code(), "limit-exceeded");
+    let batch = r#"[{"query":"raw a"},{"query":"raw a"}]"#;
+    let json = [("content-type", "application/json")];
+    let reply = server.send(request(http::Method::POST, "/graphql", &json, batch)).await;
+    assert_eq!(reply.error_code(), "limit-exceeded");
+    for _ in 0..2 {
+        server.send(request(http::Method::PUT, "/graphql/stream", &[], "")).await;
+    }
     let head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(10_000));
     assert!(server.raw(head.as_bytes()).await.starts_with("HTTP/1.1 431"));
     for (limit, expected) in [
@@ -388,6 +409,8 @@ async fn older_limits_are_counted_too() {
         ("message_bytes", 2.0),
         ("pre_ack_queue", 1.0),
         ("body_bytes", 1.0),
+        ("batch_size", 1.0),
+        ("reservations", 1.0),
         ("operation", 1.0),
         ("head_bytes", 1.0),
     ] {
@@ -395,4 +418,58 @@ async fn older_limits_are_counted_too() {
     }
     let mut response = open(server.address, post("live b", &[EVENTS])).await;
     assert!(response.body_mut().frame().await.is_some());
+}
+
+#[tokio::test]
+async fn multipart_and_reserved_streams_are_sockets_too() {
+    let server = server(LimitsConfig { max_sockets: 1, ..Default::default() }).await;
+    let multipart = ("accept", "multipart/mixed;subscriptionSpec=1.0, application/json");
+    let first = open(server.address, post("live a", &[multipart])).await;
+    assert_eq!(first.status(), StatusCode::OK);
+    refused(&server.send(post("live a", &[multipart])).await, StatusCode::SERVICE_UNAVAILABLE);
+    let path = "/graphql/stream";
+    let reserved = server.send(request(http::Method::PUT, path, &[], "")).await;
+    let token = reserved.text().to_owned();
+    let events = || {
+        let headers = [("x-graphql-event-stream-token", token.as_str()), EVENTS];
+        request(http::Method::GET, path, &headers, "")
+    };
+    refused(&server.send(events()).await, StatusCode::SERVICE_UNAVAILABLE);
+    drop(first);
+    server.sample_becomes("artesian_connections{transport=\"multipart\"}", 0.0).await;
+    // The reservation was kept.
+    let second = open(server.address, events()).await;
+    assert_eq!(second.status(), StatusCode::OK);
+    refused(&upgrade(&server, &[]).await, StatusCode::SERVICE_UNAVAILABLE);
+    drop(second);
+    server.sample_becomes("artesian_connections{transport=\"sse\"}", 0.0).await;
+    let _third = server.socket(MODERN).await;
+}
+
+#[tokio::test]
+async fn other_limits_come_into_force_and_the_counts_go_on() {
+    let config = |limits| ServerConfig { limits, ..support::config() };
+    let server = server(LimitsConfig { max_sockets_per_ip: 3, ..Default::default() }).await;
+    let change = |limits| server.control.prepare(config(limits)).unwrap().commit();
+    let first = server.socket(MODERN).await;
+    let second = server.socket(LEGACY).await;
+    change(LimitsConfig { max_sockets_per_ip: 2, ..Default::default() });
+    refused(&upgrade(&server, &[]).await, StatusCode::TOO_MANY_REQUESTS);
+    change(LimitsConfig { max_sockets: 2, ..Default::default() });
+    refused(&upgrade(&server, &[]).await, StatusCode::SERVICE_UNAVAILABLE);
+    // Nobody is sent away who is in, and what goes is no longer counted.
+    for mut socket in [first, second] {
+        socket.nothing_more().await;
+        socket.close().await;
+    }
+    for protocol in [MODERN, LEGACY] {
+        let name = format!("artesian_connections{{transport=\"{protocol}\"}}");
+        server.sample_becomes(&name, 0.0).await;
+    }
+    let third = server.socket(MODERN).await;
+    change(LimitsConfig { max_sockets_per_ip: 1, max_executions: 1, ..Default::default() });
+    // One that came while addresses were not counted does not count.
+    let _fourth = server.socket(MODERN).await;
+    refused(&upgrade(&server, &[]).await, StatusCode::TOO_MANY_REQUESTS);
+    drop(third);
 }

@@ -40,9 +40,9 @@ use super::{
     stream,
 };
 use crate::{
-    limits::Refused,
+    limits::{Limit, Refused},
     metrics::{OperationMetrics, Transport},
-    run::{self, Item},
+    run::{self, Item, NotPrepared},
     server::State,
 };
 
@@ -168,8 +168,7 @@ async fn open_or_start(
                 Posted::One(request) => *request,
                 Posted::Batch(_) => return Err(reply.malformed(&HttpError::NotAcceptable).into()),
             };
-            let is_get = parts.method == Method::GET;
-            start(state, &reply, &channel, &identity, request, is_get).await
+            start(state, &reply, &channel, &identity, request, parts.method == Method::GET).await
         }
     }
 }
@@ -183,6 +182,7 @@ fn open(
     reply: &Reply<'_>,
 ) -> Answer {
     receive::check_csrf(state.config.csrf, parts).map_err(|error| reply.malformed(&error))?;
+    // Who finds no room may try again: the reservation stays.
     let guard = state.limits.open_stream(&parts.extensions, &parts.headers, identity);
     let guard = guard.map_err(Refused::response)?;
     if !state.channels.open(state, &channel) {
@@ -213,13 +213,14 @@ async fn start(
         NotStarted::Closed => no_stream(reply),
         NotStarted::Duplicate => reply.fault(409, ErrorCode::BadRequest, &error.to_string()),
         NotStarted::TooMany(_) => {
+            state.limits.hit(Limit::SocketOperations);
             OperationMetrics::rejected(&state.metrics, Transport::Sse);
             reply.fault(429, ErrorCode::LimitExceeded, &error.to_string())
         }
     };
     channel.check(&id, max).map_err(not_started)?;
-    let prepared = run::prepare_in_turn(state, identity, request, Allow::ALL, Transport::Sse);
-    let items = match prepared.await.map_err(Refused::response)? {
+    let prepared = run::prepare_in_turn(state, identity, request, Allow::ALL, Transport::Sse).await;
+    let items = match prepared {
         Ok(operation) if is_get && operation.kind() == OperationKind::Mutation => {
             OperationMetrics::rejected(&state.metrics, Transport::Sse);
             return Err(reply.malformed(&HttpError::MutationOverGet).into());
@@ -228,10 +229,11 @@ async fn start(
             let metrics = OperationMetrics::of(&state.metrics, &*operation, Transport::Sse);
             run::results(&state.limits, operation, metrics)
         }
-        Err(errors) if reply.refusal_status(&errors) == 200 => {
+        Err(NotPrepared::Busy(refused)) => return Err(refused.response().into()),
+        Err(NotPrepared::Refused(errors)) if reply.refusal_status(&errors) == 200 => {
             iter([Item::Refused(errors)]).boxed()
         }
-        Err(errors) => return Err(reply.refused(errors).into()),
+        Err(NotPrepared::Refused(errors)) => return Err(reply.refused(errors).into()),
     };
     channel.start(&id, max, items).map_err(not_started)?;
     let mut response = Response::new(Body::empty());

@@ -12,7 +12,9 @@ use futures_util::stream::BoxStream;
 use parking_lot::Mutex;
 use tokio::{task::AbortHandle, time::sleep};
 
-use crate::{metrics::Reservation, run::Item, server::State, ws::operations::Operations};
+use crate::{
+    limits::Limit, metrics::Reservation, run::Item, server::State, ws::operations::Operations,
+};
 
 /// Bytes of a token: 128 bits, which nobody guesses.
 const TOKEN: usize = 16;
@@ -130,6 +132,9 @@ impl Channels {
         };
         if let Err(full) = result {
             state.metrics.reservation(Reservation::Refused);
+            if full != Full::Random {
+                state.limits.hit(Limit::Reservations);
+            }
             return Err(full);
         }
         state.metrics.reservation(Reservation::Made);

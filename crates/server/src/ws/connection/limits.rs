@@ -66,11 +66,14 @@ impl<S: Socket> Connection<S> {
         }
         let is_first_legacy =
             session.protocol() == Subprotocol::Legacy && !session.is_acknowledged();
-        let delay = is_first_legacy
-            .then(|| self.state.limits.ack_delay(self.guard.client(), &identity))
+        let visit = is_first_legacy
+            .then(|| self.state.limits.visit(self.guard.client(), &identity))
             .flatten();
         self.identity = Some(identity);
-        match delay {
+        let (visit, delay) = visit.unzip();
+        // A legacy client that says again who it is goes on with its visit.
+        self.visit = visit.or(self.visit.take());
+        match delay.filter(|delay| !delay.is_zero()) {
             Some(delay) => self.acknowledge_at = Some(now + delay),
             None => self.acknowledge(now),
         }

@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     identity::Credentials,
-    limits::{IdentityGuard, Inbound, Limit, SocketGuard},
+    limits::{IdentityGuard, Inbound, LegacyVisit, Limit, SocketGuard},
     metrics::{ConnectionMetrics, Transport},
     run::Item,
     server::State,
@@ -66,6 +66,8 @@ pub(super) struct Connection<S> {
     identity: Option<Identity>,
     guard: SocketGuard,
     identity_guard: Option<Box<IdentityGuard>>,
+    /// Only of legacy clients.
+    visit: Option<Box<LegacyVisit>>,
     /// When a client that comes back too quickly is acknowledged.
     acknowledge_at: Option<Instant>,
     inbound: Inbound,
@@ -125,6 +127,7 @@ impl<S: Socket> Connection<S> {
             identity: None,
             guard,
             identity_guard: None,
+            visit: None,
             acknowledge_at: None,
             inbound: Inbound::default(),
             is_held: false,
