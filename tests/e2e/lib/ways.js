@@ -36,8 +36,8 @@ const overSocket = (protocol, how) => async (server, body, options) => {
 export function parameters(body) {
   const all = new URLSearchParams();
   for (const [name, value] of Object.entries(body)) {
-    const isText = name === 'query' || name === 'operationName';
-    if (value != null) all.set(name, isText ? value : JSON.stringify(value));
+    const isJson = name === 'variables' || name === 'extensions';
+    if (value != null) all.set(name, isJson ? JSON.stringify(value) : value);
   }
   return all;
 }
