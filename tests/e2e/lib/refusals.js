@@ -1,7 +1,7 @@
 // Requests that are refused, whatever transport brings them, and how.
 
 /** The limits that the requests below exceed: small, so that every request fits into a URL. */
-export const LIMITS = { depth: 8, aliases: 6, rootFields: 5, tokens: 300, directives: 20, bytes: 8192 };
+export const LIMITS = { depth: 8, aliases: 6, rootFields: 5, tokens: 300, directives: 4, bytes: 8192 };
 
 /** The settings of a server with these limits. */
 export const ARGS = Object.entries({
@@ -11,7 +11,7 @@ export const ARGS = Object.entries({
   'max-tokens': LIMITS.tokens,
   'max-body-bytes': LIMITS.bytes,
   'websocket-max-message-bytes': LIMITS.bytes,
-  'max-batch-size': 2,
+  'max-directives': LIMITS.directives,
 }).flatMap(([name, value]) => [`--${name}`, String(value)]);
 
 const nested = (levels) => {
@@ -116,9 +116,9 @@ export const REFUSED = [
     /5 root fields/,
   ],
   ['too many tokens', { query: `{ customer { ${'id '.repeat(300)} } }` }, 'limit-exceeded', /^\$/, /300 tokens/],
-  ['too many directives on a field', { query: `{ customer { id ${MARKED.repeat(21)} } }` }, 'limit-exceeded', /^\$/, /20 directives/],
-  ['too many directives on a fragment', { query: `{ ... ${MARKED.repeat(21)} { __typename } }` }, 'limit-exceeded', /^\$/, /20 directives/],
-  ['too many directives on an operation', { query: `query ${'@cached '.repeat(21)} { __typename }` }, 'limit-exceeded', /^\$/, /20 directives/],
+  ['too many directives on a field', { query: `{ customer { id ${MARKED.repeat(5)} } }` }, 'limit-exceeded', /^\$/, /4 directives/],
+  ['too many directives on a fragment', { query: `{ ... ${MARKED.repeat(5)} { __typename } }` }, 'limit-exceeded', /^\$/, /4 directives/],
+  ['too many directives on an operation', { query: `query ${'@cached '.repeat(5)} { __typename }` }, 'limit-exceeded', /^\$/, /4 directives/],
   [
     'an introspection nested too deep',
     { query: `{ __schema { types ${'{ inputFields { type '.repeat(3)}{ name }${' } }'.repeat(3)} } }` },

@@ -2,7 +2,8 @@
 
 import WebSocket from 'ws';
 
-import { Inbox, within } from './wait.js';
+import { tunnel } from './tunnel.js';
+import { Inbox, LIMIT, within } from './wait.js';
 
 export const MODERN = 'graphql-transport-ws';
 export const LEGACY = 'graphql-ws';
@@ -19,12 +20,16 @@ export class Socket {
    * Opens a socket; with `init` not false it is initialised and acknowledged too. If that is refused,
    * the error's `refusal` has the code, the reason and the messages that came.
    */
-  static async open(server, protocol, { init, headers } = {}) {
+  static async open(server, protocol, { init, headers, compressed = false, http2 = false } = {}) {
     const socket = new Socket();
     socket.protocol = protocol;
     socket.words = WORDS[protocol];
     socket.inbox = new Inbox();
-    socket.ws = new WebSocket(server.ws, protocol ? [protocol] : [], { headers, perMessageDeflate: false });
+    const protocols = protocol ? [protocol] : [];
+    const options = { headers, perMessageDeflate: compressed };
+    // `http2`: a stream of an HTTP/2 connection instead of a connection (RFC 8441).
+    if (http2) options.createConnection = tunnel(server, protocols, headers);
+    socket.ws = new WebSocket(server.ws, protocols, options);
     socket.closed = new Promise((resolve) => {
       socket.ws.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
     });
@@ -38,10 +43,10 @@ export class Socket {
       new Promise((resolve, reject) => socket.ws.once('open', resolve).once('error', reject)),
     );
     socket.ws.on('error', () => {});
+    if (compressed && !socket.ws.extensions.includes('permessage-deflate')) throw new Error('not compressed');
     if (init !== false) {
       socket.init(init);
-      const closed = socket.closed.then((closing) => ({ closing }));
-      const answer = await Promise.race([socket.inbox.take('connection_ack'), closed]);
+      const answer = await socket.takeOrClosing('connection_ack');
       if (answer.type !== 'connection_ack') {
         throw Object.assign(new Error(`no connection_ack: ${JSON.stringify(answer)}`), {
           refusal: { ...(await socket.closing()), messages: socket.inbox.history },
@@ -49,6 +54,11 @@ export class Socket {
       }
     }
     return socket;
+  }
+
+  /** The next message, or `{closing}` if the socket is closed first. */
+  takeOrClosing(what) {
+    return this.inbox.take(what, LIMIT, this.closed.then((closing) => ({ closing })));
   }
 
   send(message) {

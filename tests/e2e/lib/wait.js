@@ -69,15 +69,19 @@ export class Inbox {
     return this.history.at(-1);
   }
 
-  async take(what = 'a message', limit = LIMIT) {
+  /** The next item; or, if it resolves earlier, what `instead` resolves to. */
+  async take(what = 'a message', limit = LIMIT, instead = undefined) {
     if (this.#items.length > 0) return this.#items.shift();
     let resolve;
     const item = new Promise((r) => (resolve = r));
     this.#waiting.push(resolve);
+    const forget = () => this.#waiting.includes(resolve) && this.#waiting.splice(this.#waiting.indexOf(resolve), 1);
     try {
-      return await within(what, item, limit);
+      const taken = await within(what, instead ? Promise.race([item, instead]) : item, limit);
+      forget();
+      return taken;
     } catch (error) {
-      this.#waiting.splice(this.#waiting.indexOf(resolve), 1);
+      forget();
       const seen = JSON.stringify(this.history).slice(0, 2000);
       throw new Error(`${error.message}; so far: ${seen}`);
     }

@@ -3,25 +3,26 @@
 // A transport is one function here: it takes a server, a request body, and `headers` (of the request,
 // or of the upgrade) or `init` (the payload of `connection_init`, where there is one), and resolves to
 // the first answer as `{data, errors}`. Its property `streams` tells whether subscriptions run over
-// it, `inUrl` that the request travels in the URL, `connects` whether credentials are checked when it connects, before there is a request: then a
-// refusal is `{refusal}`, as `Socket.open` tells it.
+// it, `inUrl` whether the request travels in the URL, `connects` whether credentials are checked when
+// it connects, before there is a request: then a refusal is `{refusal}`, as `Socket.open` tells it.
+
+import { connect as connectHttp2 } from 'node:http2';
 
 import { openEvents, openSingle } from './events.js';
 import { openParts } from './parts.js';
 import { LEGACY, MODERN, Socket } from './sockets.js';
 
-const overSocket = (protocol) => async (server, body, options) => {
+const overSocket = (protocol, how) => async (server, body, options) => {
   let socket;
   try {
-    socket = await Socket.open(server, protocol, { init: {}, ...options });
+    socket = await Socket.open(server, protocol, { init: {}, ...options, ...how });
   } catch (error) {
     if (error.refusal) return { refusal: error.refusal };
     throw error;
   }
   try {
     socket.send({ id: '1', type: socket.words.start, payload: body });
-    const closed = socket.closed.then((closing) => ({ closing }));
-    const { type, payload, closing } = await Promise.race([socket.inbox.take('the answer'), closed]);
+    const { type, payload, closing } = await socket.takeOrClosing('the answer');
     if (closing) return { refusal: { ...closing, messages: socket.inbox.history } };
     // The two protocols tell of refusals in their own ways.
     if (type === 'error') return { errors: Array.isArray(payload) ? payload : [payload], type };
@@ -35,7 +36,8 @@ const overSocket = (protocol) => async (server, body, options) => {
 export function parameters(body) {
   const all = new URLSearchParams();
   for (const [name, value] of Object.entries(body)) {
-    if (value != null) all.set(name, typeof value === 'string' ? value : JSON.stringify(value));
+    const isText = name === 'query' || name === 'operationName';
+    if (value != null) all.set(name, isText ? value : JSON.stringify(value));
   }
   return all;
 }
@@ -84,6 +86,22 @@ const overBatch = async (server, body, { headers } = {}) => {
   return second;
 };
 
+const overHttp2 = async (server, body, { headers } = {}) => {
+  const session = connectHttp2(server.base);
+  try {
+    const request = session.request({ ':method': 'POST', ':path': '/graphql', 'content-type': 'application/json', ...headers });
+    const status = new Promise((resolve, reject) => {
+      request.on('response', (answer) => resolve(answer[':status'])).on('error', reject);
+    });
+    request.end(JSON.stringify(body));
+    let text = '';
+    for await (const piece of request.setEncoding('utf8')) text += piece;
+    return { ...JSON.parse(text), status: await status };
+  } finally {
+    session.destroy();
+  }
+};
+
 /** `{data, errors}` of an operation, by transport. */
 export const WAYS = {
   POST: way(async (server, body, { headers } = {}) => {
@@ -107,12 +125,27 @@ export const WAYS = {
   [LEGACY]: way(overSocket(LEGACY), { streams: true, connects: true }),
 };
 
-/** All of them where the server allows batches. */
-export const WAYS_AND_BATCH = { ...WAYS, batch: way(overBatch) };
+/** All of them, with those that the server has to be told to allow. */
+export const ALL_WAYS = {
+  ...WAYS,
+  batch: way(overBatch),
+  'POST, HTTP/2': way(overHttp2),
+  [`${MODERN}, compressed`]: way(overSocket(MODERN, { compressed: true }), { streams: true, connects: true }),
+  [`${LEGACY}, compressed`]: way(overSocket(LEGACY, { compressed: true }), { streams: true, connects: true }),
+  [`${MODERN}, HTTP/2`]: way(overSocket(MODERN, { http2: true }), { streams: true, connects: true }),
+  [`${LEGACY}, HTTP/2`]: way(overSocket(LEGACY, { http2: true }), { streams: true, connects: true }),
+};
+
+/** The settings that allow them. */
+export const ALL_WAYS_ARGS = [
+  ...['--max-batch-size', '2', '--websocket-http2', 'true'],
+  ...['--websocket-compression', 'true', '--websocket-compression-threshold', '1'],
+];
 
 /** The names of all transports, or of those over which subscriptions run. */
 export const EVERY = Object.keys(WAYS);
 export const STREAMING = EVERY.filter((name) => WAYS[name].streams);
 
-/** Those that can carry a request of this length: a URL is a head, whose limit is 64 KiB. */
-export const carriers = (body) => EVERY.filter((name) => !WAYS[name].inUrl || String(parameters(body)).length < 60_000);
+/** Whether a transport can carry a request of this length: a URL is a head, whose limit is 64 KiB. */
+export const fits = ({ inUrl }, body) => !inUrl || String(parameters(body)).length < 60_000;
+export const carriers = (body) => EVERY.filter((name) => fits(WAYS[name], body));

@@ -7,9 +7,10 @@ import { afterEach, test } from 'node:test';
 import { ARGS, LIMITS, REFUSED, REFUSED_LIVE } from '../lib/refusals.js';
 import { MODERN, PROTOCOLS, Socket } from '../lib/sockets.js';
 import { overDatabases } from '../lib/suite.js';
-import { carriers, STREAMING, WAYS_AND_BATCH as WAYS } from '../lib/ways.js';
+import { ALL_WAYS as WAYS, ALL_WAYS_ARGS, fits } from '../lib/ways.js';
 
 const EVERY = Object.keys(WAYS);
+const STREAMING = EVERY.filter((way) => WAYS[way].streams);
 
 const SECRET = 'open sesame';
 const QUERY = '{ customer_by_pk(id: 1) { name } }';
@@ -165,7 +166,7 @@ overDatabases(
       }
     });
   },
-  { args: ARGS },
+  { args: [...ARGS, ...ALL_WAYS_ARGS] },
 );
 
 overDatabases(
@@ -185,7 +186,7 @@ overDatabases(
         // Whatever is asked: nothing is told of what is there.
         for (const query of [QUERY, LIVE, '{ nope', '', '{ __schema { types { name } } }', `{ ${'id '.repeat(20_000)} }`]) {
           const seen = new Set();
-          for (const way of carriers({ query })) {
+          for (const way of EVERY.filter((name) => fits(WAYS[name], { query }))) {
             const ways = WAYS[way].connects ? [{ headers }, { init: headers }, { init: { headers } }] : [{ headers }];
             for (const options of ways) {
               const { message, code, path, closed } = told(await WAYS[way](world.server, { query }, options), way);
@@ -199,5 +200,5 @@ overDatabases(
       });
     }
   },
-  { args: ['--admin-secret', SECRET] },
+  { args: ['--admin-secret', SECRET, ...ALL_WAYS_ARGS] },
 );
