@@ -11,6 +11,7 @@ use artesian_protocol::{Message, ws::OutFrame};
 use futures_util::{SinkExt, StreamExt};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    net::TcpSocket,
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 use tokio_tungstenite::tungstenite::{
@@ -117,7 +118,9 @@ pub fn bare_writes() {
 /// answer that it waits for, without knowing what any of them means.
 pub async fn bare_sockets(buffer: &str) {
     let config = WebSocketConfig::default().read_buffer_size(buffer.parse().unwrap());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(4096).unwrap();
     println!("{}", listener.local_addr().unwrap());
     loop {
         let (stream, _) = listener.accept().await.unwrap();

@@ -133,7 +133,28 @@ pub(crate) fn queued(
             Err(error) => refusal(error.into_errors()),
         }
     };
-    stream::once(start).flatten().boxed()
+    Box::pin(Later::Starting(Box::pin(start)))
+}
+
+/// Results of an operation that is prepared first. What that needs is let go before they come.
+enum Later {
+    Starting(BoxFuture<'static, BoxStream<'static, Item>>),
+    Running(BoxStream<'static, Item>),
+}
+
+impl Stream for Later {
+    type Item = Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        if let Self::Starting(start) = &mut *self {
+            let items = ready!(start.as_mut().poll(cx));
+            *self = Self::Running(items);
+        }
+        match &mut *self {
+            Self::Starting(_) => Poll::Pending,
+            Self::Running(items) => items.as_mut().poll_next(cx),
+        }
+    }
 }
 
 fn refusal(errors: Vec<GraphQLError>) -> BoxStream<'static, Item> {

@@ -1,6 +1,8 @@
 //! `artesian serve`.
 
 use std::{
+    io,
+    net::SocketAddr,
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -9,7 +11,7 @@ use artesian_engine::{Allow, Engine, ErrorCode, GraphQLError, Identity, Request,
 use artesian_server::{Control, Metrics, Prepared, Server, Service};
 use async_trait::async_trait;
 use clap::ArgMatches;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use crate::{
     args,
@@ -143,6 +145,29 @@ pub struct Address {
     is_public: bool,
 }
 
+/// Listens at the first address of these that can be had. The usual queue of 128 connections is too
+/// short for clients that come back all at once: what finds no place there is tried again by the
+/// client's system after a second, then after two more, and so on.
+async fn bind(listen: &str, queue: u32) -> io::Result<TcpListener> {
+    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+    for address in lookup_host(listen).await? {
+        result = bind_one(address, queue);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+fn bind_one(address: SocketAddr, queue: u32) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As std does: a server that starts again need not wait for the connections of the last one.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(queue)
+}
+
 impl Running {
     /// Binds the listener.
     pub async fn start(
@@ -153,7 +178,7 @@ impl Running {
         let server = Server::new(service, limits::filled_in(settings), metrics)
             .map_err(|error| CliError::Usage(error.to_string()))?;
         let listen = &settings.listen;
-        let listener = TcpListener::bind(listen).await.map_err(|error| {
+        let listener = bind(listen, settings.accept_queue).await.map_err(|error| {
             let advice = match error.kind() {
                 std::io::ErrorKind::AddrInUse => {
                     ". Another process listens there; stop it, or choose another --listen"
@@ -226,5 +251,26 @@ impl Address {
             "listening on {}/graphql",
             self.url
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::{net::TcpStream, time::Duration};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn more_clients_than_usual_may_come_at_once() {
+        let listener = bind("127.0.0.1:0", 1000).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        // Nobody accepts them. Those beyond the queue would get no answer at all.
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_secs(10)).unwrap();
+        let clients: Vec<_> = (0..300).map(connect).collect();
+        assert_eq!(clients.len(), 300);
+        let occupied = bind(&address.to_string(), 1).await;
+        assert_eq!(occupied.unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 }

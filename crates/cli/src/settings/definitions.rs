@@ -313,6 +313,8 @@ settings! {
         "forwarded-header", Kind::Choice(&["x-forwarded-for", "forwarded"]), "x-forwarded-for",
             "server.forwarded_header", [],
             "The header in which they say it. They must set or remove it; the other one is ignored";
+        "accept-queue", Kind::Number, "4096", "limits.accept_queue", [],
+            "How many connections may wait to be accepted; the system may allow fewer (Linux: net.core.somaxconn)";
         "max-connections", Kind::Number, "0", "limits.connections", [],
             "The most open TCP connections; 0: as many as the process may open files, less what the database and the rest need";
         "max-sockets", Kind::Number, "0", "limits.sockets", [],
@@ -374,6 +376,7 @@ pub const NEEDS_RESTART: &[&str] = &[
     "plan-cache-size",
     "persisted-queries-bytes",
     "listen",
+    "accept-queue",
     "server-host",
     "server-port",
     "reload",

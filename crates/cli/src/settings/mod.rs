@@ -108,6 +108,8 @@ pub struct Settings {
     pub documents: DocumentSettings,
     /// The address to listen on, `host:port`.
     pub listen: String,
+    /// How many connections may wait to be accepted.
+    pub accept_queue: u32,
     /// The server.
     pub server: ServerConfig,
     /// Logs.
@@ -159,6 +161,7 @@ impl Settings {
             engine: engine(from)?,
             documents: documents(from)?,
             listen: listen(from)?,
+            accept_queue: u32::try_from(from.positive("accept-queue")?).unwrap_or(u32::MAX),
             server: server(from)?,
             log: LogSettings { json: from.word("log-format")? == "json", level: log_level(from)? },
             reload: reload(from)?,

@@ -93,6 +93,15 @@ pub(crate) struct LegacyVisit {
     pub(super) identity: Identity,
     /// When its acknowledgement is due.
     pub(super) acknowledged: Instant,
+    /// Whether the client itself ended it.
+    pub(super) is_done: bool,
+}
+
+impl LegacyVisit {
+    /// The client says goodbye: it has what it came for.
+    pub fn done(&mut self) {
+        self.is_done = true;
+    }
 }
 
 impl Drop for LegacyVisit {

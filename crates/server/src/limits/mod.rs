@@ -41,12 +41,12 @@ use self::{
 };
 use crate::{Metrics, server::spread};
 
-/// So many short visits of a legacy client have no consequence, and one more after each interval. With
+/// So many visits of a legacy client that are cut short have no consequence, and one more after each interval. With
 /// more of them its next acknowledgements are delayed.
 const LEGACY_BURST: u32 = 10;
 const LEGACY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A visit is short if it ends so soon after its acknowledgement.
+/// A visit is cut short if it ends so soon after its acknowledgement, and the client did not end it.
 const SHORT_VISIT: Duration = Duration::from_secs(5);
 
 /// Over how many seconds clients are told to come back.
@@ -247,8 +247,9 @@ impl Limits {
 
     /// A legacy client is known. It is told how long its acknowledgement has to wait: a widely used one
     /// comes back six times a second, for ever, since the acknowledgement resets its pauses
-    /// (subscriptions-transport-ws, `client.ts`). What counts are visits that were short: a crowd that
-    /// comes and stays does not wait. Clients that differ in address or identity do not wait for each
+    /// (subscriptions-transport-ws, `client.ts`). What counts are visits that were cut short, by us or
+    /// on the way: neither a crowd that comes and stays has to wait, nor clients that open a
+    /// connection for each operation and close it. Clients that differ in address or identity do not wait for each
     /// other. Nothing is kept if there is no such limit.
     pub fn visit(
         self: &Arc<Self>,
@@ -262,12 +263,13 @@ impl Limits {
         }
         let acknowledged = Instant::now() + delay;
         let (limits, identity) = (self.clone(), identity.clone());
-        Some((Box::new(LegacyVisit { limits, client, identity, acknowledged }), delay))
+        let visit = LegacyVisit { limits, client, identity, acknowledged, is_done: false };
+        Some((Box::new(visit), delay))
     }
 
     fn end_visit(&self, visit: &LegacyVisit) {
-        let is_short = visit.acknowledged.elapsed() < SHORT_VISIT;
-        if let (true, Some(visits)) = (is_short, &self.legacy) {
+        let is_cut_short = !visit.is_done && visit.acknowledged.elapsed() < SHORT_VISIT;
+        if let (true, Some(visits)) = (is_cut_short, &self.legacy) {
             let key = (visit.client, &visit.identity);
             visits.take(&key, self.now(), self.config.legacy_ack_delay);
         }

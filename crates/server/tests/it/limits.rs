@@ -201,6 +201,9 @@ async fn sockets_without_acknowledgement_have_a_cap() {
     server.sample_becomes("artesian_sockets_pending", 0.0).await;
 }
 
+/// Open connections of the legacy protocol.
+const LEGACY_SOCKETS: &str = "artesian_connections{transport=\"graphql-ws\"}";
+
 #[tokio::test]
 async fn a_legacy_client_that_comes_back_again_and_again_waits_for_its_acknowledgement() {
     let legacy_ack_delay = Duration::from_millis(100);
@@ -215,7 +218,9 @@ async fn a_legacy_client_that_comes_back_again_and_again_waits_for_its_acknowled
         assert_eq!(socket.next().await["type"], "ka");
         socket.result("1").await;
         socket.completed("1").await;
-        socket.close().await;
+        // It is cut off: the connection breaks.
+        drop(socket);
+        server.sample_becomes(LEGACY_SOCKETS, 0.0).await;
     }
     let delayed = server.hits("ack_delay");
     assert!((1.0..=11.0).contains(&delayed), "{delayed}");
@@ -244,6 +249,26 @@ async fn a_crowd_of_legacy_clients_that_stay_waits_for_nothing() {
 }
 
 #[tokio::test]
+async fn legacy_clients_that_close_their_connections_wait_for_nothing() {
+    let server = server(LimitsConfig::default()).await;
+    for turn in 0..40 {
+        let mut socket = server.connect(LEGACY, &[]).await;
+        socket.init(Value::Null).await;
+        socket.subscribe("1", "identity").await;
+        socket.result("1").await;
+        socket.completed("1").await;
+        if turn % 2 == 0 {
+            socket.close().await;
+        } else {
+            socket.send(json!({"type": "connection_terminate"})).await;
+            drop(socket);
+        }
+        server.sample_becomes(LEGACY_SOCKETS, 0.0).await;
+    }
+    assert_eq!(server.hits("ack_delay"), 0.0);
+}
+
+#[tokio::test]
 async fn a_delayed_client_may_leave() {
     let legacy_ack_delay = Duration::from_secs(1000);
     let server = server(LimitsConfig { legacy_ack_delay, ..Default::default() }).await;
@@ -251,7 +276,8 @@ async fn a_delayed_client_may_leave() {
         let mut socket = server.connect(LEGACY, &[]).await;
         socket.send_init(Value::Null).await;
         socket.nothing_or_ack().await;
-        socket.close().await;
+        drop(socket);
+        server.sample_becomes(LEGACY_SOCKETS, 0.0).await;
     }
     assert!(server.hits("ack_delay") >= 1.0);
     server.sample_becomes("artesian_sockets_pending", 0.0).await;

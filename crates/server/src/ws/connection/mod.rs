@@ -251,6 +251,9 @@ impl<S: Socket> Connection<S> {
             Event::Close(frame) => {
                 if self.close.may_send() {
                     self.metrics.closing(frame.as_ref().map_or(1005, |frame| frame.code));
+                    if let Some(visit) = &mut self.visit {
+                        visit.done();
+                    }
                 }
                 if let Some(answer) = self.close.received(frame.as_ref()) {
                     self.out.push(answer, Purpose::Answer);

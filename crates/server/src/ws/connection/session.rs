@@ -118,6 +118,10 @@ impl<S: Socket> Connection<S> {
     pub(super) fn begin_close(&mut self, now: Instant, code: Option<u16>, reason: &str) {
         let Some(frame) = self.close.close(code, reason) else { return };
         self.metrics.closing(code.unwrap_or(1005));
+        // Without a code it is the answer to `connection_terminate`.
+        if let (None, Some(visit)) = (code, &mut self.visit) {
+            visit.done();
+        }
         self.count_close(code);
         self.out.push(frame, Purpose::Answer);
         self.close_deadline.get_or_insert(now + self.state.config.websocket.close_timeout);
