@@ -93,7 +93,8 @@ pub(crate) struct Scheduler<P, E> {
     config: Config,
     plans: BTreeMap<PlanId, Entry<P>>,
     by_plan: HashMap<Arc<P>, PlanId>,
-    cohorts: HashMap<CohortId, Cohort<E>>,
+    /// Boxed: half of a large table is empty.
+    cohorts: HashMap<CohortId, Box<Cohort<E>>>,
     index: Index,
     /// Plans that have work, in the order of their turns.
     queue: BTreeMap<u64, PlanId>,
@@ -155,7 +156,8 @@ impl<P: Plan, E: Clone + PartialEq> Scheduler<P, E> {
             }
             None => (new, 0),
         };
-        let cohort = self.cohorts.entry(id).or_insert_with(|| Cohort::new(plan, params, now));
+        let cohort =
+            self.cohorts.entry(id).or_insert_with(|| Box::new(Cohort::new(plan, params, now)));
         let fresh_from = match cohort.phase {
             Phase::Clean if id == new => 1,
             Phase::Clean => 0,
