@@ -22,6 +22,9 @@ globalThis.WebSocket ??= WebSocket;
 class ImpatientSocket extends WebSocket {
   constructor(url, protocols) {
     super(url, protocols, { handshakeTimeout: SILENCE, perMessageDeflate: false });
+    // subscriptions-transport-ws takes its listeners away before the end of a handshake that it gave up
+    // is told, and an error that nobody listens to would end the process.
+    this.on('error', () => {});
   }
 }
 
