@@ -9,7 +9,8 @@ import { Random } from '../lib/random.js';
 import { overDatabases } from '../lib/suite.js';
 import { pause, until, within } from '../lib/wait.js';
 
-const SEED = Number(process.env.ARTESIAN_E2E_SEED ?? Math.floor(Math.random() * 2 ** 32));
+// The same faults in each run, at times that differ by themselves; others by ARTESIAN_E2E_SEED.
+const SEED = Number(process.env.ARTESIAN_E2E_SEED ?? 20261121);
 const STEPS = Number(process.env.ARTESIAN_E2E_FAULTS ?? 60);
 
 // Two rows that are always changed together: whoever sees them apart sees what never was.
