@@ -1,6 +1,6 @@
 //! Settings, Hasura's among them.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use http::Uri;
 use serde_json::Value;
@@ -84,7 +84,28 @@ pub enum ConfigError {
     Tls(String),
 }
 
+/// Says how clients are authenticated, and nothing secret.
+impl fmt::Debug for AuthConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mode = match &self.mode {
+            Mode::Secrets => "secrets",
+            Mode::Jwt(_) => "jwt",
+            Mode::Webhook(_) => "webhook",
+        };
+        f.debug_struct("AuthConfig")
+            .field("admin_secrets", &self.admin_secrets.len())
+            .field("mode", &mode)
+            .field("unauthorized_role", &self.unauthorized_role)
+            .finish()
+    }
+}
+
 impl AuthConfig {
+    /// Admin secrets and nothing else.
+    pub fn with_secrets(admin_secrets: Vec<String>) -> Self {
+        Self { admin_secrets, ..Self::default() }
+    }
+
     /// Whether every client is the administrator.
     pub fn is_open(&self) -> bool {
         self.admin_secrets.is_empty() && matches!(self.mode, Mode::Secrets)

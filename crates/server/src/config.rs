@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use artesian_auth::AuthConfig;
 use artesian_protocol::{
     Subprotocol,
     http::{CsrfRule, StatusProfile},
@@ -82,9 +83,12 @@ impl Default for WebSocketConfig {
 /// Settings of the server.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// Admin secrets; any of them is good, so that they can be rotated. None at all means that every
-    /// client is the administrator.
-    pub admin_secrets: Vec<String>,
+    /// How clients are authenticated.
+    pub auth: AuthConfig,
+    /// Whether cookies of upgrades count although CORS is disabled.
+    pub ws_read_cookie: bool,
+    /// How long a socket stays open after the credentials of its client have expired.
+    pub expiry_grace: Duration,
     /// How statuses of GraphQL responses are chosen.
     pub status_profile: StatusProfile,
     /// Which origins may call.
@@ -129,7 +133,9 @@ pub struct ServerConfig {
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
-            admin_secrets: Vec::new(),
+            auth: AuthConfig::default(),
+            ws_read_cookie: false,
+            expiry_grace: Duration::from_secs(2),
             status_profile: StatusProfile::Hasura,
             cors: Cors::AllowAll,
             csrf: CsrfRule::PostOnly,
@@ -156,12 +162,9 @@ impl Default for ServerConfig {
 /// A setting that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// An empty secret would let everybody in who sends an empty header.
-    #[error("an admin secret must not be empty")]
-    EmptyAdminSecret,
-    /// A value that no header can carry, so no client could ever send it.
-    #[error("an admin secret must consist of visible ASCII characters, without spaces at its ends")]
-    UnusableAdminSecret,
+    /// How clients are authenticated.
+    #[error(transparent)]
+    Auth(#[from] artesian_auth::ConfigError),
     /// Not `scheme://host[:port]`.
     #[error(
         "`{0}` is no origin: write scheme://host or scheme://host:port, with `*.` for one label \

@@ -11,7 +11,7 @@ use http::HeaderMap;
 use serde_json::value::RawValue;
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::ConfigError;
+use artesian_auth::ConfigError;
 
 /// Headers that carry the secret, in the order in which they are looked for.
 const SECRET_HEADERS: [&str; 3] =

@@ -32,6 +32,7 @@ mod server;
 mod service;
 mod ws;
 
+pub use artesian_auth::{self as auth, AuthConfig};
 pub use artesian_protocol::{
     Subprotocol,
     http::{CsrfRule, StatusProfile},

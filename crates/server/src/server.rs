@@ -114,7 +114,7 @@ impl Server {
         metrics: Arc<Metrics>,
     ) -> Result<Self, ConfigError> {
         let state = State {
-            auth: Arc::new(Authenticator::new(&config.admin_secrets)?),
+            auth: Arc::new(Authenticator::new(&config.auth.admin_secrets)?),
             cors: CorsRules::new(&config.cors)?,
             compression: compression(&config, &metrics),
             session_config: session_config(&config),
@@ -165,7 +165,7 @@ impl Control {
     /// If they cannot be used.
     pub fn prepare(&self, config: ServerConfig) -> Result<Change, ConfigError> {
         let old = self.current.load();
-        let secrets = Secrets::new(&config.admin_secrets)?;
+        let secrets = Secrets::new(&config.auth.admin_secrets)?;
         let state = State {
             auth: old.auth.clone(),
             cors: CorsRules::new(&config.cors)?,

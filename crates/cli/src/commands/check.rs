@@ -72,7 +72,7 @@ fn server(settings: &Settings, opened: &Opened, report: &mut Report) -> Result<(
     }
     let host = settings.listen.rsplit_once(':').map_or("", |(host, _)| host);
     let is_local = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
-    if settings.server.admin_secrets.is_empty() && !is_local {
+    if settings.server.auth.is_open() && !is_local {
         report.warning(&format!(
             "no admin secret is set and {} is not a loopback address: everybody who can reach it \
              may read everything. Set ARTESIAN_ADMIN_SECRET",

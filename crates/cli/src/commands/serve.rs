@@ -56,7 +56,7 @@ async fn serve(
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    if plan.engine().trusted_mode == TrustedMode::Only && settings.server.admin_secrets.is_empty() {
+    if plan.engine().trusted_mode == TrustedMode::Only && settings.server.auth.is_open() {
         tracing::warn!(
             "only trusted documents are to run, but no admin secret is set: every client is the \
              administrator unless it names another role, and the administrator may run anything"
@@ -235,7 +235,7 @@ impl Address {
             );
         }
         tracing::info!("changes: {}", opened.changes);
-        if settings.server.admin_secrets.is_empty() && self.is_public {
+        if settings.server.auth.is_open() && self.is_public {
             tracing::warn!(
                 "no admin secret is set and {} is not a loopback address: everybody who can reach \
                  it may read everything. Set ARTESIAN_ADMIN_SECRET",

@@ -159,7 +159,7 @@ impl Reloader {
             .map_err(|_| Refused::Task)?
             .map_err(Refused::Unusable)?;
         let old = &self.settings;
-        if settings.server.admin_secrets.is_empty() && !old.server.admin_secrets.is_empty() {
+        if settings.server.auth.is_open() && !old.server.auth.is_open() {
             return Err(Refused::Open);
         }
         let server = self.parts.control.prepare(limits::filled_in(&settings))?;

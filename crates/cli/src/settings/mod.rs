@@ -19,7 +19,8 @@ use std::{
 
 use artesian_engine::{EngineConfig, Introspection, TrustedMode};
 use artesian_server::{
-    CompatProfile, Cors, CsrfRule, ServerConfig, StatusProfile, Subprotocol, WebSocketConfig,
+    AuthConfig, CompatProfile, Cors, CsrfRule, ServerConfig, StatusProfile, Subprotocol,
+    WebSocketConfig,
 };
 
 pub use resolve::{Environment, Flags, Origin, Raw, Resolver, SettingsError, Values};
@@ -170,7 +171,7 @@ impl Settings {
             warnings: from.environment_warnings(),
         };
         let authentication = from.unsupported_authentication();
-        if !authentication.is_empty() && settings.server.admin_secrets.is_empty() {
+        if !authentication.is_empty() && settings.server.auth.admin_secrets.is_empty() {
             return Err(SettingsError::Whole(format!(
                 "{} is set, but this version knows no other authentication than the admin secret: \
                  without one everybody would be the administrator. Set ARTESIAN_ADMIN_SECRET, or \
@@ -188,7 +189,7 @@ impl Settings {
         if let Some(url) = &self.source.database_url {
             redactor.add_url(url);
         }
-        for secret in &self.server.admin_secrets {
+        for secret in &self.server.auth.admin_secrets {
             redactor.add(secret);
         }
         redactor
@@ -340,7 +341,9 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
     let compat = from.choices("websocket-compat")?;
     let compat: Vec<_> = compat.iter().filter_map(|name| CompatProfile::from_name(name)).collect();
     Ok(ServerConfig {
-        admin_secrets,
+        auth: AuthConfig::with_secrets(admin_secrets),
+        ws_read_cookie: false,
+        expiry_grace: ServerConfig::default().expiry_grace,
         status_profile: match from.word("status-profile")?.as_str() {
             "spec" => StatusProfile::Spec,
             _ => StatusProfile::Hasura,

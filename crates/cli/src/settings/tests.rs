@@ -159,7 +159,7 @@ log:
     assert_eq!(source.metadata.as_deref(), Some(Path::new("conf/./metadata")));
     assert_eq!(source.changes, Changes::Poll);
     assert_eq!(settings.listen, "0.0.0.0:9000");
-    assert_eq!(settings.server.admin_secrets, ["one", "t$wo"]);
+    assert_eq!(settings.server.auth.admin_secrets, ["one", "t$wo"]);
     let origins = ["https://a.example.com", "https://b.example.com"].map(str::to_owned);
     assert_eq!(settings.server.cors, Cors::List(origins.to_vec()));
     assert!(!settings.server.websocket.enabled);
@@ -334,7 +334,7 @@ fn nobody_becomes_administrator_because_a_token_is_not_checked() {
 #[test]
 fn an_empty_admin_secret_is_not_the_same_as_none() {
     let settings = load(&[], &[("ARTESIAN_ADMIN_SECRET", "")], "").unwrap();
-    assert_eq!(settings.server.admin_secrets, [""], "the server refuses it");
+    assert_eq!(settings.server.auth.admin_secrets, [""], "the server refuses it");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Clients that offer no subprotocol, and compatibility modes where the server has a part in them.
 
-use artesian_server::{CompatProfile, ServerConfig, Subprotocol, WebSocketConfig};
+use artesian_server::{AuthConfig, CompatProfile, ServerConfig, Subprotocol, WebSocketConfig};
 use serde_json::json;
 
 use super::support::{
@@ -100,8 +100,8 @@ async fn tyk_has_the_result_in_complete() {
 async fn tyk_starts_without_init_as_whom_the_upgrade_says() {
     let compat = vec![CompatProfile::Tyk];
     let websocket = WebSocketConfig { compat, ..Default::default() };
-    let admin_secrets = vec!["hush".to_owned()];
-    let server = start_with(ServerConfig { websocket, admin_secrets, ..support::config() }).await;
+    let auth = AuthConfig::with_secrets(vec!["hush".to_owned()]);
+    let server = start_with(ServerConfig { websocket, auth, ..support::config() }).await;
     let headers = [("x-hasura-admin-secret", "hush"), ("x-hasura-role", "reader")];
     let mut socket = server.connect(LEGACY, &headers).await;
     socket.subscribe("1", "identity").await;

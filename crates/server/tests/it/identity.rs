@@ -1,6 +1,6 @@
 //! The admin secret, role and session variables over every transport.
 
-use artesian_server::{ServerConfig, StatusProfile};
+use artesian_server::{AuthConfig, ServerConfig, StatusProfile};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -19,8 +19,8 @@ const EVENTS: (&str, &str) = ("accept", "text/event-stream");
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
 async fn guarded(status_profile: StatusProfile) -> TestServer {
-    let admin_secrets = vec!["s3cret".into(), "next".into()];
-    start_with(ServerConfig { admin_secrets, status_profile, ..support::config() }).await
+    let auth = AuthConfig::with_secrets(vec!["s3cret".into(), "next".into()]);
+    start_with(ServerConfig { auth, status_profile, ..support::config() }).await
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use artesian_server::{LimitsConfig, RateLimit, ServerConfig};
+use artesian_server::{AuthConfig, LimitsConfig, RateLimit, ServerConfig};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -318,8 +318,8 @@ async fn nothing_stays_counted_of_those_who_were_refused_or_went() {
         max_pending_sockets: CAP,
         ..Default::default()
     };
-    let admin_secrets = vec!["secret".to_owned()];
-    let server = start_with(ServerConfig { limits, admin_secrets, ..support::config() }).await;
+    let auth = AuthConfig::with_secrets(vec!["secret".to_owned()]);
+    let server = start_with(ServerConfig { limits, auth, ..support::config() }).await;
     let secret = ("x-hasura-admin-secret", "secret");
     for n in 0..60 {
         match n % 6 {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use artesian_live::Observer;
-use artesian_server::{LiveStats, ServerConfig};
+use artesian_server::{AuthConfig, LiveStats, ServerConfig};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -131,8 +131,8 @@ async fn no_secret_is_ever_logged() {
         .with_writer(move || writer.clone())
         .finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
-    let admin_secrets = vec!["TopSecret".to_owned()];
-    let server = start_with(ServerConfig { admin_secrets, ..support::config() }).await;
+    let auth = AuthConfig::with_secrets(vec!["TopSecret".to_owned()]);
+    let server = start_with(ServerConfig { auth, ..support::config() }).await;
     for secret in ["TopSecret", "WrongSecret"] {
         let headers = [("x-hasura-admin-secret", secret), ("x-hasura-user-id", "PrivateSecret")];
         server.send(post("identity", &headers)).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use artesian_server::{CsrfRule, ServerConfig, StatusProfile};
+use artesian_server::{AuthConfig, CsrfRule, ServerConfig, StatusProfile};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -219,7 +219,8 @@ async fn the_same_rules_as_for_other_requests() {
     assert_eq!(server.send(get(&[("apollo-require-preflight", "1")])).await.status, 200);
     assert_eq!(server.send(get(&[("content-type", "message/http")])).await.status, 415);
     // Who may not ask at all.
-    let config = ServerConfig { admin_secrets: vec!["s".into()], ..support::config() };
+    let config =
+        ServerConfig { auth: AuthConfig::with_secrets(vec!["s".into()]), ..support::config() };
     let closed = start_with(config.clone()).await;
     let mut parts = Parts::open(&closed, post("events 1", &ACCEPT)).await;
     assert!(parts.next().await.unwrap().starts_with("{\"payload\":{\"errors\":[{"));

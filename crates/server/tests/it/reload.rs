@@ -1,6 +1,6 @@
 //! Settings that change while the server serves.
 
-use artesian_server::{ConfigError, Cors, ServerConfig};
+use artesian_server::{AuthConfig, ConfigError, Cors, ServerConfig};
 use http::Method;
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
@@ -17,7 +17,7 @@ use crate::support::{
 const SECRET: &str = "x-hasura-admin-secret";
 
 fn config(secret: &str) -> ServerConfig {
-    ServerConfig { admin_secrets: vec![secret.to_owned()], ..support::config() }
+    ServerConfig { auth: AuthConfig::with_secrets(vec![secret.to_owned()]), ..support::config() }
 }
 
 #[tokio::test]
@@ -89,7 +89,10 @@ async fn settings_hold_for_new_requests_and_sockets() {
 async fn what_cannot_be_used_changes_nothing() {
     let server = start_with(config("old")).await;
     let refused = server.control.prepare(config("")).err();
-    assert_eq!(refused, Some(ConfigError::EmptyAdminSecret));
+    assert_eq!(
+        refused,
+        Some(ConfigError::Auth(artesian_server::auth::ConfigError::EmptyAdminSecret))
+    );
     let mut bad = config("new");
     bad.cors = Cors::List(vec!["nonsense".to_owned()]);
     assert!(matches!(server.control.prepare(bad), Err(ConfigError::BadOrigin(_))));

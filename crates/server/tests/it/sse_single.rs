@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use artesian_server::{Cors, CsrfRule, ServerConfig, StatusProfile, WebSocketConfig};
+use artesian_server::{AuthConfig, Cors, CsrfRule, ServerConfig, StatusProfile, WebSocketConfig};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -248,7 +248,8 @@ async fn operations_that_are_refused_or_end_with_errors() {
 
 #[tokio::test]
 async fn a_token_is_worth_nothing_to_others() {
-    let config = ServerConfig { admin_secrets: vec!["s".into()], ..support::config() };
+    let config =
+        ServerConfig { auth: AuthConfig::with_secrets(vec!["s".into()]), ..support::config() };
     let server = start_with(config).await;
     let secret = ("x-hasura-admin-secret", "s");
     let ada = [secret, ("x-hasura-role", "user"), ("x-hasura-user-id", "1")];
