@@ -27,7 +27,7 @@ pub struct Auth {
 
 enum Method {
     Secrets,
-    Tokens(Tokens),
+    Tokens(Arc<Tokens>),
     Webhook(Arc<Webhook>),
 }
 
@@ -53,6 +53,18 @@ impl Authenticated {
 impl Auth {
     /// Starts to fetch what it needs; within a Tokio runtime.
     pub fn start(config: AuthConfig) -> Result<Self, ConfigError> {
+        Self::build(config, None)
+    }
+
+    /// The same for other settings; this one stays as it is. What is configured as before is taken
+    /// over: key sets by URL with the keys that they have, tokens that were verified, and what the
+    /// webhook said. So a change of the admin secret costs no request, and locks nobody out while the
+    /// issuer is away.
+    pub fn renew(&self, config: AuthConfig) -> Result<Self, ConfigError> {
+        Self::build(config, Some(&self.method))
+    }
+
+    fn build(config: AuthConfig, old: Option<&Method>) -> Result<Self, ConfigError> {
         config.check()?;
         let secrets = AdminSecrets::new(&config.admin_secrets)?;
         let client = || Client::new().map_err(|error| ConfigError::Tls(error.to_string()));
@@ -63,10 +75,21 @@ impl Auth {
             Mode::Jwt(issuers) => proofs.extend(issuers.iter().map(|issuer| issuer.proof)),
             Mode::Webhook(hook) => proofs.push(hook.proof()),
         }
-        let method = match config.mode {
-            Mode::Secrets => Method::Secrets,
-            Mode::Jwt(configs) => Method::Tokens(Tokens::start(configs, &client()?)),
-            Mode::Webhook(hook) => Method::Webhook(Webhook::new(hook, client()?)),
+        let method = match (config.mode, old) {
+            (Mode::Secrets, _) => Method::Secrets,
+            (Mode::Jwt(configs), Some(Method::Tokens(old))) if old.are_of(&configs) => {
+                Method::Tokens(Arc::clone(old))
+            }
+            (Mode::Jwt(configs), Some(Method::Tokens(old))) => {
+                Method::Tokens(Arc::new(Tokens::start(configs, Some(old), &client()?)))
+            }
+            (Mode::Jwt(configs), _) => {
+                Method::Tokens(Arc::new(Tokens::start(configs, None, &client()?)))
+            }
+            (Mode::Webhook(hook), Some(Method::Webhook(old))) if *old.config() == hook => {
+                Method::Webhook(Arc::clone(old))
+            }
+            (Mode::Webhook(hook), _) => Method::Webhook(Webhook::new(hook, client()?)),
         };
         let wanted = match &method {
             Method::Secrets => Wanted::Named(Vec::new()),
@@ -154,19 +177,12 @@ impl Auth {
     fn anonymous(&self, refusal: AuthError) -> Result<Authenticated, AuthError> {
         self.unauthorized_role.clone().ok_or(refusal)
     }
-
-    /// The tokens, for `artesian check`.
-    pub fn tokens(&self) -> Option<&Tokens> {
-        match &self.method {
-            Method::Tokens(tokens) => Some(tokens),
-            _ => None,
-        }
-    }
 }
 
 impl Webhook {
-    fn reads_requests(&self) -> bool {
-        self.config().method == crate::config::HookMethod::Post
+    pub(crate) fn reads_requests(&self) -> bool {
+        let config = self.config();
+        config.method == crate::config::HookMethod::Post && config.send_request
     }
 
     /// Its settings.

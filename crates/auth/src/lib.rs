@@ -9,12 +9,14 @@
 //! |---|---|
 //! | [`credentials`] | what a client says of itself |
 //! | [`config`] | settings, Hasura's `--jwt-secret` among them |
+//! | [`inspect`] | trying a configuration out, for `artesian check` |
 //! | [`jwt`] | tokens: keys, key sets by URL, claims |
 //! | [`webhook`] | asking a service of the user's |
 //! | [`error`] | refusals, with Hasura's codes and words |
 //!
 //! No value of a header, token or cookie is ever part of an error or of a log line.
 
+mod about;
 pub mod admin;
 pub mod auth;
 pub mod config;
@@ -23,7 +25,9 @@ pub mod credentials;
 pub mod error;
 mod fetch;
 mod freshness;
+pub mod inspect;
 pub mod jwt;
+mod place;
 mod proof;
 pub mod webhook;
 
