@@ -196,13 +196,14 @@ fn is_open_http(url: &Uri) -> bool {
     url.scheme_str() == Some("http") && !is_local
 }
 
-/// The query, and its values as they are written and decoded.
+/// The query as a whole, and its values, except for those that are too short to be secrets: `true`
+/// must not disappear from all messages.
 fn secrets_of_url(url: &Uri, found: &mut Vec<String>) {
+    const SHORTEST: usize = 6;
     let Some(query) = url.query() else { return };
     found.push(query.to_owned());
-    for value in query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value) {
-        found.push(value.to_owned());
-    }
+    let values = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
+    found.extend(values.filter(|value| value.len() >= SHORTEST).map(str::to_owned));
 }
 
 #[cfg(test)]
@@ -291,10 +292,10 @@ mod tests {
     #[test]
     fn all_secrets_are_known() {
         let mut config = jwt(&json!([{"type": "HS256", "key": KEY},
-                                     {"jwk_url": "https://idp.example/jwks?api_key=hush&v=2"}]));
+                                     {"jwk_url": "https://idp.example/jwks?api_key=hush%21!&v=true"}]));
         config.admin_secrets.push("root".into());
-        assert_eq!(config.secrets(), ["root", KEY, "api_key=hush&v=2", "hush", "2"]);
-        assert_eq!(hook("http://auth/?code=hush").secrets(), ["code=hush", "hush"]);
+        assert_eq!(config.secrets(), ["root", KEY, "api_key=hush%21!&v=true", "hush%21!"]);
+        assert_eq!(hook("http://auth/?code=hush-hush").secrets(), ["code=hush-hush", "hush-hush"]);
         assert!(hook("http://auth/").secrets().is_empty());
     }
 }

@@ -143,7 +143,12 @@ pub struct UnusableKey {
     pub id: Option<String>,
     /// What is wrong.
     pub reason: &'static str,
+    /// Whether it is meant for something else, so that nothing is wrong with it.
+    pub is_for_other_use: bool,
 }
+
+/// The reason of keys that are meant for something else.
+const OTHER_USE: &str = "it is not for signatures (`use`)";
 
 #[derive(Deserialize)]
 struct Written {
@@ -176,7 +181,10 @@ impl KeySet {
             let id = value.get("kid").and_then(serde_json::Value::as_str).map(str::to_owned);
             match Key::from_json(value) {
                 Ok(key) => set.keys.push(key),
-                Err(reason) => set.unusable.push(UnusableKey { id, reason }),
+                Err(reason) => {
+                    let is_for_other_use = reason == OTHER_USE;
+                    set.unusable.push(UnusableKey { id, reason, is_for_other_use });
+                }
             }
         }
         match set.unusable.first() {
@@ -238,7 +246,7 @@ impl Key {
         let jwk: Jwk = serde_json::from_value(value)
             .map_err(|_| "it is malformed, or of a kind that is not supported")?;
         if jwk.common.public_key_use.as_ref().is_some_and(|u| *u != PublicKeyUse::Signature) {
-            return Err("it is not for signatures (`use`)");
+            return Err(OTHER_USE);
         }
         let possible: &[Algorithm] = match &jwk.algorithm {
             AlgorithmParameters::RSA(_) => RSA,
