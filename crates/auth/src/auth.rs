@@ -91,6 +91,14 @@ impl Auth {
         self.proofs.iter().any(|one| one.get() == proof)
     }
 
+    /// What a 401 names as the way to authenticate (RFC 9110, section 11.6.1).
+    pub fn challenge(&self) -> &'static str {
+        match &self.method {
+            Method::Tokens(_) => "Bearer",
+            Method::Secrets | Method::Webhook(_) => "x-hasura-admin-secret",
+        }
+    }
+
     /// Which headers it looks at.
     pub fn wanted(&self) -> &Wanted {
         &self.wanted
