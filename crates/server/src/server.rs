@@ -20,6 +20,7 @@ use crate::{
     ConfigError, Metrics, ServerConfig, Service, connection,
     http::{channel::Channels, cors::CorsRules},
     limits::{Limits, TCP_REFUSALS, refuse_tcp},
+    sockets::Sockets,
     ws::Compression,
 };
 
@@ -56,6 +57,8 @@ pub(crate) struct State {
     pub limits: Arc<Limits>,
     /// Event streams in single connection mode.
     pub channels: Arc<Channels>,
+    /// The open WebSockets and event streams.
+    pub sockets: Arc<Sockets>,
     /// Cancelled when the server is to stop.
     pub draining: CancellationToken,
     /// The same as a flag, to be looked at often.
@@ -119,6 +122,7 @@ impl Server {
             compression: compression(&config, &metrics),
             session_config: session_config(&config),
             channels: Arc::default(),
+            sockets: Arc::new(Sockets::new(metrics.clone())),
             limits: Arc::new(Limits::new(
                 config.limits.clone(),
                 config.request_timeout,
@@ -176,6 +180,7 @@ impl Control {
             config,
             metrics: old.metrics.clone(),
             channels: old.channels.clone(),
+            sockets: old.sockets.clone(),
             draining: old.draining.clone(),
             stopping: old.stopping.clone(),
             tasks: old.tasks.clone(),

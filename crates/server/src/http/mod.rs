@@ -1,6 +1,7 @@
 //! HTTP: routes, and GraphQL over POST, GET, event streams and multipart.
 
 pub(crate) mod activity;
+mod admin;
 mod batch;
 pub(crate) mod body;
 pub(crate) mod channel;
