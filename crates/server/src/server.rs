@@ -11,6 +11,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use artesian_auth::Auth;
 use artesian_protocol::{SessionConfig, session::Compat};
 use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -18,7 +19,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     ConfigError, Metrics, ServerConfig, Service, connection,
     http::{channel::Channels, cors::CorsRules},
-    identity::{Authenticator, Secrets},
     limits::{Limits, TCP_REFUSALS, refuse_tcp},
     sockets::Sockets,
     ws::Compression,
@@ -39,7 +39,7 @@ pub struct Control {
 pub struct Change {
     current: Arc<ArcSwap<State>>,
     state: State,
-    secrets: Secrets,
+    auth: Auth,
 }
 
 /// What all connections share. It is replaced as one when settings change: connections keep what they
@@ -49,7 +49,7 @@ pub(crate) struct State {
     pub config: ServerConfig,
     pub session_config: Arc<SessionConfig>,
     /// The same for all: who may come in changes for connections that are there, too.
-    pub auth: Arc<Authenticator>,
+    pub auth: Arc<ArcSwap<Auth>>,
     pub cors: CorsRules,
     pub compression: Compression,
     pub metrics: Arc<Metrics>,
@@ -110,14 +110,14 @@ impl Drop for StopGuard {
 }
 
 impl Server {
-    /// A server with these settings.
+    /// A server with these settings. Within a Tokio runtime: keys of tokens are fetched from now on.
     pub fn new(
         service: Arc<dyn Service>,
         config: ServerConfig,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ConfigError> {
         let state = State {
-            auth: Arc::new(Authenticator::new(&config.auth.admin_secrets)?),
+            auth: Arc::new(ArcSwap::from_pointee(Auth::start(config.auth.clone())?)),
             cors: CorsRules::new(&config.cors)?,
             compression: compression(&config, &metrics),
             session_config: session_config(&config),
@@ -169,7 +169,7 @@ impl Control {
     /// If they cannot be used.
     pub fn prepare(&self, config: ServerConfig) -> Result<Change, ConfigError> {
         let old = self.current.load();
-        let secrets = Secrets::new(&config.auth.admin_secrets)?;
+        let auth = Auth::start(config.auth.clone())?;
         let state = State {
             auth: old.auth.clone(),
             cors: CorsRules::new(&config.cors)?,
@@ -186,7 +186,7 @@ impl Control {
             tasks: old.tasks.clone(),
             serial: old.serial.clone(),
         };
-        Ok(Change { current: self.current.clone(), state, secrets })
+        Ok(Change { current: self.current.clone(), state, auth })
     }
 }
 
@@ -194,7 +194,7 @@ impl Change {
     /// Puts the settings into force: for new connections, and for new requests of old ones. Sockets
     /// stay open; who came in by a secret that is no longer one stays in.
     pub fn commit(self) {
-        self.state.auth.replace(self.secrets);
+        self.state.auth.store(Arc::new(self.auth));
         self.current.store(Arc::new(self.state));
     }
 }

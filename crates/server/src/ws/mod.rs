@@ -8,6 +8,7 @@ mod socket;
 
 use std::sync::Arc;
 
+use artesian_auth::Credentials;
 use artesian_engine::ErrorCode;
 use artesian_protocol::{
     Subprotocol,
@@ -24,7 +25,6 @@ pub(crate) use self::compression::Compression;
 use self::connection::Connection;
 use crate::{
     http::{body::Body, errors},
-    identity::Credentials,
     io::Guarded,
     limits::SocketGuard,
     server::State,
@@ -99,7 +99,7 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
     }
-    let credentials = Credentials::from_headers(headers);
+    let credentials = Credentials::from_headers(headers, state.auth.load().wanted(), true);
     let on_upgrade = hyper::upgrade::on(&mut request);
     if is_connect {
         guard.stays_on(request.extensions());

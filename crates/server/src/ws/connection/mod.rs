@@ -3,6 +3,7 @@
 //! Everything is polled by hand, so that nothing but the state itself stays in memory between two
 //! events, and so that a slow operation or a slow reader holds up nothing else.
 
+mod client;
 mod limits;
 mod session;
 mod timers;
@@ -17,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use artesian_auth::Credentials;
 use artesian_engine::Identity;
 use artesian_protocol::{
     OperationKey, Session, Subprotocol,
@@ -26,7 +28,11 @@ use artesian_protocol::{
 use bytes::BytesMut;
 use tokio::time::Sleep;
 
-use self::{limits::Lifetime, timers::StopSignal};
+use self::{
+    client::{Authentication, Expiry},
+    limits::Lifetime,
+    timers::StopSignal,
+};
 use super::{
     Agreed,
     operations::Operations,
@@ -34,7 +40,6 @@ use super::{
     socket::Socket,
 };
 use crate::{
-    identity::Credentials,
     limits::{IdentityGuard, Inbound, LegacyVisit, Limit, SocketGuard},
     metrics::{ConnectionMetrics, Transport},
     run::Item,
@@ -61,9 +66,12 @@ pub(super) struct Connection<S> {
     /// None if the client speaks no subprotocol that we do.
     session: Option<Session>,
     transport: Transport,
-    /// What the upgrade said of the client.
+    /// What the upgrade said of the client. Counts also when it says again who it is.
     credentials: Option<Box<Credentials>>,
+    /// Under way.
+    authentication: Option<Authentication>,
     identity: Option<Identity>,
+    expiry: Option<Box<Expiry>>,
     guard: SocketGuard,
     identity_guard: Option<Box<IdentityGuard>>,
     /// Only of legacy clients.
@@ -124,7 +132,9 @@ impl<S: Socket> Connection<S> {
             session: subprotocol.map(|p| Session::new(p, state.session_config.clone(), now)),
             transport,
             credentials: (!credentials.is_empty()).then(|| Box::new(credentials)),
+            authentication: None,
             identity: None,
+            expiry: None,
             guard,
             identity_guard: None,
             visit: None,
@@ -157,6 +167,10 @@ impl<S: Socket> Connection<S> {
         let mut more = self.check_shutdown(cx, now);
         more |= self.check_timers(now)?;
         more |= self.read(cx, now)?;
+        if self.poll_authentication(cx, now) {
+            self.pump(now, Purpose::Answer);
+            more = true;
+        }
         more |= self.take_results(cx, now);
         more |= self.write(cx, now)?;
         if self.close.is_finished() && self.out.is_empty() {

@@ -43,6 +43,13 @@ impl<S: Socket> Connection<S> {
     }
 
     fn start(&mut self, key: OperationKey, request: GraphQLRequest) {
+        if self.is_expired() {
+            if let Some(session) = &mut self.session {
+                let errors = [Self::expired_error()];
+                session.operation_failed(key, GraphQLError::array_json(&errors));
+            }
+            return;
+        }
         // The session starts nothing before it was authenticated.
         let Some(identity) = &self.identity else { return };
         let Some(_pass) = self.state.limits.preparations.try_enter() else {
@@ -125,6 +132,8 @@ impl<S: Socket> Connection<S> {
         self.count_close(code);
         self.out.push(frame, Purpose::Answer);
         self.close_deadline.get_or_insert(now + self.state.config.websocket.close_timeout);
+        self.authentication = None;
+        self.expiry = None;
         self.operations.clear();
     }
 
@@ -134,6 +143,7 @@ impl<S: Socket> Connection<S> {
             session.connection_lost();
         }
         self.session = None;
+        self.authentication = None;
         self.operations.clear();
     }
 }
