@@ -1,6 +1,7 @@
 //! The server over real TCP, with a scripted stand-in for the engine.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod admin;
 mod authentication;
 mod backpressure;
 mod batch;
