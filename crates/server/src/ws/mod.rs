@@ -62,10 +62,13 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
     if state.is_stopping() {
         return errors::unavailable("the server is shutting down");
     }
-    if !state.cors.admits_upgrade(headers) {
-        let message = "pages of this origin may not connect";
-        return errors::response(StatusCode::FORBIDDEN, ErrorCode::AccessDenied, message);
-    }
+    let cookies = match state.cors.upgrade(headers) {
+        Ok(cookies) => cookies,
+        Err(refused) => {
+            let (status, code) = (StatusCode::FORBIDDEN, ErrorCode::AccessDenied);
+            return errors::response(status, code, refused.to_string());
+        }
+    };
     let is_connect = is_connect(&request);
     let checked = if is_connect {
         handshake::check_connect(pairs(headers))
@@ -99,7 +102,7 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
     }
-    let credentials = Credentials::from_headers(headers, state.auth.load().wanted(), true);
+    let credentials = Credentials::from_headers(headers, state.auth.load().wanted(), cookies);
     let on_upgrade = hyper::upgrade::on(&mut request);
     if is_connect {
         guard.stays_on(request.extensions());
