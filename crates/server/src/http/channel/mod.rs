@@ -49,7 +49,7 @@ use crate::{
 };
 
 const METHODS: &str = "GET, POST, PUT, DELETE, OPTIONS";
-const TOKEN_HEADER: &str = "x-graphql-event-stream-token";
+pub(super) const TOKEN_HEADER: &str = "x-graphql-event-stream-token";
 /// The longest id of an operation, in bytes.
 const MAX_ID: usize = 256;
 

@@ -10,6 +10,7 @@ use artesian_protocol::http::CsrfRule;
 use http::{HeaderMap, header::COOKIE, request::Parts};
 
 use self::sender::Sender;
+use super::channel::TOKEN_HEADER;
 use crate::{ConfigError, Cors, ServerConfig};
 
 /// The rules, checked and taken apart. See [`Cors`].
@@ -99,7 +100,9 @@ impl CorsRules {
 fn is_simple(parts: &Parts) -> bool {
     let method = parts.method.as_str();
     let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    matches!(method, "GET" | "HEAD" | "POST") && CsrfRule::Strict.check(method, headers).is_err()
+    matches!(method, "GET" | "HEAD" | "POST")
+        && !parts.headers.contains_key(TOKEN_HEADER)
+        && CsrfRule::Strict.check(method, headers).is_err()
 }
 
 /// Who wonders where the cookie is shall find out.
@@ -192,12 +195,13 @@ mod tests {
 
     #[test]
     fn a_preflight_makes_the_difference_if_cors_is_disabled() {
-        let rows: [(&str, Pairs, bool); 6] = [
+        let rows: [(&str, Pairs, bool); 7] = [
             ("POST", &[("origin", EVIL), ("content-type", "text/plain")], false),
             ("POST", &[("origin", EVIL), ("content-type", "application/json")], true),
             ("GET", &[("origin", EVIL), ("accept", "text/event-stream")], false),
             ("GET", &[("origin", EVIL), ("content-type", "message/http")], false),
             ("GET", &[("origin", EVIL), ("graphql-require-preflight", "1")], true),
+            ("GET", &[("origin", EVIL), ("x-graphql-event-stream-token", "t")], true),
             ("GET", &[("origin", "null"), ("graphql-require-preflight", "")], false),
         ];
         for (method, row, expected) in rows {
