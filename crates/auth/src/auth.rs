@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 
 use crate::{
-    AdminSecrets, AuthConfig, AuthError, ConfigError, Credentials, Mode,
+    AdminSecrets, AuthConfig, AuthError, ConfigError, Counters, Credentials, Mode, Stats,
     config::WebhookConfig,
     credentials::Wanted,
     fetch::Client,
@@ -21,6 +21,7 @@ pub struct Auth {
     method: Method,
     unauthorized_role: Option<Identity>,
     wanted: Wanted,
+    counters: Arc<Counters>,
 }
 
 enum Method {
@@ -49,13 +50,23 @@ impl From<Identity> for Authenticated {
 impl Auth {
     /// Starts to fetch what it needs; within a Tokio runtime.
     pub fn start(config: AuthConfig) -> Result<Self, ConfigError> {
+        Self::start_counting(config, Arc::default())
+    }
+
+    /// The same with the counters of a predecessor.
+    pub fn start_counting(
+        config: AuthConfig,
+        counters: Arc<Counters>,
+    ) -> Result<Self, ConfigError> {
         config.check()?;
         let secrets = AdminSecrets::new(&config.admin_secrets)?;
         let client = || Client::new().map_err(|error| ConfigError::Tls(error.to_string()));
         let method = match config.mode {
             Mode::Secrets => Method::Secrets,
-            Mode::Jwt(configs) => Method::Tokens(Tokens::start(configs, &client()?)),
-            Mode::Webhook(hook) => Method::Webhook(Webhook::new(hook, client()?)),
+            Mode::Jwt(configs) => Method::Tokens(Tokens::start(configs, &client()?, &counters)),
+            Mode::Webhook(hook) => {
+                Method::Webhook(Webhook::new(hook, client()?, Arc::clone(&counters)))
+            }
         };
         let wanted = match &method {
             Method::Secrets => Wanted::Named(Vec::new()),
@@ -64,7 +75,7 @@ impl Auth {
         };
         let unauthorized_role =
             config.unauthorized_role.map(|role| Identity::new(role.trim(), Default::default()));
-        Ok(Self { secrets, method, unauthorized_role, wanted })
+        Ok(Self { secrets, method, unauthorized_role, wanted, counters })
     }
 
     /// Whether every client is the administrator.
@@ -135,6 +146,16 @@ impl Auth {
     /// session variables, which anybody can invent.
     fn anonymous(&self, refusal: AuthError) -> Result<Authenticated, AuthError> {
         self.unauthorized_role.clone().map(Authenticated::from).ok_or(refusal)
+    }
+
+    /// What it did so far.
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    /// Its counters, for a successor.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
     }
 
     /// The tokens, for `artesian check`.

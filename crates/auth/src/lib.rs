@@ -12,6 +12,7 @@
 //! | [`jwt`] | tokens: keys, key sets by URL, claims |
 //! | [`webhook`] | asking a service of the user's |
 //! | [`error`] | refusals, with Hasura's codes and words |
+//! | [`stats`] | what was counted |
 //!
 //! No value of a header, token or cookie is ever part of an error or of a log line.
 
@@ -24,6 +25,7 @@ pub mod error;
 mod fetch;
 mod freshness;
 pub mod jwt;
+pub mod stats;
 pub mod webhook;
 
 pub use admin::AdminSecrets;
@@ -31,3 +33,4 @@ pub use auth::{Auth, Authenticated};
 pub use config::{AuthConfig, ConfigError, Mode};
 pub use credentials::Credentials;
 pub use error::AuthError;
+pub use stats::{Counters, Stats};

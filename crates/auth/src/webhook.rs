@@ -23,7 +23,7 @@ use quick_cache::{Weighter, sync::Cache};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    AuthError, Credentials,
+    AuthError, Counters, Credentials,
     config::{HookMethod, WebhookConfig},
     credentials::{ROLE_HEADER, SESSION_PREFIX},
     fetch::Client,
@@ -100,16 +100,18 @@ pub struct Webhook {
     kept: Cache<Question, Answer, ByLength>,
     asking: Mutex<HashMap<Question, Asking>>,
     this: Weak<Self>,
+    counters: Arc<Counters>,
 }
 
 impl Webhook {
-    pub(crate) fn new(config: WebhookConfig, client: Client) -> Arc<Self> {
+    pub(crate) fn new(config: WebhookConfig, client: Client, counters: Arc<Counters>) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             config,
             client,
             kept: Cache::with_weighter(4096, CACHE_BYTES, ByLength),
             asking: Mutex::new(HashMap::new()),
             this: this.clone(),
+            counters,
         })
     }
 
@@ -134,6 +136,7 @@ impl Webhook {
         let now = SystemTime::now();
         if let Some(kept) = self.kept.get(&question) {
             if kept.expires.is_some_and(|until| until > now) {
+                self.counters.webhook_cached.add();
                 return Ok(kept);
             }
             self.kept.remove(&question);
@@ -141,7 +144,10 @@ impl Webhook {
         let asking = {
             let mut asking = self.asking.lock();
             match asking.get(&question) {
-                Some(running) => running.clone(),
+                Some(running) => {
+                    self.counters.webhook_shared.add();
+                    running.clone()
+                }
                 None => {
                     let new = self.start(question.clone(), headers, request);
                     asking.insert(question, new.clone());
@@ -163,6 +169,11 @@ impl Webhook {
         let task = tokio::spawn(async move {
             let this = this.upgrade().ok_or(AuthError::HookFailed)?;
             let answer = this.exchange(&headers, request.as_ref()).await;
+            match &answer {
+                Ok(_) => this.counters.webhook_allowed.add(),
+                Err(AuthError::HookRefused) => this.counters.webhook_refused.add(),
+                Err(_) => this.counters.webhook_failed.add(),
+            }
             if let Ok(answer) = &answer
                 && answer.expires.is_some()
             {
