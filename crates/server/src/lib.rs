@@ -29,6 +29,7 @@ mod metrics;
 mod run;
 mod server;
 mod service;
+mod sockets;
 mod ws;
 
 pub use artesian_auth::{self as auth, AuthConfig};
