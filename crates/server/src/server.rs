@@ -20,7 +20,7 @@ use crate::{
     ConfigError, Metrics, ServerConfig, Service, connection,
     http::{channel::Channels, cors::CorsRules},
     limits::{Limits, TCP_REFUSALS, refuse_tcp},
-    sockets::Sockets,
+    sockets::{Closing, Sockets},
     ws::Compression,
 };
 
@@ -169,6 +169,7 @@ impl Control {
     /// If they cannot be used.
     pub fn prepare(&self, config: ServerConfig) -> Result<Change, ConfigError> {
         let old = self.current.load();
+        // RENEW
         let auth = Auth::start(config.auth.clone())?;
         let state = State {
             auth: old.auth.clone(),
@@ -192,10 +193,14 @@ impl Control {
 
 impl Change {
     /// Puts the settings into force: for new connections, and for new requests of old ones. Sockets
-    /// stay open; who came in by a secret that is no longer one stays in.
+    /// stay open, but for those whose client was let in by a secret, an issuer or a webhook that is
+    /// no longer configured.
     pub fn commit(self) {
-        self.state.auth.store(Arc::new(self.auth));
+        let sockets = self.state.sockets.clone();
+        let auth = Arc::new(self.auth);
+        self.state.auth.store(auth.clone());
         self.current.store(Arc::new(self.state));
+        sockets.close_if(move |proof| !auth.honours(proof), Closing::Rotated);
     }
 }
 

@@ -106,7 +106,8 @@ async fn execute(
                 OperationMetrics::of(&state.metrics, &*operation, stream::transport(media));
             let items = run::results(&state.limits, operation, metrics);
             let items = until(client.expires, guard.hold(items));
-            return Ok(stream::response(state, media, items));
+            let entry = stream::entry(state, media, parts, client);
+            return Ok(stream::response(state, media, items, Some(entry)));
         }
         (_, Media::Json(media), _) => media,
     };

@@ -190,7 +190,8 @@ fn open(
         return Err(reply.fault(409, ErrorCode::BadRequest, message).into());
     }
     let source = ChannelSource::new(state.clone(), channel, guard);
-    Ok(stream::respond(state, StreamMedia::EventStream, Box::new(source)))
+    let entry = stream::entry(state, StreamMedia::EventStream, parts, client);
+    Ok(stream::respond(state, StreamMedia::EventStream, Box::new(source), Some(entry)))
 }
 
 /// 202 means that everything else is told in the stream. A refusal is told there too where a plain

@@ -9,11 +9,11 @@ use std::{
 
 use artesian_auth::{AuthError, Authenticated};
 use artesian_engine::GraphQLError;
-use artesian_protocol::Subprotocol;
+use artesian_protocol::{Subprotocol, session::CloseCode};
 use serde_json::value::RawValue;
 
 use super::{Connection, Purpose, Socket};
-use crate::run;
+use crate::{metrics::Unwelcome, run, sockets::Closing};
 
 /// Finding out who a client is. Its drop gives that up.
 pub(super) type Authentication =
@@ -89,6 +89,7 @@ impl<S: Socket> Connection<S> {
             .then(|| self.state.limits.visit(self.guard.client(), &client.identity))
             .flatten();
         self.expiry = Expiry::new(now, client.expires);
+        self.entry.identified(&client.identity, client.proof.get(), client.expires);
         if !is_first {
             // Also if it is the same: its operations may have been held up since it had expired.
             // CHANGE
@@ -109,6 +110,18 @@ impl<S: Socket> Connection<S> {
         if let Some(session) = &mut self.session {
             session.authenticated(now, Ok(None));
         }
+    }
+
+    /// Closes if somebody else says so. Says whether that is so.
+    pub(super) fn check_closing(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Poll::Ready(why) = self.entry.poll_closing(cx) else { return false };
+        self.identity = None;
+        let reason = match why {
+            Closing::Revoked => "Forbidden: closed by the administrator",
+            Closing::Rotated => "Forbidden: the credentials are no longer accepted",
+        };
+        self.close_session(now, CloseCode::FORBIDDEN, reason);
+        true
     }
 
     /// Whether the client's credentials are good no more, and fresh ones have not come yet.
@@ -141,6 +154,7 @@ impl<S: Socket> Connection<S> {
                 self.expiry = None;
                 self.identity = None;
                 self.authentication = None;
+                self.state.metrics.socket_closed(Unwelcome::Expired);
                 if let Some(session) = &mut self.session {
                     session.expire();
                 }
