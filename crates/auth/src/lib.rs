@@ -11,6 +11,7 @@
 //! | [`config`] | settings, Hasura's `--jwt-secret` among them |
 //! | [`jwt`] | tokens: keys, key sets by URL, claims |
 //! | [`webhook`] | asking a service of the user's |
+//! | [`origin`] | origins of pages, and patterns for them |
 //! | [`error`] | refusals, with Hasura's codes and words |
 //!
 //! No value of a header, token or cookie is ever part of an error or of a log line.
@@ -24,6 +25,7 @@ pub mod error;
 mod fetch;
 mod freshness;
 pub mod jwt;
+pub mod origin;
 mod proof;
 pub mod webhook;
 

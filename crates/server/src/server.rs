@@ -118,7 +118,7 @@ impl Server {
     ) -> Result<Self, ConfigError> {
         let state = State {
             auth: Arc::new(ArcSwap::from_pointee(Auth::start(config.auth.clone())?)),
-            cors: CorsRules::new(&config.cors)?,
+            cors: CorsRules::new(&config)?,
             compression: compression(&config, &metrics),
             session_config: session_config(&config),
             channels: Arc::default(),
@@ -173,7 +173,7 @@ impl Control {
         let auth = Auth::start(config.auth.clone())?;
         let state = State {
             auth: old.auth.clone(),
-            cors: CorsRules::new(&config.cors)?,
+            cors: CorsRules::new(&config)?,
             compression: compression(&config, &old.metrics),
             session_config: session_config(&config),
             limits: Arc::new(old.limits.with(config.limits.clone(), config.request_timeout)),

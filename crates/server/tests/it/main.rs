@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod admin;
+mod authentication;
 mod backpressure;
 mod batch;
 mod byte_rules;
@@ -20,6 +21,8 @@ mod metrics;
 mod multipart;
 mod queues;
 mod reload;
+#[path = "../../../auth/tests/it/service.rs"]
+mod service;
 mod shutdown;
 mod sse;
 mod sse_single;
