@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use http::Uri;
 use serde_json::Value;
 
-use crate::jwt::config::JwtConfig;
+use crate::{Proof, jwt::config::JwtConfig};
 
 /// How clients are authenticated.
 #[derive(Clone, Default)]
@@ -124,6 +124,11 @@ impl AuthConfig {
 }
 
 impl WebhookConfig {
+    /// What lets clients in that it vouches for.
+    pub(crate) fn proof(&self) -> Proof {
+        Proof::of("webhook", (&self.url, self.method == HookMethod::Post))
+    }
+
     /// A webhook with Hasura's defaults. Hasura waits for the answer as long as it takes; here it is
     /// 10 s.
     pub fn new(url: &str, method: HookMethod) -> Result<Self, ConfigError> {

@@ -24,6 +24,7 @@ pub mod error;
 mod fetch;
 mod freshness;
 pub mod jwt;
+mod proof;
 pub mod webhook;
 
 pub use admin::AdminSecrets;
@@ -31,3 +32,4 @@ pub use auth::{Auth, Authenticated};
 pub use config::{AuthConfig, ConfigError, Mode};
 pub use credentials::Credentials;
 pub use error::AuthError;
+pub use proof::Proof;

@@ -21,6 +21,7 @@ use http_body_util::Full;
 use parking_lot::Mutex;
 use quick_cache::{Weighter, sync::Cache};
 use serde_json::{Map, Value, json};
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     AuthError, Credentials,
@@ -34,6 +35,10 @@ use crate::{
 const MAX_BYTES: usize = 64 << 10;
 /// Bytes of credentials whose answers are kept.
 const CACHE_BYTES: u64 = 16 << 20;
+
+/// How many clients it is asked about at a time; others wait for their turn, as long as an answer may
+/// take.
+const CONCURRENCY: usize = 100;
 
 /// Headers that Hasura does not pass on with GET.
 const IGNORED: [&str; 12] = [
@@ -99,6 +104,7 @@ pub struct Webhook {
     client: Client,
     kept: Cache<Question, Answer, ByLength>,
     asking: Mutex<HashMap<Question, Asking>>,
+    turns: Semaphore,
     this: Weak<Self>,
 }
 
@@ -109,6 +115,7 @@ impl Webhook {
             client,
             kept: Cache::with_weighter(4096, CACHE_BYTES, ByLength),
             asking: Mutex::new(HashMap::new()),
+            turns: Semaphore::new(CONCURRENCY),
             this: this.clone(),
         })
     }
@@ -185,6 +192,11 @@ impl Webhook {
             tracing::error!(%error, "the webhook cannot be asked");
             AuthError::HookFailed
         })?;
+        let turn = timeout(self.config.timeout, self.turns.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            tracing::error!("the webhook is too slow: too many clients wait to be asked about");
+            return Err(AuthError::HookFailed);
+        };
         let answer = self.client.send(message, self.config.timeout, MAX_BYTES).await;
         let answer = answer.map_err(|error| {
             tracing::error!(%error, "the webhook does not answer");

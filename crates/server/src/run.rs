@@ -288,7 +288,7 @@ pub(crate) fn log_refusal(errors: &[GraphQLError]) {
 }
 
 /// The code as clients see it.
-fn code_name(code: ErrorCode) -> String {
+pub(crate) fn code_name(code: ErrorCode) -> String {
     match serde_json::to_value(code) {
         Ok(serde_json::Value::String(name)) => name,
         _ => format!("{code:?}"),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{keys::StaticKey, path::ClaimPath};
-use crate::{config::http_url, credentials::SESSION_PREFIX};
+use crate::{Proof, config::http_url, credentials::SESSION_PREFIX};
 
 /// The claim that lists a client's roles.
 pub const ALLOWED_ROLES: &str = "x-hasura-allowed-roles";
@@ -31,6 +31,8 @@ pub struct JwtConfig {
     pub allowed_skew: Duration,
     /// Where the token is.
     pub place: TokenPlace,
+    /// What lets clients in that have such a token: changes with anything that is configured.
+    pub(crate) proof: Proof,
 }
 
 /// What signatures are verified with.
@@ -155,6 +157,7 @@ impl JwtConfig {
             claims,
             allowed_skew: Duration::from_secs(written.allowed_skew.unwrap_or(0).into()),
             place: place(written.header)?,
+            proof: Proof::of("issuer", value.to_string()),
         })
     }
 }

@@ -26,7 +26,7 @@ use self::{
     token::{Token, Validity},
 };
 use crate::{
-    AuthError, Credentials, cookie,
+    AuthError, Credentials, Proof, cookie,
     credentials::{MAX_VALUE_BYTES, ROLE_HEADER},
     error::TokenError,
     fetch::Client,
@@ -78,6 +78,7 @@ pub struct Verified {
     validity: Validity,
     /// The keys that it was verified with: others may not know its key any more.
     keys: Arc<KeySet>,
+    proof: Proof,
     /// Identities by role.
     identities: Mutex<HashMap<Box<str>, Identity>>,
 }
@@ -154,11 +155,11 @@ impl Tokens {
     pub(crate) async fn authenticate(
         &self,
         credentials: &Credentials,
-    ) -> Result<Option<(Identity, Option<SystemTime>)>, AuthError> {
+    ) -> Result<Option<(Identity, Option<SystemTime>, Proof)>, AuthError> {
         let Some((token, candidates)) = self.find(credentials)? else { return Ok(None) };
         let verified = self.verify(token, &candidates).await?;
         let identity = verified.identity(role(credentials)?)?;
-        Ok(Some((identity, verified.expires())))
+        Ok(Some((identity, verified.expires(), verified.proof)))
     }
 
     /// A token and the issuers that may have made it.
@@ -257,7 +258,8 @@ impl Tokens {
             let granted = claims::granted(claims, &issuer.config.claims)?;
             let identities = Mutex::new(HashMap::new());
             let keys = Arc::clone(&keys);
-            Ok::<_, AuthError>(Arc::new(Verified { granted, validity, keys, identities }))
+            let proof = issuer.config.proof;
+            Ok::<_, AuthError>(Arc::new(Verified { granted, validity, keys, proof, identities }))
         })?;
         verified.validity.check(now)?;
         Ok(verified)

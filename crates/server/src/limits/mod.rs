@@ -13,6 +13,7 @@ mod refusal;
 mod table;
 
 use std::{
+    net::{IpAddr, Ipv4Addr},
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -199,12 +200,15 @@ impl Limits {
         Ok(StreamGuard { _socket: socket, _identity: self.open_identity(identity)? })
     }
 
+    /// Where a request comes from.
+    pub fn address(&self, extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
+        let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        extensions.get::<Peer>().map_or(nowhere, |peer| self.proxies.client(peer.address, headers))
+    }
+
     fn open(&self, extensions: &Extensions, headers: &HeaderMap) -> Result<SocketGuard, Refused> {
         let peer = extensions.get::<Peer>();
-        let address = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| {
-            self.proxies.client(peer.address, headers)
-        });
-        let client = ClientKey::new(address);
+        let client = ClientKey::new(self.address(extensions, headers));
         if let Some(connects) = &self.connects
             && let Err(wait) = connects.try_take(&client, self.now())
         {

@@ -6,6 +6,7 @@ mod limits;
 mod live;
 mod operation;
 mod reload;
+mod sockets;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -26,6 +27,7 @@ pub(crate) use limits::Gates;
 pub use live::{LiveMetrics, LiveStats};
 pub(crate) use operation::{OperationMetrics, Outcome};
 use reload::ReloadMetrics;
+pub(crate) use sockets::Unwelcome;
 
 /// How a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,6 +127,7 @@ pub struct Metrics {
     pushed_bytes: Family<TransportLabel, Counter>,
     queue_bytes: Gauge,
     limits: limits::LimitMetrics,
+    sockets: sockets::SocketMetrics,
     batch_requests: Histogram,
     reservations: Gauge,
     reservations_ended: Family<ReservationLabel, Counter>,
@@ -154,6 +157,7 @@ impl Metrics {
             pushed_bytes: Family::default(),
             queue_bytes: Gauge::default(),
             limits: limits::LimitMetrics::default(),
+            sockets: sockets::SocketMetrics::default(),
             batch_requests: Histogram::new([1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]),
             reservations: Gauge::default(),
             reservations_ended: Family::default(),
@@ -213,6 +217,7 @@ impl Metrics {
             self.queue_bytes.clone(),
         );
         self.limits.register(registry);
+        self.sockets.register(registry);
         registry.register(
             "http_batch_requests",
             "Requests in one body, of bodies that are arrays",
