@@ -57,7 +57,8 @@ fn raw_strings(text: &str) -> Vec<&str> {
 }
 
 /// Words of the scripts that say what is expected.
-const SERVER_EXPECTS: [&str; 6] = ["<", "auth", "start", "stop", "wsping", "close"];
+const SERVER_EXPECTS: [&str; 8] =
+    ["<", "auth", "again", "fresh", "start", "stop", "wsping", "close"];
 const CLIENT_EXPECTS: [&str; 9] =
     ["<", "acked", "next", "error", "complete", "lost", "wsping", "close", "ignored"];
 

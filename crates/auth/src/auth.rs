@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 
 use crate::{
-    AdminSecrets, AuthConfig, AuthError, ConfigError, Credentials, Mode, Proof,
+    AdminSecrets, AuthConfig, AuthError, ConfigError, Counters, Credentials, Mode, Proof, Stats,
     config::WebhookConfig,
     credentials::Wanted,
     fetch::Client,
@@ -23,6 +23,7 @@ pub struct Auth {
     /// What lets clients in at all.
     proofs: Vec<Proof>,
     wanted: Wanted,
+    counters: Arc<Counters>,
 }
 
 enum Method {
@@ -53,7 +54,15 @@ impl Authenticated {
 impl Auth {
     /// Starts to fetch what it needs; within a Tokio runtime.
     pub fn start(config: AuthConfig) -> Result<Self, ConfigError> {
-        Self::build(config, None)
+        Self::start_counting(config, Arc::default())
+    }
+
+    /// The same with counters that are there already.
+    pub fn start_counting(
+        config: AuthConfig,
+        counters: Arc<Counters>,
+    ) -> Result<Self, ConfigError> {
+        Self::build(config, counters, None)
     }
 
     /// The same for other settings; this one stays as it is. What is configured as before is taken
@@ -61,10 +70,14 @@ impl Auth {
     /// webhook said. So a change of the admin secret costs no request, and locks nobody out while the
     /// issuer is away.
     pub fn renew(&self, config: AuthConfig) -> Result<Self, ConfigError> {
-        Self::build(config, Some(&self.method))
+        Self::build(config, Arc::clone(&self.counters), Some(&self.method))
     }
 
-    fn build(config: AuthConfig, old: Option<&Method>) -> Result<Self, ConfigError> {
+    fn build(
+        config: AuthConfig,
+        counters: Arc<Counters>,
+        old: Option<&Method>,
+    ) -> Result<Self, ConfigError> {
         config.check()?;
         let secrets = AdminSecrets::new(&config.admin_secrets)?;
         let client = || Client::new().map_err(|error| ConfigError::Tls(error.to_string()));
@@ -81,15 +94,17 @@ impl Auth {
                 Method::Tokens(Arc::clone(old))
             }
             (Mode::Jwt(configs), Some(Method::Tokens(old))) => {
-                Method::Tokens(Arc::new(Tokens::start(configs, Some(old), &client()?)))
+                Method::Tokens(Arc::new(Tokens::start(configs, Some(old), &client()?, &counters)))
             }
             (Mode::Jwt(configs), _) => {
-                Method::Tokens(Arc::new(Tokens::start(configs, None, &client()?)))
+                Method::Tokens(Arc::new(Tokens::start(configs, None, &client()?, &counters)))
             }
             (Mode::Webhook(hook), Some(Method::Webhook(old))) if *old.config() == hook => {
                 Method::Webhook(Arc::clone(old))
             }
-            (Mode::Webhook(hook), _) => Method::Webhook(Webhook::new(hook, client()?)),
+            (Mode::Webhook(hook), _) => {
+                Method::Webhook(Webhook::new(hook, client()?, Arc::clone(&counters)))
+            }
         };
         let wanted = match &method {
             Method::Secrets => Wanted::Named(Vec::new()),
@@ -101,7 +116,7 @@ impl Auth {
             Authenticated::new(Identity::new(role.trim(), Default::default()), proof)
         });
         proofs.extend(unauthorized_role.iter().map(|anonymous| anonymous.proof));
-        Ok(Self { secrets, method, unauthorized_role, proofs, wanted })
+        Ok(Self { secrets, method, unauthorized_role, proofs, wanted, counters })
     }
 
     /// Whether every client is the administrator.
@@ -112,6 +127,14 @@ impl Auth {
     /// Whether what let a client in still would.
     pub fn honours(&self, proof: u64) -> bool {
         self.proofs.iter().any(|one| one.get() == proof)
+    }
+
+    /// What a 401 names as the way to authenticate (RFC 9110, section 11.6.1).
+    pub fn challenge(&self) -> &'static str {
+        match &self.method {
+            Method::Tokens(_) => "Bearer",
+            Method::Secrets | Method::Webhook(_) => "x-hasura-admin-secret",
+        }
     }
 
     /// Which headers it looks at.
@@ -176,6 +199,16 @@ impl Auth {
     /// session variables, which anybody can invent.
     fn anonymous(&self, refusal: AuthError) -> Result<Authenticated, AuthError> {
         self.unauthorized_role.clone().ok_or(refusal)
+    }
+
+    /// What it did so far.
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    /// Its counters.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
     }
 }
 

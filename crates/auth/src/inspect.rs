@@ -103,7 +103,9 @@ impl Inspection {
             Self { key_sets: Vec::new(), tokens: None, are_away: Vec::new(), webhook: None };
         match config.mode {
             Mode::Secrets => {}
-            Mode::Webhook(hook) => found.webhook = Some(Webhook::new(hook, client()?)),
+            Mode::Webhook(hook) => {
+                found.webhook = Some(Webhook::new(hook, client()?, Arc::default()))
+            }
             Mode::Jwt(configs) => {
                 let client = client()?;
                 let mut fetched: HashMap<Uri, Arc<KeySet>> = HashMap::new();

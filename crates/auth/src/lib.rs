@@ -12,7 +12,9 @@
 //! | [`inspect`] | trying a configuration out, for `artesian check` |
 //! | [`jwt`] | tokens: keys, key sets by URL, claims |
 //! | [`webhook`] | asking a service of the user's |
+//! | [`origin`] | origins of pages, and patterns for them |
 //! | [`error`] | refusals, with Hasura's codes and words |
+//! | [`stats`] | what was counted |
 //!
 //! No value of a header, token or cookie is ever part of an error or of a log line.
 
@@ -27,8 +29,10 @@ mod fetch;
 mod freshness;
 pub mod inspect;
 pub mod jwt;
+pub mod origin;
 mod place;
 mod proof;
+pub mod stats;
 pub mod webhook;
 
 pub use admin::AdminSecrets;
@@ -37,3 +41,4 @@ pub use config::{AuthConfig, ConfigError, Mode};
 pub use credentials::Credentials;
 pub use error::AuthError;
 pub use proof::Proof;
+pub use stats::{Counters, Stats};

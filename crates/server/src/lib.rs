@@ -23,13 +23,13 @@ mod config;
 mod connection;
 mod console;
 mod http;
-mod identity;
 mod io;
 mod limits;
 mod metrics;
 mod run;
 mod server;
 mod service;
+mod sockets;
 mod ws;
 
 pub use artesian_auth::{self as auth, AuthConfig};
@@ -40,7 +40,6 @@ pub use artesian_protocol::{
 };
 
 pub use config::{ConfigError, Cors, ServerConfig, WebSocketConfig};
-pub use identity::{AuthError, Authenticator, Credentials};
 pub use limits::{ForwardedHeader, Limit, LimitsConfig, RateLimit};
 pub use metrics::{LiveMetrics, LiveStats, Metrics};
 pub use server::{Change, Control, Server};

@@ -14,6 +14,7 @@ use tokio::{sync::Mutex, task::AbortHandle, time::Instant};
 
 use super::keys::KeySet;
 use crate::{
+    Counters,
     fetch::Client,
     freshness::{self, Freshness},
     place::Place,
@@ -39,6 +40,7 @@ pub(super) struct Jwks {
     /// When it was fetched last, whether or not there was an answer. Held while it is fetched.
     last: Mutex<Option<Instant>>,
     refresher: std::sync::OnceLock<AbortHandle>,
+    counters: Arc<Counters>,
 }
 
 impl Drop for Jwks {
@@ -59,13 +61,14 @@ pub struct FetchKeysError {
 
 impl Jwks {
     /// Keys that are fetched from now on, in a task of their own.
-    pub fn start(url: Uri, client: Client) -> Arc<Self> {
+    pub fn start(url: Uri, client: Client, counters: Arc<Counters>) -> Arc<Self> {
         let jwks = Arc::new(Self {
             url,
             client,
             keys: ArcSwap::from_pointee(KeySet::empty()),
             last: Mutex::new(None),
             refresher: std::sync::OnceLock::new(),
+            counters,
         });
         let task = tokio::spawn(refresh(Arc::downgrade(&jwks)));
         let _ = jwks.refresher.set(task.abort_handle());
@@ -104,7 +107,13 @@ impl Jwks {
 
     /// Fetches the keys; says for how long they are good. The old ones stay if that fails.
     async fn fetch(&self) -> Result<Duration, FetchKeysError> {
-        let (keys, life) = fetch(&self.url, &self.client).await?;
+        let fetched = fetch(&self.url, &self.client).await;
+        let counter = match &fetched {
+            Ok(_) => &self.counters.key_sets_fetched,
+            Err(_) => &self.counters.key_sets_failed,
+        };
+        counter.add();
+        let (keys, life) = fetched?;
         tracing::debug!(url = %Place(&self.url), "key set fetched");
         self.keys.store(Arc::new(keys));
         Ok(life)

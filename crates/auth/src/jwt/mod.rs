@@ -25,7 +25,7 @@ use self::{
     token::{Token, Validity},
 };
 use crate::{
-    AuthError, Credentials, Proof, cookie,
+    AuthError, Counters, Credentials, Proof, cookie,
     credentials::{MAX_VALUE_BYTES, ROLE_HEADER},
     error::TokenError,
     fetch::Client,
@@ -38,6 +38,7 @@ const CACHE_BYTES: u64 = 16 << 20;
 pub struct Tokens {
     issuers: Vec<Issuer>,
     verified: Cache<CacheKey, Arc<Verified>, ByLength>,
+    counters: Arc<Counters>,
 }
 
 struct Issuer {
@@ -115,34 +116,46 @@ impl Verified {
     }
 }
 
+/// Whether a token was verified just now.
+struct IsNew(bool);
+
 /// What became of a token without waiting for anything.
 enum Attempt {
-    Done(Result<Arc<Verified>, AuthError>),
+    Done(Result<(Arc<Verified>, IsNew), AuthError>),
     /// Its key is unknown among these of that issuer, which may have new ones.
     LookAgain(usize, Arc<KeySet>),
 }
 
 impl Tokens {
     /// Verifies tokens of these issuers. Key sets that `old` does not have are fetched from now on.
-    pub(crate) fn start(configs: Vec<JwtConfig>, old: Option<&Self>, client: &Client) -> Self {
+    pub(crate) fn start(
+        configs: Vec<JwtConfig>,
+        old: Option<&Self>,
+        client: &Client,
+        counters: &Arc<Counters>,
+    ) -> Self {
         let mut sets: HashMap<Uri, Arc<Jwks>> = HashMap::new();
         for jwks in old.iter().flat_map(|old| &old.issuers).filter_map(|one| one.keys.jwks()) {
             sets.insert(jwks.url().clone(), Arc::clone(jwks));
         }
-        Self::with(configs, |url| {
-            let start = || Jwks::start(url.clone(), client.clone());
+        Self::with(configs, counters, |url| {
+            let start = || Jwks::start(url.clone(), client.clone(), Arc::clone(counters));
             Keys::Url(Arc::clone(sets.entry(url.clone()).or_insert_with(start)))
         })
     }
 
     /// Verifies tokens by these keys, which stay as they are: those of `fetched` by URL, and no others.
     pub(crate) fn fixed(configs: Vec<JwtConfig>, fetched: &HashMap<Uri, Arc<KeySet>>) -> Self {
-        Self::with(configs, |url| {
+        Self::with(configs, &Arc::default(), |url| {
             Keys::Fixed(fetched.get(url).cloned().unwrap_or_else(|| Arc::new(KeySet::empty())))
         })
     }
 
-    fn with(configs: Vec<JwtConfig>, mut at_url: impl FnMut(&Uri) -> Keys) -> Self {
+    fn with(
+        configs: Vec<JwtConfig>,
+        counters: &Arc<Counters>,
+        mut at_url: impl FnMut(&Uri) -> Keys,
+    ) -> Self {
         provider::install();
         let issuers = configs
             .into_iter()
@@ -154,7 +167,11 @@ impl Tokens {
                 Issuer { config, keys }
             })
             .collect();
-        Self { issuers, verified: Cache::with_weighter(4096, CACHE_BYTES, ByLength) }
+        Self {
+            issuers,
+            verified: Cache::with_weighter(4096, CACHE_BYTES, ByLength),
+            counters: Arc::clone(counters),
+        }
     }
 
     /// Whether these are its settings.
@@ -223,6 +240,20 @@ impl Tokens {
         token: &str,
         candidates: &[usize],
     ) -> Result<Arc<Verified>, AuthError> {
+        let result = self.find_verified(token, candidates).await;
+        match &result {
+            Ok((_, IsNew(true))) => self.counters.tokens_verified.add(),
+            Ok((_, IsNew(false))) => self.counters.tokens_cached.add(),
+            Err(_) => self.counters.tokens_refused.add(),
+        }
+        result.map(|(verified, _)| verified)
+    }
+
+    async fn find_verified(
+        &self,
+        token: &str,
+        candidates: &[usize],
+    ) -> Result<(Arc<Verified>, IsNew), AuthError> {
         for _ in 0..2 {
             match self.attempt(token, candidates) {
                 Attempt::Done(result) => return result,
@@ -269,7 +300,7 @@ impl Tokens {
         at: usize,
         issuer: &Issuer,
         token: &str,
-    ) -> Result<Arc<Verified>, AuthError> {
+    ) -> Result<(Arc<Verified>, IsNew), AuthError> {
         let keys = issuer.keys.now();
         let key = (at, Box::from(token));
         let now = SystemTime::now();
@@ -280,7 +311,9 @@ impl Tokens {
             self.verified.remove(&key);
         }
         // Equal tokens that come at once are verified once.
+        let mut is_new = IsNew(false);
         let verified = self.verified.get_or_insert_with(&key, || {
+            is_new = IsNew(true);
             let claims = Token::parse(token)?.verify(&keys)?;
             let validity = Validity::of(&claims, &issuer.config, now)?;
             let granted = claims::granted(claims, &issuer.config.claims)?;
@@ -290,7 +323,7 @@ impl Tokens {
             Ok::<_, AuthError>(Arc::new(Verified { granted, validity, keys, proof, identities }))
         })?;
         verified.validity.check(now)?;
-        Ok(verified)
+        Ok((verified, is_new))
     }
 }
 

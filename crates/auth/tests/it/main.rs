@@ -5,6 +5,7 @@ mod inspect;
 mod key_sets;
 mod matrix;
 mod renewal;
+mod service;
 mod settings;
 mod support;
 mod tokens;

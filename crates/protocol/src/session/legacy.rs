@@ -35,7 +35,7 @@ impl Session {
                     if self.phase == Phase::Authenticating {
                         self.defer(Deferred::Init(payload), text.len());
                     } else {
-                        self.authenticate(payload);
+                        self.authenticate(payload, true);
                     }
                 }
                 Err(detail) => self.connection_error(Some("null"), detail),
@@ -47,8 +47,7 @@ impl Session {
                         self.legacy_start(id, payload.as_deref());
                     } else {
                         if self.phase == Phase::AwaitInit && compat.implicit_init {
-                            self.is_implicit = true;
-                            self.authenticate(None);
+                            self.authenticate(None, false);
                         }
                         self.forget_deferred_start(&id);
                         self.replace(&id);

@@ -23,6 +23,7 @@ mod envelope;
 mod legacy;
 mod operations;
 mod output;
+mod refresh;
 mod replies;
 mod timers;
 mod transport_ws;
@@ -38,6 +39,7 @@ pub use compat::{Compat, CompatProfile};
 pub use config::{CloseCode, SessionConfig};
 pub use operations::OperationKey;
 pub use output::Output;
+pub use refresh::AuthenticateKind;
 
 use crate::json;
 use crate::message::Message;
@@ -52,8 +54,8 @@ use timers::Timers;
 enum Phase {
     /// No `connection_init` yet.
     AwaitInit,
-    /// The driver was asked to authenticate and has not answered. Where `connection_init` may be
-    /// repeated, this may happen again after the first acknowledgement.
+    /// The driver was asked to authenticate and has not answered. This may happen again after the
+    /// first acknowledgement: with fresh credentials, or where `connection_init` may be repeated.
     Authenticating,
     /// Acknowledged.
     Ready,
@@ -69,8 +71,8 @@ pub struct Session {
     phase: Phase,
     /// Whether the client was ever accepted.
     acknowledged: bool,
-    /// Whether the pending authentication is one that the client did not ask for, so that it is not
-    /// acknowledged.
+    /// Whether the pending authentication is one without a `connection_init`, so that it is not
+    /// acknowledged. Set for each one when it begins.
     is_implicit: bool,
     operations: Operations,
     timers: Timers,
@@ -197,7 +199,7 @@ impl Session {
     }
 
     fn acknowledge(&mut self, now: Instant, payload: Option<Bytes>) {
-        let is_implicit = std::mem::take(&mut self.is_implicit);
+        let is_implicit = self.is_implicit;
         if !is_implicit {
             // Clients of old refuse `payload: null`, so the key is left out (graphql-ws#348).
             let payload = payload.filter(|p| !p.is_empty() && !json::is_empty_object(p));
@@ -406,10 +408,18 @@ impl Session {
         self.out.push_back(Output::Close { code, reason: truncate_reason(reason).to_owned() });
     }
 
-    fn authenticate(&mut self, payload: Option<Box<RawValue>>) {
+    /// Asks the driver to authenticate; nothing else may be pending. `is_init`: there was a
+    /// `connection_init`, to be acknowledged.
+    fn authenticate(&mut self, payload: Option<Box<RawValue>>, is_init: bool) {
         self.timers.init_received();
         self.phase = Phase::Authenticating;
-        self.out.push_back(Output::Authenticate { payload });
+        self.is_implicit = !is_init;
+        let kind = match (self.acknowledged, is_init) {
+            (false, _) => AuthenticateKind::First,
+            (true, true) => AuthenticateKind::Repeated,
+            (true, false) => AuthenticateKind::Refresh,
+        };
+        self.out.push_back(Output::Authenticate { payload, kind });
     }
 
     /// Registers and starts an operation whose id is free, if there is room for one more.
