@@ -10,6 +10,7 @@ pub mod documents;
 pub mod engine;
 pub mod generation;
 pub mod identity;
+mod introspected;
 pub mod operation;
 pub mod request;
 pub mod response;

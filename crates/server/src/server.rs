@@ -117,7 +117,10 @@ impl Server {
         metrics: Arc<Metrics>,
     ) -> Result<Self, ConfigError> {
         let state = State {
-            auth: Arc::new(ArcSwap::from_pointee(Auth::start(config.auth.clone())?)),
+            auth: Arc::new(ArcSwap::from_pointee(Auth::start_counting(
+                config.auth.clone(),
+                metrics.auth().clone(),
+            )?)),
             cors: CorsRules::new(&config)?,
             compression: compression(&config, &metrics),
             session_config: session_config(&config),
@@ -170,7 +173,7 @@ impl Control {
     pub fn prepare(&self, config: ServerConfig) -> Result<Change, ConfigError> {
         let old = self.current.load();
         // RENEW
-        let auth = Auth::start(config.auth.clone())?;
+        let auth = Auth::start_counting(config.auth.clone(), old.metrics.auth().clone())?;
         let state = State {
             auth: old.auth.clone(),
             cors: CorsRules::new(&config)?,

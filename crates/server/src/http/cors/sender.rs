@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn behind_proxies() {
-        let rows: [(&str, &[(&str, &str)], &str); 14] = [
+        type Pairs = &'static [(&'static str, &'static str)];
+        let rows: [(&str, Pairs, &str); 14] = [
             ("https://app.example.com", &[("x-forwarded-host", "app.example.com")], "own"),
             ("https://app.example.com", &[("x-forwarded-host", "app.example.com, inner")], "own"),
             ("https://app.example.com", &[("x-forwarded-host", "inner, app.example.com")], "other"),
