@@ -20,7 +20,6 @@ use artesian_protocol::{
     GraphQLRequest,
     http::{HttpError, Media, Posted, StreamMedia, accepts, query_parameter},
 };
-use futures_util::{StreamExt, stream::iter};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use serde_json::Value;
@@ -42,7 +41,7 @@ use super::{
 use crate::{
     limits::{Limit, Refused},
     metrics::{OperationMetrics, Transport},
-    run::{self, Item, NotPrepared},
+    run::{self, NotPrepared},
     server::State,
 };
 
@@ -231,7 +230,7 @@ async fn start(
         }
         Err(NotPrepared::Busy(refused)) => return Err(refused.response().into()),
         Err(NotPrepared::Refused(errors)) if reply.refusal_status(&errors) == 200 => {
-            iter([Item::Refused(errors)]).boxed()
+            run::refusal(errors)
         }
         Err(NotPrepared::Refused(errors)) => return Err(reply.refused(errors).into()),
     };
