@@ -322,7 +322,13 @@ settings! {
         "max-sockets-per-ip", Kind::Number, "0", "limits.sockets_per_ip", [],
             "The same for one client address (IPv6: one /64); 0: no limit";
         "max-sockets-per-identity", Kind::Number, "0", "limits.sockets_per_identity", [],
-            "The same for one role with the same session variables; 0: no limit";
+            "The same for one identity: a role with its session variables. A role without any counts by address, the role admin not at all; 0: no limit";
+        "operations-per-identity", Kind::Number, "0", "limits.operations_per_identity", [],
+            "The most operations of one identity that run at the same time, over all its connections; 0: no limit";
+        "request-rate-per-identity", Kind::Number, "0", "limits.request_rate_per_identity", [],
+            "How many operations one identity may start in a second, over all its connections; 0: no limit";
+        "request-burst-per-identity", Kind::Number, "100", "limits.request_burst_per_identity", [],
+            "How many of them it may start at once";
         "max-pending-sockets", Kind::Number, "20000", "limits.pending_sockets", [],
             "The most WebSockets that are not acknowledged yet; 0: no limit";
         "connect-rate-per-ip", Kind::Number, "0", "limits.connect_rate_per_ip", [],
