@@ -278,10 +278,13 @@ fn cookies_and_every_page_are_doubtful() {
     let hook = ("auth-hook", "http://localhost/");
     let (list, off) = (("cors-domain", "https://a.example"), ("disable-cors", "true"));
     let read = ("ws-read-cookie", "true");
-    let rows: [(&[_], Option<&str>); 10] = [
+    let every = ("cors-domain", "*");
+    let rows: [(&[_], Option<&str>); 12] = [
         (&[tokens], None),
         (&[tokens, off, read], None),
-        (&[cookies], Some("cors-domain is *")),
+        (&[cookies], None),
+        (&[cookies, every], Some("cors-domain is *")),
+        (&[tokens, every], None),
         (&[cookies, list], None),
         (&[cookies, off], None),
         (&[cookies, off, read], Some("ws-read-cookie is on")),
