@@ -26,6 +26,7 @@ pub mod error;
 mod fetch;
 mod freshness;
 pub mod jwt;
+mod members;
 pub mod origin;
 mod proof;
 pub mod stats;
