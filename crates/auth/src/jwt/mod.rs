@@ -127,7 +127,6 @@ impl Tokens {
         client: &Client,
         counters: &Arc<Counters>,
     ) -> Self {
-        provider::install();
         let issuers = configs
             .into_iter()
             .map(|config| {
