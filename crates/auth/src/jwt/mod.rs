@@ -156,7 +156,6 @@ impl Tokens {
         counters: &Arc<Counters>,
         mut at_url: impl FnMut(&Uri) -> Keys,
     ) -> Self {
-        provider::install();
         let issuers = configs
             .into_iter()
             .map(|config| {
