@@ -179,6 +179,7 @@ function describeGroup(title, group, tokens) {
         const results = await Promise.allSettled(ways.map((way) => check(server, one, way, tokens, known)));
         const failed = results.flatMap(({ reason }, n) => (reason ? [`${ways[n].name}: ${reason.message}`] : []));
         if (failed.length > 0) throw new Error(failed.join('\n'));
+        if (one.unasked) assert.equal(world.keySets.count(`/${group.number}${one.unasked}`), 0, `${one.unasked} was asked for`);
         await server.alive();
       });
     });

@@ -82,7 +82,7 @@ export function headers(one, tokens, known, name) {
     const spec = which ? tokens[which] : one.token;
     if (!spec) throw new Error(`${one.name}: no token ${which ?? ''}`);
     const key = which ?? '';
-    if (!made.has(key)) made.set(key, token(spec, tokens));
+    if (!made.has(key)) made.set(key, token(filled(spec, known), tokens));
     return made.get(key);
   };
   const all = { ...one.headers };
