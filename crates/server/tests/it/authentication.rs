@@ -1,7 +1,7 @@
 //! Authentication that takes its time: what clients may do meanwhile, and what becomes of those that
 //! do not wait for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use artesian_server::{
     AuthConfig, ServerConfig,
@@ -196,4 +196,18 @@ async fn answers_that_expire_end_sockets_and_streams() {
     let closed = "artesian_sockets_closed_total{reason=\"expired\"}";
     assert_eq!(server.sample(closed), 2.0);
     server.fake.happened_times("drop a", 3).await;
+}
+
+#[tokio::test]
+async fn a_webhook_that_says_nothing_is_not_waited_for_forever() {
+    let hook = Service::start(Reply::Silence).await;
+    let mut config = WebhookConfig::new(&hook.url(), HookMethod::Get).unwrap();
+    config.timeout = Duration::from_millis(50);
+    let auth = AuthConfig { mode: Mode::Webhook(config), ..AuthConfig::default() };
+    let server = start_with(ServerConfig { auth, ..support::config() }).await;
+    let mut socket = server.connect(MODERN, &[]).await;
+    socket.send_init(init("a")).await;
+    assert_eq!(socket.closed().await.0, 1013);
+    let reply = server.send(post("identity", &[])).await;
+    assert_eq!(reply.error_code(), "unexpected");
 }

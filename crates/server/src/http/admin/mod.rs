@@ -59,7 +59,7 @@ async fn receive_and_answer(state: &Arc<State>, parts: &Parts) -> Answer {
     if may_be_forged(&parts.headers) {
         receive::check_csrf(state.config.csrf, parts).map_err(|error| reply.malformed(&error))?;
     }
-    let client = receive::client(state, &parts.headers, None).await;
+    let client = receive::client(state, parts, None).await;
     let client = client.map_err(|error| reply.unauthorized(&error))?;
     Ok(answer(state, parts, &client.identity))
 }
