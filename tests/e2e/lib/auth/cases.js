@@ -50,7 +50,7 @@ export function filled(value, known) {
     return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, filled(one, known)]));
   }
   if (typeof value !== 'string') return value;
-  return value.replaceAll(/\{(pem|secret|token|long|jwks|hook)(?::([^{}]*))?\}/g, (_, kind, name) => {
+  return value.replaceAll(/\{(pem|secret|token|long|jwks|hook|base|port)(?::([^{}]*))?\}/g, (_, kind, name) => {
     switch (kind) {
       case 'pem':
         return pem(name);
