@@ -23,8 +23,8 @@ pub const ROLE_HEADER: &str = "x-hasura-role";
 pub const MAX_VALUE_BYTES: usize = 16 << 10;
 const MAX_TOTAL_BYTES: usize = 64 << 10;
 
-/// Headers that differ between requests of one client, or belong to one connection.
-const NEVER: [&str; 14] = [
+/// Headers that differ between requests of one client, or belong to one connection or event stream.
+const NEVER: [&str; 15] = [
     "sec-websocket-key",
     "sec-websocket-version",
     "sec-websocket-extensions",
@@ -39,6 +39,7 @@ const NEVER: [&str; 14] = [
     "content-length",
     "content-type",
     "expect",
+    "x-graphql-event-stream-token",
 ];
 
 /// Which headers matter, which depends on how clients are authenticated.
@@ -59,6 +60,16 @@ impl Wanted {
             Self::Named(names) => names.iter().any(|wanted| wanted == name),
             Self::Everything => !NEVER.contains(&name) && !name.starts_with(':'),
         }
+    }
+
+    /// Whether a header may not say two things. A token's own header is one of them; cookies have
+    /// names of their own.
+    fn identifies(&self, name: &str) -> bool {
+        let is_known = name.starts_with(SESSION_PREFIX)
+            || SECRET_HEADERS.contains(&name)
+            || name == "authorization";
+        is_known
+            || matches!(self, Self::Named(names) if name != "cookie" && names.iter().any(|n| n == name))
     }
 }
 
@@ -89,7 +100,7 @@ impl Credentials {
                 continue;
             }
             let Ok(value) = value.to_str() else {
-                found.is_malformed |= is_identity(name);
+                found.is_malformed |= wanted.identifies(name);
                 continue;
             };
             let Some(old) = found.values.get(name) else {
@@ -100,7 +111,7 @@ impl Credentials {
                 // HTTP/2 may split it (RFC 9113, section 8.2.3).
                 let joined = format!("{old}; {value}");
                 found.values.insert(name.into(), joined.into());
-            } else if is_identity(name) {
+            } else if wanted.identifies(name) {
                 found.is_malformed |= &**old != value;
             } else {
                 let joined = format!("{old}, {value}");
@@ -173,7 +184,7 @@ impl Credentials {
             if let Some(Value::String(token)) = wrapper.get("token")
                 && wanted.wants("authorization")
             {
-                init.put("authorization", &format!("Bearer {token}"));
+                init.put("authorization", &format!("Bearer {token}"), wanted);
             }
         }
         self.is_malformed |= init.is_malformed;
@@ -189,22 +200,22 @@ impl Credentials {
                 continue;
             }
             match value {
-                Value::String(text) => self.put(&name, text),
-                Value::Number(number) => self.put(&name, &number.to_string()),
-                Value::Bool(flag) => self.put(&name, &flag.to_string()),
-                _ => self.is_malformed |= is_identity(&name),
+                Value::String(text) => self.put(&name, text, wanted),
+                Value::Number(number) => self.put(&name, &number.to_string(), wanted),
+                Value::Bool(flag) => self.put(&name, &flag.to_string(), wanted),
+                _ => self.is_malformed |= wanted.identifies(&name),
             }
         }
     }
 
-    fn put(&mut self, name: &str, value: &str) {
+    fn put(&mut self, name: &str, value: &str, wanted: &Wanted) {
         // What could not be a header cannot be passed on as one.
         if value.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
-            self.is_malformed |= is_identity(name);
+            self.is_malformed |= wanted.identifies(name);
             return;
         }
         let old = self.values.insert(name.into(), value.into());
-        self.is_malformed |= is_identity(name) && old.is_some_and(|old| &*old != value);
+        self.is_malformed |= wanted.identifies(name) && old.is_some_and(|old| &*old != value);
     }
 
     fn measure(&mut self) {
@@ -227,11 +238,6 @@ fn children<'a>(object: &'a Object, name: &'a str) -> impl Iterator<Item = &'a O
         .iter()
         .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
         .filter_map(|(_, value)| value.as_object())
-}
-
-/// Headers that may not say two things.
-fn is_identity(name: &str) -> bool {
-    name.starts_with(SESSION_PREFIX) || SECRET_HEADERS.contains(&name) || name == "authorization"
 }
 
 #[cfg(test)]
@@ -272,6 +278,7 @@ mod tests {
             ("x-hasura-role", "user"),
             ("x-request-id", "7"),
             ("sec-websocket-key", "k"),
+            ("x-graphql-event-stream-token", "t"),
             ("accept", "a"),
             ("accept", "b"),
         ];
@@ -285,6 +292,7 @@ mod tests {
         assert_eq!(all.get("accept"), Some("a, b"));
         assert_eq!(all.get("x-request-id"), Some("7"));
         assert_eq!((all.get("sec-websocket-key"), all.get("cookie")), (None, None));
+        assert_eq!(all.get("x-graphql-event-stream-token"), None);
     }
 
     #[test]
@@ -302,6 +310,18 @@ mod tests {
         // The two cases of a name are one name.
         let cases = r#"{"Authorization":"a","authorization":"b"}"#;
         assert!(init(Credentials::default(), cases).is_malformed());
+    }
+
+    #[test]
+    fn a_header_of_the_token_says_one_thing_too() {
+        let own = Wanted::Named(vec![HeaderName::from_static("x-token")]);
+        assert!(headers(&[("x-token", "a"), ("x-token", "b")], &own, true).is_malformed());
+        assert!(!headers(&[("x-token", "a"), ("x-token", "a")], &own, true).is_malformed());
+        assert!(!headers(&[("x-token", "a"), ("x-token", "b")], &named(), true).is_malformed());
+        let raw = r#"{"x-token":"a","headers":{"X-Token":"b"}}"#.to_owned();
+        let mut found = Credentials::default();
+        found.merge_init(Some(&RawValue::from_string(raw).unwrap()), &own);
+        assert!(found.is_malformed());
     }
 
     #[test]
