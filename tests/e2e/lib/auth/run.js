@@ -1,5 +1,5 @@
-// Who is asking, as a table: settings, credentials, and the identity or the refusal that must come of
-// them over every transport. The rows are in `auth-cases/`.
+// Runs the table of `auth-cases/`: settings, credentials, and the identity or the refusal that must come
+// of them over every transport.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -7,14 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { count, environment, filled, headers, subjects, visible } from '../lib/auth/cases.js';
-import { missing, Observatory } from '../lib/auth/observe.js';
-import { KeySets, Webhook } from '../lib/auth/services.js';
-import { SETTINGS, told, waysFor } from '../lib/auth/ways.js';
-import { databases } from '../lib/databases.js';
-import { Server } from '../lib/server.js';
-import { LEGACY } from '../lib/sockets.js';
-import { until, within } from '../lib/wait.js';
+import { count, environment, filled, headers, subjects, visible } from './cases.js';
+import { missing, Observatory } from './observe.js';
+import { KeySets, Webhook } from './services.js';
+import { SETTINGS, told, waysFor } from './ways.js';
+import { databases } from '../databases.js';
+import { Server } from '../server.js';
+import { LEGACY } from '../sockets.js';
+import { until, within } from '../wait.js';
 
 /** Only groups in whose titles this is. */
 const WANTED = process.env.ARTESIAN_E2E_CASES ?? '';
@@ -112,11 +112,15 @@ async function start(group, known) {
 
 const knownTo = (group) => ({ jwks: `${world.keySets.url}/${group.number}`, hook: world.hook.url });
 
-test('the table is as long as it should be', () => {
-  assert.ok(count >= 250, `${count} cases`);
-});
+/** Runs the files whose subject is wanted, several servers at a time. */
+export function runCases(wants) {
+  test('the table is as long as it should be', () => {
+    assert.ok(count >= 250, `${count} cases`);
+  });
+  describe('who is asking', { concurrency: 3 }, () => describeAll(subjects.filter(({ subject }) => wants(subject))));
+}
 
-describe('who is asking', { concurrency: 3 }, () => {
+function describeAll(wanted) {
   before(async () => {
     const [kind] = databases;
     world.kind = kind.name;
@@ -135,7 +139,7 @@ describe('who is asking', { concurrency: 3 }, () => {
   });
 
   let number = 0;
-  for (const { subject, groups, tokens = {} } of subjects) {
+  for (const { subject, groups, tokens = {} } of wanted) {
     for (const group of groups) {
       group.number = number += 1;
       const title = `${subject}: ${group.title}`;
@@ -144,7 +148,7 @@ describe('who is asking', { concurrency: 3 }, () => {
       else describeGroup(title, group, tokens);
     }
   }
-});
+}
 
 /** Settings with which the server must not start. */
 function describeRefused(title, group) {
