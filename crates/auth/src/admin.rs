@@ -2,7 +2,7 @@
 
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::ConfigError;
+use crate::{ConfigError, Proof};
 
 /// Names of the header, in the order in which they are looked for: Hasura's, our own, Hasura's old
 /// one.
@@ -31,6 +31,16 @@ impl AdminSecrets {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The proof of each.
+    pub(crate) fn proofs(&self) -> impl Iterator<Item = Proof> {
+        self.0.iter().map(|secret| Proof::of("secret", secret))
+    }
+
+    /// The proof of a secret that is accepted; whether there is one takes the time of `accepts`.
+    pub(crate) fn proof(&self, given: &str) -> Option<Proof> {
+        self.accepts(given).then(|| Proof::of("secret", Box::<[u8]>::from(given.as_bytes())))
     }
 
     /// Compares with every secret, in a time that does not depend on where they differ.

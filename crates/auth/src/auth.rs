@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 
 use crate::{
-    AdminSecrets, AuthConfig, AuthError, ConfigError, Credentials, Mode,
+    AdminSecrets, AuthConfig, AuthError, ConfigError, Counters, Credentials, Mode, Proof, Stats,
     config::WebhookConfig,
     credentials::Wanted,
     fetch::Client,
@@ -19,13 +19,16 @@ use crate::{
 pub struct Auth {
     secrets: AdminSecrets,
     method: Method,
-    unauthorized_role: Option<Identity>,
+    unauthorized_role: Option<Authenticated>,
+    /// What lets clients in at all.
+    proofs: Vec<Proof>,
     wanted: Wanted,
+    counters: Arc<Counters>,
 }
 
 enum Method {
     Secrets,
-    Tokens(Tokens),
+    Tokens(Arc<Tokens>),
     Webhook(Arc<Webhook>),
 }
 
@@ -36,40 +39,102 @@ pub struct Authenticated {
     pub identity: Identity,
     /// Until when that holds; `None` without end.
     pub expires: Option<SystemTime>,
+    /// By what it was let in.
+    pub proof: Proof,
     /// Cookies that the response is to set.
     pub set_cookies: Arc<[HeaderValue]>,
 }
 
-impl From<Identity> for Authenticated {
-    fn from(identity: Identity) -> Self {
-        Self { identity, expires: None, set_cookies: Arc::from([]) }
+impl Authenticated {
+    fn new(identity: Identity, proof: Proof) -> Self {
+        Self { identity, expires: None, proof, set_cookies: Arc::from([]) }
     }
 }
 
 impl Auth {
     /// Starts to fetch what it needs; within a Tokio runtime.
     pub fn start(config: AuthConfig) -> Result<Self, ConfigError> {
+        Self::start_counting(config, Arc::default())
+    }
+
+    /// The same with counters that are there already.
+    pub fn start_counting(
+        config: AuthConfig,
+        counters: Arc<Counters>,
+    ) -> Result<Self, ConfigError> {
+        Self::build(config, counters, None)
+    }
+
+    /// The same for other settings; this one stays as it is. What is configured as before is taken
+    /// over: key sets by URL with the keys that they have, tokens that were verified, and what the
+    /// webhook said. So a change of the admin secret costs no request, and locks nobody out while the
+    /// issuer is away.
+    pub fn renew(&self, config: AuthConfig) -> Result<Self, ConfigError> {
+        Self::build(config, Arc::clone(&self.counters), Some(&self.method))
+    }
+
+    fn build(
+        config: AuthConfig,
+        counters: Arc<Counters>,
+        old: Option<&Method>,
+    ) -> Result<Self, ConfigError> {
         config.check()?;
         let secrets = AdminSecrets::new(&config.admin_secrets)?;
         let client = || Client::new().map_err(|error| ConfigError::Tls(error.to_string()));
-        let method = match config.mode {
-            Mode::Secrets => Method::Secrets,
-            Mode::Jwt(configs) => Method::Tokens(Tokens::start(configs, &client()?)),
-            Mode::Webhook(hook) => Method::Webhook(Webhook::new(hook, client()?)),
+        let mut proofs: Vec<_> = secrets.proofs().collect();
+        match &config.mode {
+            Mode::Secrets if secrets.is_empty() => proofs.push(Proof::open()),
+            Mode::Secrets => {}
+            Mode::Jwt(issuers) => proofs.extend(issuers.iter().map(|issuer| issuer.proof)),
+            Mode::Webhook(hook) => proofs.push(hook.proof()),
+        }
+        let method = match (config.mode, old) {
+            (Mode::Secrets, _) => Method::Secrets,
+            (Mode::Jwt(configs), Some(Method::Tokens(old))) if old.are_of(&configs) => {
+                Method::Tokens(Arc::clone(old))
+            }
+            (Mode::Jwt(configs), Some(Method::Tokens(old))) => {
+                Method::Tokens(Arc::new(Tokens::start(configs, Some(old), &client()?, &counters)))
+            }
+            (Mode::Jwt(configs), _) => {
+                Method::Tokens(Arc::new(Tokens::start(configs, None, &client()?, &counters)))
+            }
+            (Mode::Webhook(hook), Some(Method::Webhook(old))) if *old.config() == hook => {
+                Method::Webhook(Arc::clone(old))
+            }
+            (Mode::Webhook(hook), _) => {
+                Method::Webhook(Webhook::new(hook, client()?, Arc::clone(&counters)))
+            }
         };
         let wanted = match &method {
             Method::Secrets => Wanted::Named(Vec::new()),
             Method::Tokens(tokens) => Wanted::Named(headers_of(tokens.places())),
             Method::Webhook(_) => Wanted::Everything,
         };
-        let unauthorized_role =
-            config.unauthorized_role.map(|role| Identity::new(role.trim(), Default::default()));
-        Ok(Self { secrets, method, unauthorized_role, wanted })
+        let unauthorized_role = config.unauthorized_role.map(|role| {
+            let proof = Proof::of("unauthorized role", role.trim());
+            Authenticated::new(Identity::new(role.trim(), Default::default()), proof)
+        });
+        proofs.extend(unauthorized_role.iter().map(|anonymous| anonymous.proof));
+        Ok(Self { secrets, method, unauthorized_role, proofs, wanted, counters })
     }
 
     /// Whether every client is the administrator.
     pub fn is_open(&self) -> bool {
         self.secrets.is_empty() && matches!(self.method, Method::Secrets)
+    }
+
+    /// Whether what let a client in still would.
+    pub fn honours(&self, proof: u64) -> bool {
+        self.proofs.iter().any(|one| one.get() == proof)
+    }
+
+    /// What a 401 names as the way to authenticate (RFC 9110, section 11.6.1).
+    pub fn challenge(&self) -> &'static str {
+        match &self.method {
+            Method::Tokens(_) => "Bearer",
+            Method::Secrets | Method::Webhook(_) => "x-hasura-admin-secret",
+        }
     }
 
     /// Which headers it looks at.
@@ -98,23 +163,21 @@ impl Auth {
     ) -> Result<Authenticated, AuthError> {
         // The secret comes first: to a stranger nothing else is said.
         if let Some(secret) = credentials.secret().filter(|_| !self.is_open()) {
-            if !self.secrets.accepts(secret) {
-                return Err(AuthError::SecretWrong);
-            }
+            let proof = self.secrets.proof(secret).ok_or(AuthError::SecretWrong)?;
             check(credentials)?;
-            return administrator(credentials);
+            return administrator(credentials, proof);
         }
         match &self.method {
             Method::Secrets if self.secrets.is_empty() => {
                 check(credentials)?;
-                administrator(credentials)
+                administrator(credentials, Proof::open())
             }
             Method::Secrets => self.anonymous(AuthError::SecretMissing),
             Method::Tokens(tokens) => {
                 check(credentials)?;
                 match tokens.authenticate(credentials).await? {
-                    Some((identity, expires)) => {
-                        Ok(Authenticated { expires, ..Authenticated::from(identity) })
+                    Some((identity, expires, proof)) => {
+                        Ok(Authenticated { expires, ..Authenticated::new(identity, proof) })
                     }
                     None => self.anonymous(AuthError::TokenMissing),
                 }
@@ -125,6 +188,7 @@ impl Auth {
                 Ok(Authenticated {
                     identity: answer.identity,
                     expires: answer.expires,
+                    proof: hook.config().proof(),
                     set_cookies: answer.set_cookies,
                 })
             }
@@ -134,21 +198,24 @@ impl Auth {
     /// A client without credentials. What it says of itself is not listened to: Hasura takes its
     /// session variables, which anybody can invent.
     fn anonymous(&self, refusal: AuthError) -> Result<Authenticated, AuthError> {
-        self.unauthorized_role.clone().map(Authenticated::from).ok_or(refusal)
+        self.unauthorized_role.clone().ok_or(refusal)
     }
 
-    /// The tokens, for `artesian check`.
-    pub fn tokens(&self) -> Option<&Tokens> {
-        match &self.method {
-            Method::Tokens(tokens) => Some(tokens),
-            _ => None,
-        }
+    /// What it did so far.
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    /// Its counters.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
     }
 }
 
 impl Webhook {
-    fn reads_requests(&self) -> bool {
-        self.config().method == crate::config::HookMethod::Post
+    pub(crate) fn reads_requests(&self) -> bool {
+        let config = self.config();
+        config.method == crate::config::HookMethod::Post && config.send_request
     }
 
     /// Its settings.
@@ -165,9 +232,9 @@ fn check(credentials: &Credentials) -> Result<(), AuthError> {
 }
 
 /// The administrator may be anybody.
-fn administrator(credentials: &Credentials) -> Result<Authenticated, AuthError> {
+fn administrator(credentials: &Credentials, proof: Proof) -> Result<Authenticated, AuthError> {
     let role = jwt::role(credentials)?.unwrap_or(ADMIN_ROLE);
-    Ok(Identity::new(role, credentials.session()).into())
+    Ok(Authenticated::new(Identity::new(role, credentials.session()), proof))
 }
 
 fn headers_of<'a>(places: impl Iterator<Item = &'a TokenPlace>) -> Vec<HeaderName> {

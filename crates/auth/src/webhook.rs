@@ -21,9 +21,10 @@ use http_body_util::Full;
 use parking_lot::Mutex;
 use quick_cache::{Weighter, sync::Cache};
 use serde_json::{Map, Value, json};
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
-    AuthError, Credentials,
+    AuthError, Counters, Credentials,
     config::{HookMethod, WebhookConfig},
     credentials::{ROLE_HEADER, SESSION_PREFIX},
     fetch::Client,
@@ -34,6 +35,10 @@ use crate::{
 const MAX_BYTES: usize = 64 << 10;
 /// Bytes of credentials whose answers are kept.
 const CACHE_BYTES: u64 = 16 << 20;
+
+/// How many clients it is asked about at a time; others wait for their turn, as long as an answer may
+/// take.
+const CONCURRENCY: usize = 100;
 
 /// Headers that Hasura does not pass on with GET.
 const IGNORED: [&str; 12] = [
@@ -99,17 +104,21 @@ pub struct Webhook {
     client: Client,
     kept: Cache<Question, Answer, ByLength>,
     asking: Mutex<HashMap<Question, Asking>>,
+    turns: Semaphore,
     this: Weak<Self>,
+    counters: Arc<Counters>,
 }
 
 impl Webhook {
-    pub(crate) fn new(config: WebhookConfig, client: Client) -> Arc<Self> {
+    pub(crate) fn new(config: WebhookConfig, client: Client, counters: Arc<Counters>) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             config,
             client,
             kept: Cache::with_weighter(4096, CACHE_BYTES, ByLength),
             asking: Mutex::new(HashMap::new()),
+            turns: Semaphore::new(CONCURRENCY),
             this: this.clone(),
+            counters,
         })
     }
 
@@ -125,7 +134,7 @@ impl Webhook {
             .filter(|(name, _)| self.config.method == HookMethod::Post || !IGNORED.contains(name))
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        let request = request.filter(|_| self.config.method == HookMethod::Post).cloned();
+        let request = request.filter(|_| self.reads_requests()).cloned();
         let is_lasting = |name: &str| !TRACES.contains(&name) && !name.starts_with("x-b3-");
         let question = Question {
             headers: headers.iter().filter(|(name, _)| is_lasting(name)).cloned().collect(),
@@ -134,6 +143,7 @@ impl Webhook {
         let now = SystemTime::now();
         if let Some(kept) = self.kept.get(&question) {
             if kept.expires.is_some_and(|until| until > now) {
+                self.counters.webhook_cached.add();
                 return Ok(kept);
             }
             self.kept.remove(&question);
@@ -141,7 +151,10 @@ impl Webhook {
         let asking = {
             let mut asking = self.asking.lock();
             match asking.get(&question) {
-                Some(running) => running.clone(),
+                Some(running) => {
+                    self.counters.webhook_shared.add();
+                    running.clone()
+                }
                 None => {
                     let new = self.start(question.clone(), headers, request);
                     asking.insert(question, new.clone());
@@ -163,6 +176,11 @@ impl Webhook {
         let task = tokio::spawn(async move {
             let this = this.upgrade().ok_or(AuthError::HookFailed)?;
             let answer = this.exchange(&headers, request.as_ref()).await;
+            match &answer {
+                Ok(_) => this.counters.webhook_allowed.add(),
+                Err(AuthError::HookRefused) => this.counters.webhook_refused.add(),
+                Err(_) => this.counters.webhook_failed.add(),
+            }
             if let Ok(answer) = &answer
                 && answer.expires.is_some()
             {
@@ -185,6 +203,11 @@ impl Webhook {
             tracing::error!(%error, "the webhook cannot be asked");
             AuthError::HookFailed
         })?;
+        let turn = timeout(self.config.timeout, self.turns.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            tracing::error!("the webhook is too slow: too many clients wait to be asked about");
+            return Err(AuthError::HookFailed);
+        };
         let answer = self.client.send(message, self.config.timeout, MAX_BYTES).await;
         let answer = answer.map_err(|error| {
             tracing::error!(%error, "the webhook does not answer");
@@ -199,6 +222,17 @@ impl Webhook {
             );
         }
         read
+    }
+
+    /// Sends one question past all that is kept, for `artesian check`. The error says why there is no
+    /// answer.
+    pub(crate) async fn look(
+        &self,
+        headers: &[(Box<str>, Box<str>)],
+    ) -> Result<Response<Bytes>, String> {
+        let message = self.message(headers, None).map_err(|error| error.to_string())?;
+        let answer = self.client.send(message, self.config.timeout, MAX_BYTES).await;
+        answer.map_err(|error| error.to_string())
     }
 
     fn message(
@@ -224,14 +258,18 @@ impl Webhook {
                     .iter()
                     .map(|(name, value)| (name.to_string(), Value::from(&**value)))
                     .collect();
-                // A request that is no JSON is not passed on.
-                let request = request.and_then(|text| serde_json::from_slice::<Value>(text).ok());
-                let body = json!({ "headers": headers, "request": request }).to_string();
+                let body = if self.config.send_request {
+                    // A request that is no JSON is not passed on.
+                    let request = request.and_then(|text| serde_json::from_slice(text).ok());
+                    json!({ "headers": headers, "request": request.unwrap_or(Value::Null) })
+                } else {
+                    json!({ "headers": headers })
+                };
                 builder
                     .method("POST")
                     .header(header::CONTENT_TYPE, "application/json")
                     .header(header::USER_AGENT, "artesian")
-                    .body(Full::new(body.into()))
+                    .body(Full::new(body.to_string().into()))
             }
         }
     }
@@ -239,7 +277,7 @@ impl Webhook {
 
 /// What an answer says. Anything but 200 and 401 is a fault of the webhook, and never lets anybody
 /// in.
-fn read(answer: &Response<Bytes>, now: SystemTime) -> Result<Answer, AuthError> {
+pub(crate) fn read(answer: &Response<Bytes>, now: SystemTime) -> Result<Answer, AuthError> {
     match answer.status() {
         StatusCode::OK => {}
         StatusCode::UNAUTHORIZED => return Err(AuthError::HookRefused),

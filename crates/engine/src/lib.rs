@@ -24,5 +24,5 @@ pub use generation::Generation;
 pub use identity::{Identity, SessionVariables};
 pub use operation::Operation;
 pub use request::{Allow, OperationKind, Request};
-pub use response::{ErrorCode, ErrorExtensions, GraphQLError, Payload};
+pub use response::{ErrorCode, ErrorExtensions, GraphQLError, Payload, ReachedLimit};
 pub use source::{Event, Explanation, Inputs, Plan, ResultStream, Source, Variables};

@@ -23,7 +23,6 @@ mod config;
 mod connection;
 mod console;
 mod http;
-mod identity;
 mod io;
 mod items;
 mod limits;
@@ -32,6 +31,7 @@ mod queued;
 mod run;
 mod server;
 mod service;
+mod sockets;
 mod ws;
 
 pub use artesian_auth::{self as auth, AuthConfig};
@@ -42,7 +42,6 @@ pub use artesian_protocol::{
 };
 
 pub use config::{ConfigError, Cors, ServerConfig, WebSocketConfig};
-pub use identity::{AuthError, Authenticator, Credentials};
 pub use limits::{ForwardedHeader, Limit, LimitsConfig, RateLimit};
 pub use metrics::{LiveMetrics, LiveStats, Metrics};
 pub use server::{Change, Control, Server};

@@ -13,9 +13,9 @@ use parking_lot::Mutex;
 
 use crate::{
     items::{BoxItems, Item, Items},
-    limits::Limit,
+    limits::{ClientKey, Limit},
     metrics::{OperationMetrics, Transport},
-    run::{prepare, refusal, results},
+    run::{begin, prepare_counted, refusal, results},
     server::State,
 };
 
@@ -23,9 +23,15 @@ use crate::{
 pub(crate) fn queued(
     state: Arc<State>,
     identity: Identity,
+    client: ClientKey,
     request: GraphQLRequest,
     transport: Transport,
 ) -> BoxItems {
+    // What waits for its turn counts as well.
+    let guard = match begin(&state, &identity, client, transport) {
+        Ok(guard) => guard,
+        Err(refused) => return refusal(vec![refused.to_error()]),
+    };
     let identity = Arc::new(Mutex::new(identity));
     let latest = Arc::clone(&identity);
     let start = async move {
@@ -35,7 +41,7 @@ pub(crate) fn queued(
         };
         // Nothing is awaited from here on, so no identity can come in between.
         let identity = latest.lock().clone();
-        match prepare(&state, &identity, request, Allow::ALL, transport) {
+        match prepare_counted(&state, &identity, guard, request, Allow::ALL, transport) {
             Ok(operation) => {
                 let metrics = OperationMetrics::of(&state.metrics, &*operation, transport);
                 results(&state.limits, operation, metrics)

@@ -17,7 +17,7 @@ use futures_util::{
 
 use crate::{
     buffered::{self, buffered},
-    limits::{Limit, Limits, Refused},
+    limits::{ClientKey, Limit, Limits, OperationGuard, Refused},
     metrics::{OperationMetrics, Outcome, Transport},
     server::State,
     service::Prepared,
@@ -61,11 +61,41 @@ pub(crate) async fn once(
 pub(crate) fn prepare(
     state: &State,
     identity: &Identity,
+    client: ClientKey,
+    request: GraphQLRequest,
+    allow: Allow,
+    transport: Transport,
+) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
+    let guard =
+        begin(state, identity, client, transport).map_err(|error| vec![error.to_error()])?;
+    prepare_counted(state, identity, guard, request, allow, transport)
+}
+
+/// Counts an operation against the limits of its identity.
+pub(crate) fn begin(
+    state: &State,
+    identity: &Identity,
+    client: ClientKey,
+    transport: Transport,
+) -> Result<Option<OperationGuard>, Refused> {
+    let guard = state.limits.begin_operation(identity, client);
+    guard.inspect_err(|_| OperationMetrics::rejected(&state.metrics, transport))
+}
+
+/// The same for an operation that was counted.
+pub(crate) fn prepare_counted(
+    state: &State,
+    identity: &Identity,
+    guard: Option<OperationGuard>,
     request: GraphQLRequest,
     allow: Allow,
     transport: Transport,
 ) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
     let prepared = state.service.prepare(self::request(request), identity, allow);
+    let prepared = prepared.map(|operation| match guard {
+        Some(guard) => guard.hold(operation),
+        None => operation,
+    });
     prepared.inspect_err(|errors| {
         log_refusal(errors);
         if errors.iter().any(|error| error.extensions.code == ErrorCode::LimitExceeded) {
@@ -77,7 +107,7 @@ pub(crate) fn prepare(
 
 /// Why an operation was not prepared.
 pub(crate) enum NotPrepared {
-    /// Too many wait for that.
+    /// Too many wait for that, or the identity has had its share.
     Busy(Refused),
     /// These errors say it.
     Refused(Vec<GraphQLError>),
@@ -97,15 +127,18 @@ impl NotPrepared {
 pub(crate) async fn prepare_in_turn(
     state: &State,
     identity: &Identity,
+    client: ClientKey,
     request: GraphQLRequest,
     allow: Allow,
     transport: Transport,
 ) -> Result<Box<dyn Prepared>, NotPrepared> {
+    // What waits for its turn counts as well.
+    let guard = begin(state, identity, client, transport).map_err(NotPrepared::Busy)?;
     let Ok(_pass) = state.limits.preparations.enter().await else {
         OperationMetrics::rejected(&state.metrics, transport);
         return Err(NotPrepared::Busy(state.limits.busy(Limit::Preparations)));
     };
-    prepare(state, identity, request, allow, transport).map_err(NotPrepared::Refused)
+    prepare_counted(state, identity, guard, request, allow, transport).map_err(NotPrepared::Refused)
 }
 
 /// An operation that did not start.
@@ -281,7 +314,7 @@ pub(crate) fn log_refusal(errors: &[GraphQLError]) {
 }
 
 /// The code as clients see it.
-fn code_name(code: ErrorCode) -> String {
+pub(crate) fn code_name(code: ErrorCode) -> String {
     match serde_json::to_value(code) {
         Ok(serde_json::Value::String(name)) => name,
         _ => format!("{code:?}"),

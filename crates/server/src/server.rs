@@ -11,6 +11,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use artesian_auth::Auth;
 use artesian_protocol::{SessionConfig, session::Compat};
 use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -18,8 +19,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     ConfigError, Metrics, ServerConfig, Service, connection,
     http::{channel::Channels, cors::CorsRules},
-    identity::{Authenticator, Secrets},
     limits::{Limits, TCP_REFUSALS, refuse_tcp},
+    sockets::{Closing, Sockets},
     ws::Compression,
 };
 
@@ -38,7 +39,7 @@ pub struct Control {
 pub struct Change {
     current: Arc<ArcSwap<State>>,
     state: State,
-    secrets: Secrets,
+    auth: Auth,
 }
 
 /// What all connections share. It is replaced as one when settings change: connections keep what they
@@ -48,7 +49,7 @@ pub(crate) struct State {
     pub config: ServerConfig,
     pub session_config: Arc<SessionConfig>,
     /// The same for all: who may come in changes for connections that are there, too.
-    pub auth: Arc<Authenticator>,
+    pub auth: Arc<ArcSwap<Auth>>,
     pub cors: CorsRules,
     pub compression: Compression,
     pub metrics: Arc<Metrics>,
@@ -56,6 +57,8 @@ pub(crate) struct State {
     pub limits: Arc<Limits>,
     /// Event streams in single connection mode.
     pub channels: Arc<Channels>,
+    /// The open WebSockets and event streams.
+    pub sockets: Arc<Sockets>,
     /// Cancelled when the server is to stop.
     pub draining: CancellationToken,
     /// The same as a flag, to be looked at often.
@@ -107,18 +110,22 @@ impl Drop for StopGuard {
 }
 
 impl Server {
-    /// A server with these settings.
+    /// A server with these settings. Within a Tokio runtime: keys of tokens are fetched from now on.
     pub fn new(
         service: Arc<dyn Service>,
         config: ServerConfig,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ConfigError> {
         let state = State {
-            auth: Arc::new(Authenticator::new(&config.auth.admin_secrets)?),
-            cors: CorsRules::new(&config.cors)?,
+            auth: Arc::new(ArcSwap::from_pointee(Auth::start_counting(
+                config.auth.clone(),
+                metrics.auth().clone(),
+            )?)),
+            cors: CorsRules::new(&config)?,
             compression: compression(&config, &metrics),
             session_config: session_config(&config),
             channels: Arc::default(),
+            sockets: Arc::new(Sockets::new(metrics.clone())),
             limits: Arc::new(Limits::new(
                 config.limits.clone(),
                 config.request_timeout,
@@ -165,10 +172,10 @@ impl Control {
     /// If they cannot be used.
     pub fn prepare(&self, config: ServerConfig) -> Result<Change, ConfigError> {
         let old = self.current.load();
-        let secrets = Secrets::new(&config.auth.admin_secrets)?;
+        let auth = old.auth.load().renew(config.auth.clone())?;
         let state = State {
             auth: old.auth.clone(),
-            cors: CorsRules::new(&config.cors)?,
+            cors: CorsRules::new(&config)?,
             compression: compression(&config, &old.metrics),
             session_config: session_config(&config),
             limits: Arc::new(old.limits.with(config.limits.clone(), config.request_timeout)),
@@ -176,21 +183,26 @@ impl Control {
             config,
             metrics: old.metrics.clone(),
             channels: old.channels.clone(),
+            sockets: old.sockets.clone(),
             draining: old.draining.clone(),
             stopping: old.stopping.clone(),
             tasks: old.tasks.clone(),
             serial: old.serial.clone(),
         };
-        Ok(Change { current: self.current.clone(), state, secrets })
+        Ok(Change { current: self.current.clone(), state, auth })
     }
 }
 
 impl Change {
     /// Puts the settings into force: for new connections, and for new requests of old ones. Sockets
-    /// stay open; who came in by a secret that is no longer one stays in.
+    /// stay open, but for those whose client was let in by a secret, an issuer or a webhook that is
+    /// no longer configured.
     pub fn commit(self) {
-        self.state.auth.replace(self.secrets);
+        let sockets = self.state.sockets.clone();
+        let auth = Arc::new(self.auth);
+        self.state.auth.store(auth.clone());
         self.current.store(Arc::new(self.state));
+        sockets.close_if(move |proof| !auth.honours(proof), Closing::Rotated);
     }
 }
 

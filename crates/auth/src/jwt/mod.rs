@@ -2,31 +2,30 @@
 
 pub mod claims;
 pub mod config;
+pub mod explain;
 pub mod jwks;
 pub mod keys;
+mod members;
 pub mod path;
 mod provider;
 pub mod token;
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use artesian_engine::Identity;
+use http::Uri;
 use parking_lot::Mutex;
 use quick_cache::{Weighter, sync::Cache};
 
 use self::{
     claims::Granted,
     config::{JwtConfig, KeySource, TokenPlace},
-    jwks::{FetchKeysError, Jwks},
+    jwks::Jwks,
     keys::KeySet,
     token::{Token, Validity},
 };
 use crate::{
-    AuthError, Credentials, cookie,
+    AuthError, Counters, Credentials, Proof, cookie,
     credentials::{MAX_VALUE_BYTES, ROLE_HEADER},
     error::TokenError,
     fetch::Client,
@@ -39,6 +38,7 @@ const CACHE_BYTES: u64 = 16 << 20;
 pub struct Tokens {
     issuers: Vec<Issuer>,
     verified: Cache<CacheKey, Arc<Verified>, ByLength>,
+    counters: Arc<Counters>,
 }
 
 struct Issuer {
@@ -47,15 +47,22 @@ struct Issuer {
 }
 
 enum Keys {
-    Static(Arc<KeySet>),
+    Fixed(Arc<KeySet>),
     Url(Arc<Jwks>),
 }
 
 impl Keys {
     fn now(&self) -> Arc<KeySet> {
         match self {
-            Self::Static(keys) => Arc::clone(keys),
+            Self::Fixed(keys) => Arc::clone(keys),
             Self::Url(jwks) => jwks.keys(),
+        }
+    }
+
+    fn jwks(&self) -> Option<&Arc<Jwks>> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Url(jwks) => Some(jwks),
         }
     }
 }
@@ -78,6 +85,7 @@ pub struct Verified {
     validity: Validity,
     /// The keys that it was verified with: others may not know its key any more.
     keys: Arc<KeySet>,
+    proof: Proof,
     /// Identities by role.
     identities: Mutex<HashMap<Box<str>, Identity>>,
 }
@@ -108,39 +116,76 @@ impl Verified {
     }
 }
 
+/// Whether a token was verified just now.
+struct IsNew(bool);
+
 /// What became of a token without waiting for anything.
 enum Attempt {
-    Done(Result<Arc<Verified>, AuthError>),
+    Done(Result<(Arc<Verified>, IsNew), AuthError>),
     /// Its key is unknown among these of that issuer, which may have new ones.
     LookAgain(usize, Arc<KeySet>),
 }
 
 impl Tokens {
-    /// Verifies tokens of these issuers. Key sets are fetched from now on.
-    pub(crate) fn start(configs: Vec<JwtConfig>, client: &Client) -> Self {
-        provider::install();
+    /// Verifies tokens of these issuers. Key sets that `old` does not have are fetched from now on.
+    pub(crate) fn start(
+        configs: Vec<JwtConfig>,
+        old: Option<&Self>,
+        client: &Client,
+        counters: &Arc<Counters>,
+    ) -> Self {
+        let mut sets: HashMap<Uri, Arc<Jwks>> = HashMap::new();
+        for jwks in old.iter().flat_map(|old| &old.issuers).filter_map(|one| one.keys.jwks()) {
+            sets.insert(jwks.url().clone(), Arc::clone(jwks));
+        }
+        Self::with(configs, counters, |url| {
+            let start = || Jwks::start(url.clone(), client.clone(), Arc::clone(counters));
+            Keys::Url(Arc::clone(sets.entry(url.clone()).or_insert_with(start)))
+        })
+    }
+
+    /// Verifies tokens by these keys, which stay as they are: those of `fetched` by URL, and no others.
+    pub(crate) fn fixed(configs: Vec<JwtConfig>, fetched: &HashMap<Uri, Arc<KeySet>>) -> Self {
+        Self::with(configs, &Arc::default(), |url| {
+            Keys::Fixed(fetched.get(url).cloned().unwrap_or_else(|| Arc::new(KeySet::empty())))
+        })
+    }
+
+    fn with(
+        configs: Vec<JwtConfig>,
+        counters: &Arc<Counters>,
+        mut at_url: impl FnMut(&Uri) -> Keys,
+    ) -> Self {
         let issuers = configs
             .into_iter()
             .map(|config| {
                 let keys = match &config.keys {
-                    KeySource::Static(key) => Keys::Static(Arc::new(KeySet::of(key))),
-                    KeySource::Url(url) => Keys::Url(Jwks::start(url.clone(), client.clone())),
+                    KeySource::Static(key) => Keys::Fixed(Arc::new(KeySet::of(key))),
+                    KeySource::Url(url) => at_url(url),
                 };
                 Issuer { config, keys }
             })
             .collect();
-        Self { issuers, verified: Cache::with_weighter(4096, CACHE_BYTES, ByLength) }
+        Self {
+            issuers,
+            verified: Cache::with_weighter(4096, CACHE_BYTES, ByLength),
+            counters: Arc::clone(counters),
+        }
     }
 
-    /// Fetches all key sets anew, for `artesian check`; tells of each what came of it.
-    pub async fn probe(&self) -> Vec<Result<Duration, FetchKeysError>> {
-        let mut results = Vec::new();
-        for issuer in &self.issuers {
-            if let Keys::Url(jwks) = &issuer.keys {
-                results.push(jwks.fetch().await);
-            }
-        }
-        results
+    /// Whether these are its settings.
+    pub(crate) fn are_of(&self, configs: &[JwtConfig]) -> bool {
+        self.configs().eq(configs)
+    }
+
+    /// The settings of each issuer.
+    pub(crate) fn configs(&self) -> impl Iterator<Item = &JwtConfig> {
+        self.issuers.iter().map(|issuer| &issuer.config)
+    }
+
+    /// The keys of an issuer as they are known.
+    pub(crate) fn keys(&self, at: usize) -> Option<Arc<KeySet>> {
+        self.issuers.get(at).map(|issuer| issuer.keys.now())
     }
 
     /// The places in which tokens are looked for.
@@ -154,11 +199,11 @@ impl Tokens {
     pub(crate) async fn authenticate(
         &self,
         credentials: &Credentials,
-    ) -> Result<Option<(Identity, Option<SystemTime>)>, AuthError> {
+    ) -> Result<Option<(Identity, Option<SystemTime>, Proof)>, AuthError> {
         let Some((token, candidates)) = self.find(credentials)? else { return Ok(None) };
         let verified = self.verify(token, &candidates).await?;
         let identity = verified.identity(role(credentials)?)?;
-        Ok(Some((identity, verified.expires())))
+        Ok(Some((identity, verified.expires(), verified.proof)))
     }
 
     /// A token and the issuers that may have made it.
@@ -194,6 +239,20 @@ impl Tokens {
         token: &str,
         candidates: &[usize],
     ) -> Result<Arc<Verified>, AuthError> {
+        let result = self.find_verified(token, candidates).await;
+        match &result {
+            Ok((_, IsNew(true))) => self.counters.tokens_verified.add(),
+            Ok((_, IsNew(false))) => self.counters.tokens_cached.add(),
+            Err(_) => self.counters.tokens_refused.add(),
+        }
+        result.map(|(verified, _)| verified)
+    }
+
+    async fn find_verified(
+        &self,
+        token: &str,
+        candidates: &[usize],
+    ) -> Result<(Arc<Verified>, IsNew), AuthError> {
         for _ in 0..2 {
             match self.attempt(token, candidates) {
                 Attempt::Done(result) => return result,
@@ -240,7 +299,7 @@ impl Tokens {
         at: usize,
         issuer: &Issuer,
         token: &str,
-    ) -> Result<Arc<Verified>, AuthError> {
+    ) -> Result<(Arc<Verified>, IsNew), AuthError> {
         let keys = issuer.keys.now();
         let key = (at, Box::from(token));
         let now = SystemTime::now();
@@ -251,16 +310,19 @@ impl Tokens {
             self.verified.remove(&key);
         }
         // Equal tokens that come at once are verified once.
+        let mut is_new = IsNew(false);
         let verified = self.verified.get_or_insert_with(&key, || {
+            is_new = IsNew(true);
             let claims = Token::parse(token)?.verify(&keys)?;
             let validity = Validity::of(&claims, &issuer.config, now)?;
             let granted = claims::granted(claims, &issuer.config.claims)?;
             let identities = Mutex::new(HashMap::new());
             let keys = Arc::clone(&keys);
-            Ok::<_, AuthError>(Arc::new(Verified { granted, validity, keys, identities }))
+            let proof = issuer.config.proof;
+            Ok::<_, AuthError>(Arc::new(Verified { granted, validity, keys, proof, identities }))
         })?;
         verified.validity.check(now)?;
-        Ok(verified)
+        Ok((verified, is_new))
     }
 }
 

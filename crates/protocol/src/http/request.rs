@@ -2,22 +2,29 @@
 //! GraphQL over WebSocket, `subscribe`).
 
 use serde::Deserialize;
+use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// A GraphQL request as a client sent it. Unknown members are ignored.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct GraphQLRequest {
     /// The document. Absent only where `documentId` or `extensions.persistedQuery` stands in for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
     /// The name of a document that the server knows (GraphQL over HTTP, "Persisted Documents"). Some
     /// clients call it `id`, which counts if nothing else tells the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub document_id: Option<String>,
     /// Which operation of the document to run.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub operation_name: Option<String>,
     /// Values of the variables.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variables: Option<Map<String, Value>>,
     /// Anything beyond the specification.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub extensions: Option<Map<String, Value>>,
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use artesian_engine::{Allow, ErrorCode, Identity, OperationKind};
+use artesian_auth::Authenticated;
+use artesian_engine::{Allow, ErrorCode, OperationKind};
 use artesian_protocol::{
     GraphQLRequest,
     http::{HttpError, Media, Posted},
@@ -11,7 +12,9 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::{batch, body::Body, errors, linger::linger, receive, reply::Reply, stream};
+use super::{
+    batch, body::Body, errors, expiry::until, linger::linger, receive, reply::Reply, stream,
+};
 use crate::{
     limits::{Limit, Refused},
     metrics::{OperationMetrics, Transport},
@@ -61,25 +64,36 @@ pub(super) type Answer = Result<Response<Body>, Box<Response<Body>>>;
 /// Answers a GET or a POST.
 pub(super) async fn answer(state: &Arc<State>, parts: &Parts, body: &mut Incoming) -> Answer {
     let reply = Reply::new(state, &parts.headers)?;
-    let identity =
-        receive::identity(state, &parts.headers).map_err(|error| reply.denied(error.to_error()))?;
     let max_batch = state.config.max_batch_size;
-    match receive::request(state, &reply, parts, body, max_batch).await? {
-        Posted::One(request) => execute(state, &reply, &identity, *request, parts).await,
-        Posted::Batch(requests) => batch::execute(state, &reply, &identity, requests).await,
+    let (client, posted) =
+        receive::client_and_request(state, &reply, parts, body, max_batch).await?;
+    let from = state.limits.client(&parts.extensions, &parts.headers);
+    let mut answer = match posted {
+        Posted::One(request) => execute(state, &reply, &client, *request, parts).await,
+        Posted::Batch(requests) => {
+            batch::execute(state, &reply, &client.identity, from, requests).await
+        }
+    };
+    let (Ok(response) | Err(response)) = answer.as_mut().map_err(Box::as_mut);
+    state.limits.tell_rate(response.headers_mut(), &client.identity, from);
+    for cookie in &*client.set_cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie.clone());
     }
+    answer
 }
 
 async fn execute(
     state: &Arc<State>,
     reply: &Reply<'_>,
-    identity: &Identity,
+    client: &Authenticated,
     request: GraphQLRequest,
     parts: &Parts,
 ) -> Answer {
+    let identity = &client.identity;
     // A mutation by GET is prepared like any other and refused below, with its own status.
     let allow = Allow { mutations: true, streams: reply.stream.is_some() };
-    let operation = run::prepare_in_turn(state, identity, request, allow, reply.transport())
+    let from = state.limits.client(&parts.extensions, &parts.headers);
+    let operation = run::prepare_in_turn(state, identity, from, request, allow, reply.transport())
         .await
         .map_err(|error| match error {
             NotPrepared::Busy(refused) => refused.response(),
@@ -96,7 +110,9 @@ async fn execute(
             let metrics =
                 OperationMetrics::of(&state.metrics, &*operation, stream::transport(media));
             let items = run::results(&state.limits, operation, metrics);
-            return Ok(stream::response(state, media, guard.hold(items)));
+            let items = guard.hold(until(client.expires, items));
+            let entry = stream::entry(state, media, parts, client);
+            return Ok(stream::response(state, media, items, Some(entry)));
         }
         (_, Media::Json(media), _) => media,
     };

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use artesian_engine::{ErrorCode, Identity};
+use artesian_auth::{AuthError, Authenticated, Credentials};
+use artesian_engine::ErrorCode;
 use artesian_protocol::{
     GraphQLRequest,
     http::{
@@ -17,15 +18,37 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::{body::Body, errors, reply::Reply};
-use crate::{
-    identity::{AuthError, Credentials},
-    limits::Limit,
-    server::State,
-};
+use crate::{limits::Limit, server::State};
 
-/// Who is asking.
-pub(super) fn identity(state: &State, headers: &HeaderMap) -> Result<Identity, AuthError> {
-    state.auth.identify(Credentials::from_headers(headers))
+/// Who is asking; `request` is the text of the request in JSON, where it is known.
+pub(super) async fn client(
+    state: &State,
+    parts: &Parts,
+    request: Option<&Bytes>,
+) -> Result<Authenticated, AuthError> {
+    let auth = state.auth.load_full();
+    let cookies = state.cors.cookies(parts);
+    let credentials = Credentials::from_headers(&parts.headers, auth.wanted(), cookies);
+    auth.authenticate(&credentials, request).await
+}
+
+/// Who is asking by GET or POST, and what. Nothing is read from a stranger, unless the webhook wants
+/// to see the request.
+pub(super) async fn client_and_request(
+    state: &Arc<State>,
+    reply: &Reply<'_>,
+    parts: &Parts,
+    body: &mut Incoming,
+    max_batch: usize,
+) -> Result<(Authenticated, Posted), Box<Response<Body>>> {
+    let denied = |error: AuthError| reply.denied(&error);
+    if !state.auth.load().reads_requests() {
+        let client = client(state, parts, None).await.map_err(denied)?;
+        return Ok((client, request(state, reply, parts, body, max_batch).await?));
+    }
+    let (posted, text) = request_and_text(state, reply, parts, body, max_batch).await?;
+    let client = client(state, parts, Some(&text)).await.map_err(denied)?;
+    Ok((client, posted))
 }
 
 /// What was asked by GET or POST; an answer if that is nothing which could be executed.
@@ -36,8 +59,21 @@ pub(super) async fn request(
     body: &mut Incoming,
     max_batch: usize,
 ) -> Result<Posted, Box<Response<Body>>> {
+    request_and_text(state, reply, parts, body, max_batch).await.map(|(posted, _)| posted)
+}
+
+async fn request_and_text(
+    state: &Arc<State>,
+    reply: &Reply<'_>,
+    parts: &Parts,
+    body: &mut Incoming,
+    max_batch: usize,
+) -> Result<(Posted, Bytes), Box<Response<Body>>> {
     let request = match parts.method {
-        Method::GET => get_request(state.config.csrf, parts).map(|one| Posted::One(Box::new(one))),
+        Method::GET => get_request(state.config.csrf, parts).map(|one| {
+            let text = Bytes::from(serde_json::to_vec(&one).unwrap_or_default());
+            (Posted::One(Box::new(one)), text)
+        }),
         _ => post_request(state, parts, body, max_batch).await?,
     };
     request.map_err(|error| {
@@ -66,7 +102,7 @@ async fn post_request(
     parts: &Parts,
     body: &mut Incoming,
     max_batch: usize,
-) -> Result<Result<Posted, HttpError>, Box<Response<Body>>> {
+) -> Result<Result<(Posted, Bytes), HttpError>, Box<Response<Body>>> {
     let mut types = parts.headers.get_all(header::CONTENT_TYPE).iter();
     let content_type = match (types.next(), types.next()) {
         (Some(one), None) => one.to_str().ok(),
@@ -79,7 +115,8 @@ async fn post_request(
         return Ok(Err(error));
     }
     let body = read(state, &parts.headers, body).await?;
-    Ok(Posted::from_json(&body, max_batch).map_err(HttpError::from))
+    let posted = Posted::from_json(&body, max_batch).map_err(HttpError::from);
+    Ok(posted.map(|posted| (posted, body)))
 }
 
 async fn read(

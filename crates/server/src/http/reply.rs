@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use artesian_auth::AuthError;
 use artesian_engine::{ErrorCode, GraphQLError, Payload};
 use artesian_protocol::http::{
     Accepts, HttpError, JsonMedia, Media, Outcome, StatusProfile, StreamMedia,
@@ -9,7 +10,7 @@ use artesian_protocol::http::{
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::{body::Body, errors, stream};
-use crate::{metrics::Transport, server::State};
+use crate::{metrics::Transport, run, server::State};
 
 /// How this client is to be answered.
 pub(super) struct Reply<'a> {
@@ -87,11 +88,12 @@ impl<'a> Reply<'a> {
     }
 
     /// Credentials that are missing or wrong.
-    pub fn denied(&self, error: GraphQLError) -> Response<Body> {
-        tracing::info!("request refused: credentials are missing or wrong");
+    pub fn denied(&self, error: &AuthError) -> Response<Body> {
         if self.profile == StatusProfile::Spec {
             return self.unauthorized(error);
         }
+        log_denial(error);
+        let error = error.to_error();
         match self.single {
             Media::Json(media) => {
                 let status = self.profile.status(media, Outcome::Denied);
@@ -102,11 +104,17 @@ impl<'a> Reply<'a> {
     }
 
     /// The same where an answer with 200 would be taken for a success.
-    pub fn unauthorized(&self, error: GraphQLError) -> Response<Body> {
-        let mut response = self.json(401, self.media(), errors::refusal(&[error]));
-        // A 401 must name a way to authenticate (RFC 9110, section 15.5.2).
-        let challenge = HeaderValue::from_static("x-hasura-admin-secret");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    pub fn unauthorized(&self, error: &AuthError) -> Response<Body> {
+        log_denial(error);
+        let status = if error.is_ours() { 503 } else { 401 };
+        let mut response = self.json(status, self.media(), errors::refusal(&[error.to_error()]));
+        let (name, value) = if error.is_ours() {
+            (header::RETRY_AFTER, "1")
+        } else {
+            // A 401 must name a way to authenticate (RFC 9110, section 15.5.2).
+            (header::WWW_AUTHENTICATE, self.state.auth.load().challenge())
+        };
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
         response
     }
 
@@ -130,6 +138,12 @@ impl<'a> Reply<'a> {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         errors::json(status, label, payload)
     }
+}
+
+/// Why nobody was let in. The message names no value that a client sent.
+fn log_denial(error: &AuthError) {
+    let code = run::code_name(error.code());
+    tracing::info!(code, reason = %error, "request refused: credentials are missing or wrong");
 }
 
 /// What a refusal with these errors means for the status.

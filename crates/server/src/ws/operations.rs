@@ -127,7 +127,6 @@ impl<K: Copy + Ord + Send + Sync + 'static, T> Operations<K, T> {
 
     /// Nothing of what runs live is asked for while this holds, so its results wait at their sources;
     /// single results come as ever.
-    #[allow(dead_code, reason = "for the connection, once its credentials can expire")]
     pub fn hold_live(&mut self, is_held: bool) {
         if std::mem::replace(&mut self.is_held, is_held) && !is_held {
             for (_, slot) in &self.slots {

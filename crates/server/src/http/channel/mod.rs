@@ -15,12 +15,13 @@ mod source;
 
 use std::sync::Arc;
 
+use artesian_auth::Authenticated;
 use artesian_engine::{Allow, ErrorCode, GraphQLError, Identity, OperationKind};
 use artesian_protocol::{
     GraphQLRequest,
     http::{HttpError, Media, Posted, StreamMedia, accepts, query_parameter},
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use serde_json::Value;
 
@@ -32,6 +33,7 @@ use self::{
 use super::{
     body::Body,
     errors,
+    expiry::until,
     graphql::{self, Answer},
     linger::linger,
     receive,
@@ -46,7 +48,7 @@ use crate::{
 };
 
 const METHODS: &str = "GET, POST, PUT, DELETE, OPTIONS";
-const TOKEN_HEADER: &str = "x-graphql-event-stream-token";
+pub(super) const TOKEN_HEADER: &str = "x-graphql-event-stream-token";
 /// The longest id of an operation, in bytes.
 const MAX_ID: usize = 256;
 
@@ -58,12 +60,12 @@ pub(super) async fn handle(state: &Arc<State>, request: Request<Incoming>) -> Re
     let (parts, mut body) = request.into_parts();
     let token = token(&parts);
     let answer = match (&parts.method, token) {
-        (&Method::PUT, _) => reserve(state, &parts),
+        (&Method::PUT, _) => reserve(state, &parts).await,
         (&Method::GET | &Method::POST, Some(token)) => {
             open_or_start(state, &parts, &mut body, &token).await
         }
         (&Method::GET | &Method::POST, None) => distinct(state, &parts, &mut body).await,
-        (&Method::DELETE, token) => stop(state, &parts, token.as_deref()),
+        (&Method::DELETE, token) => stop(state, &parts, token.as_deref()).await,
         (&Method::OPTIONS, _) => Ok(graphql::options(METHODS)),
         _ => Err(errors::method_not_allowed(METHODS).into()),
     };
@@ -88,15 +90,13 @@ fn token(parts: &Parts) -> Option<String> {
     }
 }
 
-fn identify(
+async fn identify(
     state: &State,
-    headers: &HeaderMap,
+    parts: &Parts,
     reply: &Reply<'_>,
-) -> Result<Identity, Box<Response<Body>>> {
-    receive::identity(state, headers).map_err(|error| {
-        tracing::info!("request refused: credentials are missing or wrong");
-        reply.unauthorized(error.to_error()).into()
-    })
+) -> Result<Authenticated, Box<Response<Body>>> {
+    let client = receive::client(state, parts, None).await;
+    client.map_err(|error| reply.unauthorized(&error).into())
 }
 
 /// The same answer whether there is no such stream or it is somebody else's.
@@ -113,17 +113,17 @@ fn no_stream(reply: &Reply<'_>) -> Response<Body> {
     reply.fault(404, ErrorCode::NotFound, "event stream not found: reserve one with PUT")
 }
 
-fn reserve(state: &Arc<State>, parts: &Parts) -> Answer {
+async fn reserve(state: &Arc<State>, parts: &Parts) -> Answer {
     let reply = Reply::for_errors(state);
     let values = parts.headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok());
     if !accepts(values, "text", "plain") {
         return Err(reply.malformed(&HttpError::NotAcceptable).into());
     }
-    let identity = identify(state, &parts.headers, &reply)?;
+    let client = identify(state, parts, &reply).await?;
     if state.is_stopping() {
         return Err(errors::unavailable("the server is shutting down").into());
     }
-    let token = Channels::reserve(state, identity).map_err(|full| {
+    let token = Channels::reserve(state, client.identity).map_err(|full| {
         let status = match full {
             Full::Identity => 429,
             Full::Server | Full::Random => 503,
@@ -146,7 +146,7 @@ async fn distinct(state: &Arc<State>, parts: &Parts, body: &mut Incoming) -> Ans
     if matches!(reply.single, Media::Stream(StreamMedia::EventStream)) {
         return graphql::answer(state, parts, body).await;
     }
-    identify(state, &parts.headers, &reply)?;
+    identify(state, parts, &reply).await?;
     Err(no_stream(&reply).into())
 }
 
@@ -157,17 +157,17 @@ async fn open_or_start(
     token: &str,
 ) -> Answer {
     let reply = Reply::new(state, &parts.headers)?;
-    let identity = identify(state, &parts.headers, &reply)?;
-    let channel = find(state, token, &identity, &reply)?;
+    let client = identify(state, parts, &reply).await?;
+    let channel = find(state, token, &client.identity, &reply)?;
     match reply.single {
-        Media::Stream(StreamMedia::EventStream) => open(state, parts, channel, &identity, &reply),
+        Media::Stream(StreamMedia::EventStream) => open(state, parts, channel, &client, &reply),
         Media::Stream(_) => Err(reply.malformed(&HttpError::NotAcceptable).into()),
         Media::Json(_) => {
             let request = match receive::request(state, &reply, parts, body, 0).await? {
                 Posted::One(request) => *request,
                 Posted::Batch(_) => return Err(reply.malformed(&HttpError::NotAcceptable).into()),
             };
-            start(state, &reply, &channel, &identity, request, parts.method == Method::GET).await
+            start(state, &reply, &channel, &client, request, parts).await
         }
     }
 }
@@ -177,19 +177,20 @@ fn open(
     state: &Arc<State>,
     parts: &Parts,
     channel: Arc<Channel>,
-    identity: &Identity,
+    client: &Authenticated,
     reply: &Reply<'_>,
 ) -> Answer {
     receive::check_csrf(state.config.csrf, parts).map_err(|error| reply.malformed(&error))?;
     // Who finds no room may try again: the reservation stays.
-    let guard = state.limits.open_stream(&parts.extensions, &parts.headers, identity);
+    let guard = state.limits.open_stream(&parts.extensions, &parts.headers, &client.identity);
     let guard = guard.map_err(Refused::response)?;
     if !state.channels.open(state, &channel) {
         let message = "the event stream is open already";
         return Err(reply.fault(409, ErrorCode::BadRequest, message).into());
     }
     let source = ChannelSource::new(state.clone(), channel, guard);
-    Ok(stream::respond(state, StreamMedia::EventStream, Box::new(source)))
+    let entry = stream::entry(state, StreamMedia::EventStream, parts, client);
+    Ok(stream::respond(state, StreamMedia::EventStream, Box::new(source), Some(entry)))
 }
 
 /// 202 means that everything else is told in the stream. A refusal is told there too where a plain
@@ -198,9 +199,9 @@ async fn start(
     state: &Arc<State>,
     reply: &Reply<'_>,
     channel: &Arc<Channel>,
-    identity: &Identity,
+    client: &Authenticated,
     request: GraphQLRequest,
-    is_get: bool,
+    parts: &Parts,
 ) -> Answer {
     let id = operation_id(&request).ok_or_else(|| {
         let message =
@@ -218,7 +219,11 @@ async fn start(
         }
     };
     channel.check(&id, max).map_err(not_started)?;
-    let prepared = run::prepare_in_turn(state, identity, request, Allow::ALL, Transport::Sse).await;
+    let identity = &client.identity;
+    let from = state.limits.client(&parts.extensions, &parts.headers);
+    let prepared =
+        run::prepare_in_turn(state, identity, from, request, Allow::ALL, Transport::Sse).await;
+    let is_get = parts.method == Method::GET;
     let items = match prepared {
         Ok(operation) if is_get && operation.kind() == OperationKind::Mutation => {
             OperationMetrics::rejected(&state.metrics, Transport::Sse);
@@ -226,9 +231,13 @@ async fn start(
         }
         Ok(operation) => {
             let metrics = OperationMetrics::of(&state.metrics, &*operation, Transport::Sse);
-            run::results(&state.limits, operation, metrics)
+            until(client.expires, run::results(&state.limits, operation, metrics))
         }
-        Err(NotPrepared::Busy(refused)) => return Err(refused.response().into()),
+        Err(NotPrepared::Busy(refused)) => {
+            let mut response = refused.response();
+            state.limits.tell_rate(response.headers_mut(), identity, from);
+            return Err(response.into());
+        }
         Err(NotPrepared::Refused(errors)) if reply.refusal_status(&errors) == 200 => {
             run::refusal(errors)
         }
@@ -237,6 +246,7 @@ async fn start(
     channel.start(&id, max, items).map_err(not_started)?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::ACCEPTED;
+    state.limits.tell_rate(response.headers_mut(), identity, from);
     Ok(response)
 }
 
@@ -251,10 +261,10 @@ fn operation_id(request: &GraphQLRequest) -> Option<String> {
 }
 
 /// Stopping what is not there is no error: it may have ended while the request was on its way.
-fn stop(state: &Arc<State>, parts: &Parts, token: Option<&str>) -> Answer {
+async fn stop(state: &Arc<State>, parts: &Parts, token: Option<&str>) -> Answer {
     let reply = Reply::for_errors(state);
-    let identity = identify(state, &parts.headers, &reply)?;
-    let channel = find(state, token.unwrap_or_default(), &identity, &reply)?;
+    let client = identify(state, parts, &reply).await?;
+    let channel = find(state, token.unwrap_or_default(), &client.identity, &reply)?;
     let query = parts.uri.query().unwrap_or_default();
     let Some(id) = query_parameter(query, "operationId") else {
         let message = "the operation's id is missing: DELETE ?operationId=…";

@@ -204,6 +204,11 @@ impl Channel {
         self.core.lock().check(id, max)
     }
 
+    /// How many operations run.
+    pub fn operation_count(&self) -> usize {
+        self.core.lock().keys.len()
+    }
+
     /// Starts an operation.
     pub fn start(&self, id: &str, max: usize, items: BoxItems) -> Result<(), NotStarted> {
         let mut core = self.core.lock();

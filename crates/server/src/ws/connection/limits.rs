@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use artesian_protocol::{Session, Subprotocol, session::CloseCode};
-use serde_json::value::RawValue;
+use artesian_protocol::{Session, session::CloseCode};
 
 use super::{Connection, Purpose, Socket};
 use crate::{
@@ -37,56 +36,6 @@ impl Lifetime {
 }
 
 impl<S: Socket> Connection<S> {
-    /// Finds out who the client is, and whether there is room for it.
-    pub(super) fn authenticate(&mut self, now: Instant, payload: Option<&RawValue>) {
-        // Only the legacy protocol may ask again.
-        let headers = match self.transport {
-            Transport::LegacyWs => self.credentials.clone(),
-            _ => self.credentials.take(),
-        };
-        let mut credentials = headers.map(|headers| *headers).unwrap_or_default();
-        credentials.merge_init(payload);
-        let Some(session) = &mut self.session else { return };
-        let identity = match self.state.auth.identify(credentials) {
-            Ok(identity) => identity,
-            Err(error) => {
-                self.identity = None;
-                session.authenticated(now, Err(error.to_string()));
-                return;
-            }
-        };
-        // A legacy client may say again who it is; it is counted once.
-        self.identity_guard = None;
-        match self.state.limits.open_identity(&identity) {
-            Ok(guard) => self.identity_guard = guard,
-            Err(refused) => {
-                session.turn_away(refused.message());
-                return;
-            }
-        }
-        let is_first_legacy =
-            session.protocol() == Subprotocol::Legacy && !session.is_acknowledged();
-        let visit = is_first_legacy
-            .then(|| self.state.limits.visit(self.guard.client(), &identity))
-            .flatten();
-        self.identity = Some(identity);
-        let (visit, delay) = visit.unzip();
-        // A legacy client that says again who it is goes on with its visit.
-        self.visit = visit.or(self.visit.take());
-        match delay.filter(|delay| !delay.is_zero()) {
-            Some(delay) => self.acknowledge_at = Some(now + delay),
-            None => self.acknowledge(now),
-        }
-    }
-
-    fn acknowledge(&mut self, now: Instant) {
-        self.acknowledge_at = None;
-        self.guard.acknowledged();
-        if let Some(session) = &mut self.session {
-            session.authenticated(now, Ok(None));
-        }
-    }
-
     /// Does what is due. Says whether that was anything.
     pub(super) fn check_limits(&mut self, now: Instant) -> bool {
         if self.acknowledge_at.is_some_and(|at| at <= now) {

@@ -3,6 +3,7 @@
 //! Everything is polled by hand, so that nothing but the state itself stays in memory between two
 //! events, and so that a slow operation or a slow reader holds up nothing else.
 
+mod client;
 mod limits;
 mod session;
 mod timers;
@@ -17,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use artesian_auth::Credentials;
 use artesian_engine::Identity;
 use artesian_protocol::{
     OperationKey, Session, Subprotocol,
@@ -26,19 +28,23 @@ use artesian_protocol::{
 use bytes::BytesMut;
 use tokio::time::Sleep;
 
-use self::{limits::Lifetime, timers::StopSignal};
+use self::{
+    client::{Authentication, Expiry},
+    limits::Lifetime,
+    timers::StopSignal,
+};
 use super::{
-    Agreed,
+    Agreed, Client,
     operations::Operations,
     outgoing::{Outgoing, Purpose},
     socket::Socket,
 };
 use crate::{
-    identity::Credentials,
     limits::{IdentityGuard, Inbound, LegacyVisit, Limit, SocketGuard},
     metrics::{ConnectionMetrics, Transport},
     run::Item,
     server::State,
+    sockets::Entry,
 };
 
 /// Turns that one poll of the task may take before others get theirs.
@@ -61,9 +67,14 @@ pub(super) struct Connection<S> {
     /// None if the client speaks no subprotocol that we do.
     session: Option<Session>,
     transport: Transport,
-    /// What the upgrade said of the client.
+    /// What the upgrade said of the client. Counts also when it says again who it is.
     credentials: Option<Box<Credentials>>,
+    /// Its place among the open sockets.
+    entry: Entry,
+    /// Under way.
+    authentication: Option<Authentication>,
     identity: Option<Identity>,
+    expiry: Option<Box<Expiry>>,
     guard: SocketGuard,
     identity_guard: Option<Box<IdentityGuard>>,
     /// Only of legacy clients.
@@ -97,7 +108,7 @@ impl<S: Socket> Connection<S> {
         stream: S,
         early: &[u8],
         agreed: Agreed,
-        credentials: Credentials,
+        client: Client,
         guard: SocketGuard,
     ) -> Self {
         let now = now();
@@ -123,8 +134,11 @@ impl<S: Socket> Connection<S> {
             input: BytesMut::from(early),
             session: subprotocol.map(|p| Session::new(p, state.session_config.clone(), now)),
             transport,
-            credentials: (!credentials.is_empty()).then(|| Box::new(credentials)),
+            entry: state.sockets.open(transport, client.address),
+            credentials: Some(client.credentials).filter(|c| !c.is_empty()).map(Box::new),
+            authentication: None,
             identity: None,
+            expiry: None,
             guard,
             identity_guard: None,
             visit: None,
@@ -154,15 +168,25 @@ impl<S: Socket> Connection<S> {
     /// One turn. Says whether another is worth while.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         let now = now();
-        let mut more = self.check_shutdown(cx, now);
+        let mut more = self.check_shutdown(cx, now) | self.check_closing(cx, now);
         more |= self.check_timers(now)?;
         more |= self.read(cx, now)?;
+        if self.poll_authentication(cx, now) {
+            self.pump(now, Purpose::Answer);
+            more = true;
+        }
         more |= self.take_results(cx, now);
         more |= self.write(cx, now)?;
         if self.close.is_finished() && self.out.is_empty() {
             return Err(Gone);
         }
         Ok(more || self.arm_timer(cx, now))
+    }
+
+    /// For who lists the open sockets.
+    fn tell_counts(&self) {
+        let operations = self.session.as_ref().map_or(0, Session::operation_count);
+        self.entry.update(operations, self.out.queued_bytes());
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Gone> {
@@ -311,7 +335,10 @@ impl<S: Socket> Future for Connection<S> {
         for _ in 0..TURNS {
             match this.turn(cx) {
                 Ok(true) => {}
-                Ok(false) => return Poll::Pending,
+                Ok(false) => {
+                    this.tell_counts();
+                    return Poll::Pending;
+                }
                 Err(Gone) => {
                     this.end_session();
                     return Poll::Ready(());

@@ -43,14 +43,24 @@ impl<S: Socket> Connection<S> {
     }
 
     fn start(&mut self, key: OperationKey, request: GraphQLRequest) {
+        if self.is_expired() {
+            if let Some(session) = &mut self.session {
+                let errors = [Self::expired_error()];
+                session.operation_failed(key, GraphQLError::array_json(&errors));
+            }
+            return;
+        }
         // The session starts nothing before it was authenticated.
         let Some(identity) = &self.identity else { return };
+        let client = self.guard.client();
         let Some(_pass) = self.state.limits.preparations.try_enter() else {
             let (state, identity) = (self.state.clone(), identity.clone());
-            self.operations.insert(key, run::queued(state, identity, request, self.transport));
+            let items = run::queued(state, identity, client, request, self.transport);
+            self.operations.insert(key, items);
             return;
         };
-        match run::prepare(&self.state, identity, request, Allow::ALL, self.transport) {
+        let (allow, transport) = (Allow::ALL, self.transport);
+        match run::prepare(&self.state, identity, client, request, allow, transport) {
             Ok(operation) => {
                 let metrics =
                     OperationMetrics::of(&self.state.metrics, &*operation, self.transport);
@@ -125,6 +135,8 @@ impl<S: Socket> Connection<S> {
         self.count_close(code);
         self.out.push(frame, Purpose::Answer);
         self.close_deadline.get_or_insert(now + self.state.config.websocket.close_timeout);
+        self.authentication = None;
+        self.expiry = None;
         self.operations.clear();
     }
 
@@ -134,6 +146,7 @@ impl<S: Socket> Connection<S> {
             session.connection_lost();
         }
         self.session = None;
+        self.authentication = None;
         self.operations.clear();
     }
 }

@@ -39,7 +39,7 @@ impl<S: Socket> Connection<S> {
     }
 
     pub(super) fn check_timers(&mut self, now: Instant) -> Result<bool, Gone> {
-        let mut more = self.check_limits(now);
+        let mut more = self.check_limits(now) | self.check_expiry(now);
         if self.session.as_ref().and_then(Session::next_timeout).is_some_and(|at| at <= now) {
             self.excuse_silence(now);
             if let Some(session) = &mut self.session {
@@ -71,8 +71,9 @@ impl<S: Socket> Connection<S> {
     pub(super) fn arm_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let session = self.session.as_ref().and_then(Session::next_timeout);
         let limit = self.limit_deadline(now);
+        let expiry = self.expiry_deadline();
         let write = self.write_deadline();
-        let deadlines = [session, self.shutdown_at, write, self.close_deadline, limit];
+        let deadlines = [session, self.shutdown_at, write, self.close_deadline, limit, expiry];
         let Some(next) = deadlines.into_iter().flatten().min() else { return false };
         let next = tokio::time::Instant::from_std(next);
         // A timer that is early costs one turn; moving it for every message would cost more.

@@ -1,0 +1,58 @@
+//! The end of a stream whose client's credentials have expired.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, SystemTime},
+};
+
+use artesian_auth::AuthError;
+use artesian_engine::Identity;
+use futures_util::stream::Stream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::items::{BoxItems, Item, Items};
+
+/// The same items until then, and an error instead of what would come later.
+pub(super) fn until(expires: Option<SystemTime>, items: BoxItems) -> BoxItems {
+    let Some(expires) = expires else { return items };
+    let life = expires.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+    match Instant::now().checked_add(life) {
+        Some(at) => Box::pin(Until { items: Some(items), end: Box::pin(sleep_until(at)) }),
+        None => items,
+    }
+}
+
+struct Until {
+    /// None once it is over: the operation is dropped then.
+    items: Option<BoxItems>,
+    end: Pin<Box<Sleep>>,
+}
+
+impl Stream for Until {
+    type Item = Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let this = &mut *self;
+        let Some(items) = &mut this.items else { return Poll::Ready(None) };
+        if this.end.as_mut().poll(cx).is_ready() {
+            this.items = None;
+            let error = AuthError::Expired.to_error();
+            return Poll::Ready(Some(Item::Ended(vec![error])));
+        }
+        items.as_mut().poll_next(cx)
+    }
+}
+
+impl Items for Until {
+    fn is_live(&self) -> bool {
+        self.items.as_ref().is_some_and(|items| items.is_live())
+    }
+
+    fn change_identity(mut self: Pin<&mut Self>, identity: &Identity) {
+        if let Some(items) = &mut self.items {
+            items.as_mut().change_identity(identity);
+        }
+    }
+}

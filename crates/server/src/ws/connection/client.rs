@@ -1,0 +1,170 @@
+//! Who the client of a socket is: found out, found out anew, and until when it holds.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant, SystemTime},
+};
+
+use artesian_auth::{AuthError, Authenticated};
+use artesian_engine::GraphQLError;
+use artesian_protocol::{Subprotocol, session::CloseCode};
+use serde_json::value::RawValue;
+
+use super::{Connection, Purpose, Socket};
+use crate::{metrics::Unwelcome, run, sockets::Closing};
+
+/// Finding out who a client is. Its drop gives that up.
+pub(super) type Authentication =
+    Pin<Box<dyn Future<Output = Result<Authenticated, AuthError>> + Send>>;
+
+/// Until when credentials are good.
+pub(super) struct Expiry {
+    at: Instant,
+    /// Nothing may be delivered any more that is not under way.
+    is_over: bool,
+}
+
+impl Expiry {
+    /// Nothing is kept if there is no end, or none that anybody will see.
+    fn new(now: Instant, expires: Option<SystemTime>) -> Option<Box<Self>> {
+        let life = expires?.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+        Some(Box::new(Self { at: now.checked_add(life)?, is_over: false }))
+    }
+}
+
+impl<S: Socket> Connection<S> {
+    /// Begins to find out who the client is. Where that takes no waiting it is done at once, so that
+    /// messages which came together with the credentials are not too early.
+    pub(super) fn authenticate(&mut self, now: Instant, payload: Option<&RawValue>) {
+        let auth = self.state.auth.load_full();
+        let mut credentials = self.credentials.as_deref().cloned().unwrap_or_default();
+        credentials.merge_init(payload, auth.wanted());
+        self.authentication =
+            Some(Box::pin(async move { auth.authenticate(&credentials, None).await }));
+        self.poll_authentication(&mut Context::from_waker(Waker::noop()), now);
+    }
+
+    /// Goes on with finding out who the client is. Says whether that is done.
+    pub(super) fn poll_authentication(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Some(authentication) = &mut self.authentication else { return false };
+        let Poll::Ready(result) = authentication.as_mut().poll(cx) else { return false };
+        self.authentication = None;
+        match result {
+            Ok(client) => self.accept(now, client),
+            Err(error) => self.refuse(now, &error),
+        }
+        true
+    }
+
+    fn refuse(&mut self, now: Instant, error: &AuthError) {
+        self.identity = None;
+        self.expiry = None;
+        tracing::info!(
+            transport = self.transport.as_str(),
+            code = run::code_name(error.code()),
+            "socket refused: credentials are missing or wrong"
+        );
+        let Some(session) = &mut self.session else { return };
+        if error.is_ours() {
+            // The same credentials may be good later.
+            session.turn_away(&error.to_string());
+        } else {
+            session.authenticated(now, Err(error.to_string()));
+        }
+    }
+
+    fn accept(&mut self, now: Instant, client: Authenticated) {
+        let Some(session) = &mut self.session else { return };
+        // Who says again who it is is counted once.
+        self.identity_guard = None;
+        match self.state.limits.open_identity(&client.identity, self.guard.client()) {
+            Ok(guard) => self.identity_guard = guard,
+            Err(refused) => return session.turn_away(refused.message()),
+        }
+        let is_first = !session.is_acknowledged();
+        let is_first_legacy = is_first && session.protocol() == Subprotocol::Legacy;
+        let visit = is_first_legacy
+            .then(|| self.state.limits.visit(self.guard.client(), &client.identity))
+            .flatten();
+        self.expiry = Expiry::new(now, client.expires);
+        self.entry.identified(&client.identity, client.proof.get(), client.expires);
+        if !is_first {
+            self.operations.change_identity(&client.identity);
+            // They may have been held since the credentials before had expired.
+            self.operations.hold_live(false);
+        }
+        self.identity = Some(client.identity);
+        let (visit, delay) = visit.unzip();
+        // A legacy client that says again who it is goes on with its visit.
+        self.visit = visit.or(self.visit.take());
+        match delay.filter(|delay| !delay.is_zero()) {
+            Some(delay) => self.acknowledge_at = Some(now + delay),
+            None => self.acknowledge(now),
+        }
+    }
+
+    pub(super) fn acknowledge(&mut self, now: Instant) {
+        self.acknowledge_at = None;
+        self.guard.acknowledged();
+        if let Some(session) = &mut self.session {
+            session.authenticated(now, Ok(None));
+        }
+    }
+
+    /// Closes if somebody else says so. Says whether that is so.
+    pub(super) fn check_closing(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Poll::Ready(why) = self.entry.poll_closing(cx) else { return false };
+        self.identity = None;
+        let reason = match why {
+            Closing::Revoked => "Forbidden: closed by the administrator",
+            Closing::Rotated => "Forbidden: the credentials are no longer accepted",
+        };
+        self.close_session(now, CloseCode::FORBIDDEN, reason);
+        true
+    }
+
+    /// Whether the client's credentials are good no more, and fresh ones have not come yet.
+    pub(super) fn is_expired(&self) -> bool {
+        self.expiry.as_ref().is_some_and(|expiry| expiry.is_over)
+    }
+
+    /// What operations are refused with then.
+    pub(super) fn expired_error() -> GraphQLError {
+        AuthError::Expired.to_error()
+    }
+
+    /// When something is to be done since credentials expire.
+    pub(super) fn expiry_deadline(&self) -> Option<Instant> {
+        let expiry = self.expiry.as_ref()?;
+        if expiry.is_over {
+            return expiry.at.checked_add(self.state.config.expiry_grace);
+        }
+        Some(expiry.at)
+    }
+
+    /// Does what is due. Says whether that was anything.
+    pub(super) fn check_expiry(&mut self, now: Instant) -> bool {
+        if self.expiry_deadline().is_none_or(|at| at > now) {
+            return false;
+        }
+        match &mut self.expiry {
+            Some(expiry) if !expiry.is_over => {
+                expiry.is_over = true;
+                self.operations.hold_live(true);
+            }
+            _ => {
+                self.expiry = None;
+                self.identity = None;
+                self.authentication = None;
+                self.state.metrics.socket_closed(Unwelcome::Expired);
+                if let Some(session) = &mut self.session {
+                    session.expire();
+                }
+                self.pump(now, Purpose::Answer);
+            }
+        }
+        true
+    }
+}
