@@ -4,7 +4,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{future::poll_fn, path::PathBuf, sync::Arc, task::Poll, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    path::PathBuf,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use artesian_database::{Database, DatabaseConfig};
 use artesian_engine::{
@@ -213,4 +219,17 @@ async fn whoever_may_not_see_it_any_more_is_told_so() {
         let Some(Event::Ended(errors)) = stream.next().await else { panic!("not ended") };
         assert_eq!(errors[0].extensions.code, code, "{role}");
     }
+}
+
+/// A socket whose client does not read is not asked on, also while its operations start.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_one_that_is_not_asked_on() {
+    let world = World::open("identities_left").await;
+    let ada = &identities()[0];
+    let mut left = Box::pin(world.subscribe(ada));
+    let is_ready = poll_fn(|cx| Poll::Ready(left.as_mut().poll(cx).is_ready())).await;
+    assert!(!is_ready, "it must be under way");
+    let mut stream = tokio::time::timeout(LONG, world.subscribe(ada)).await.unwrap();
+    check(stream.next().await, ada);
+    check(left.await.next().await, ada);
 }
