@@ -7,6 +7,8 @@ pub mod definitions;
 #[cfg(test)]
 pub mod docs;
 pub mod file;
+#[cfg(test)]
+mod guide_tests;
 pub mod limits;
 #[cfg(test)]
 mod limits_docs;
