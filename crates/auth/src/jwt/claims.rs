@@ -35,12 +35,18 @@ pub fn granted(claims: Claims, source: &ClaimsSource) -> Result<Granted, AuthErr
         match lower.as_str() {
             ALLOWED_ROLES => {
                 let hint = "should be a list of roles";
-                allowed_roles = Some(roles(&value).ok_or_else(|| bad(ALLOWED_ROLES, hint))?);
+                let roles = roles(&value).ok_or_else(|| bad(ALLOWED_ROLES, hint))?;
+                if allowed_roles.replace(roles).is_some() {
+                    return Err(bad(ALLOWED_ROLES, "is there twice"));
+                }
             }
             DEFAULT_ROLE => {
                 let hint = "should be a single role name";
                 let role = value.as_str().filter(|role| !role.is_empty());
-                default_role = Some(role.ok_or_else(|| bad(DEFAULT_ROLE, hint))?.to_owned());
+                let role = role.ok_or_else(|| bad(DEFAULT_ROLE, hint))?.to_owned();
+                if default_role.replace(role).is_some() {
+                    return Err(bad(DEFAULT_ROLE, "is there twice"));
+                }
             }
             _ => {
                 let text = text(&value).ok_or_else(|| bad(&lower, "should be a string"))?;

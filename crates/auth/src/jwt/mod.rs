@@ -13,6 +13,7 @@ pub mod token;
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use artesian_engine::Identity;
+use futures_util::future::join_all;
 use http::Uri;
 use parking_lot::Mutex;
 use quick_cache::{Weighter, sync::Cache};
@@ -122,8 +123,9 @@ struct IsNew(bool);
 /// What became of a token without waiting for anything.
 enum Attempt {
     Done(Result<(Arc<Verified>, IsNew), AuthError>),
-    /// Its key is unknown among these of that issuer, which may have new ones.
-    LookAgain(usize, Arc<KeySet>),
+    /// Its key is unknown among these of those issuers, which may have new ones; and what is wrong
+    /// if they have not.
+    LookAgain(Vec<(usize, Arc<KeySet>)>, AuthError),
 }
 
 impl Tokens {
@@ -156,7 +158,6 @@ impl Tokens {
         counters: &Arc<Counters>,
         mut at_url: impl FnMut(&Uri) -> Keys,
     ) -> Self {
-        provider::install();
         let issuers = configs
             .into_iter()
             .map(|config| {
@@ -257,23 +258,26 @@ impl Tokens {
         for _ in 0..2 {
             match self.attempt(token, candidates) {
                 Attempt::Done(result) => return result,
-                Attempt::LookAgain(at, seen) => {
-                    if let Some(Keys::Url(jwks)) = self.issuers.get(at).map(|one| &one.keys) {
-                        jwks.look_again(&seen).await;
-                    }
+                Attempt::LookAgain(issuers, _) => {
+                    let looking = issuers.iter().filter_map(|(at, seen)| {
+                        Some(self.issuers.get(*at)?.keys.jwks()?.look_again(seen))
+                    });
+                    join_all(looking).await;
                 }
             }
         }
         match self.attempt(token, candidates) {
             Attempt::Done(result) => result,
-            Attempt::LookAgain(_, keys) if keys.is_empty() => Err(AuthError::KeysUnavailable),
-            Attempt::LookAgain(..) => Err(TokenError::UnknownKey.into()),
+            Attempt::LookAgain(issuers, _) if issuers.iter().any(|(_, keys)| keys.is_empty()) => {
+                Err(AuthError::KeysUnavailable)
+            }
+            Attempt::LookAgain(_, error) => Err(error),
         }
     }
 
     fn attempt(&self, token: &str, candidates: &[usize]) -> Attempt {
         let mut best = AuthError::TokenMissing;
-        let mut look_again = None;
+        let mut unknown_to = Vec::new();
         for &at in candidates {
             let Some(issuer) = self.issuers.get(at) else { continue };
             let error = match self.by_issuer(at, issuer, token) {
@@ -281,17 +285,18 @@ impl Tokens {
                 Err(error) => error,
             };
             let is_unknown = error == AuthError::Token(TokenError::UnknownKey);
-            if is_unknown && matches!(issuer.keys, Keys::Url(_)) {
-                look_again.get_or_insert((at, issuer.keys.now()));
+            if is_unknown && issuer.keys.jwks().is_some() {
+                unknown_to.push((at, issuer.keys.now()));
             }
             if certainty(&error) > certainty(&best) {
                 best = error;
             }
         }
-        match look_again {
-            // The issuer whose key fits knows best what is wrong.
-            Some((at, keys)) if certainty(&best) < 3 => Attempt::LookAgain(at, keys),
-            _ => Attempt::Done(Err(best)),
+        // The issuer who made the token knows best what is wrong.
+        if unknown_to.is_empty() || certainty(&best) == CERTAIN {
+            Attempt::Done(Err(best))
+        } else {
+            Attempt::LookAgain(unknown_to, best)
         }
     }
 
@@ -327,13 +332,18 @@ impl Tokens {
     }
 }
 
-/// How much an error of one of several issuers tells: 3 is that of the one who made the token.
+/// The certainty of an error of the issuer who made the token.
+const CERTAIN: u8 = 5;
+
+/// How much an error of one of several issuers tells. Several may share a key.
 fn certainty(error: &AuthError) -> u8 {
     match error {
         AuthError::TokenMissing => 0,
         AuthError::Token(TokenError::UnknownKey) => 1,
-        AuthError::Token(TokenError::Algorithm | TokenError::Signature) => 2,
-        _ => 3,
+        AuthError::Token(TokenError::Algorithm) => 2,
+        AuthError::Token(TokenError::Signature) => 3,
+        AuthError::Token(TokenError::Issuer) => 4,
+        _ => CERTAIN,
     }
 }
 

@@ -277,18 +277,20 @@ fn cookies_and_every_page_are_doubtful() {
     let (tokens, cookies) = (("jwt-secret", &*header), ("jwt-secret", &*cookie));
     let hook = ("auth-hook", "http://localhost/");
     let (list, off) = (("cors-domain", "https://a.example"), ("disable-cors", "true"));
-    let read = ("ws-read-cookie", "true");
-    let rows: [(&[_], Option<&str>); 10] = [
-        (&[tokens], None),
+    let (all, read) = (("cors-domain", "*"), ("ws-read-cookie", "true"));
+    let rows: [(&[_], Option<&str>); 12] = [
+        (&[tokens, all], None),
         (&[tokens, off, read], None),
-        (&[cookies], Some("cors-domain is *")),
+        (&[cookies], None),
+        (&[cookies, all], Some("tokens come in cookies, and cors-domain is *")),
         (&[cookies, list], None),
         (&[cookies, off], None),
         (&[cookies, off, read], Some("ws-read-cookie is on")),
         (&[hook], None),
         (&[hook, off], None),
+        (&[hook, all], Some("the webhook gets cookies, and may go by them, and cors-domain is *")),
         (&[hook, off, read], Some("ws-read-cookie is on")),
-        (&[("admin-secret", "x")], None),
+        (&[("admin-secret", "x"), all], None),
     ];
     for (given, expected) in rows {
         let found = doubts(&load(given, &[], "").unwrap().server);
