@@ -2,6 +2,7 @@
 
 mod burst;
 mod cost;
+mod provider;
 mod tokens;
 
 pub use cost::run as cost;
