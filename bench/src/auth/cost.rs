@@ -227,6 +227,7 @@ fn decoded(keys: &Keys, tokens: &[String]) -> Duration {
         "ES256" => (Algorithm::ES256, DecodingKey::from_ec_pem(pem).unwrap()),
         _ => (Algorithm::EdDSA, DecodingKey::from_ed_pem(pem).unwrap()),
     };
+    super::provider::install();
     let mut validation = Validation::new(algorithm);
     validation.set_audience(&[AUDIENCE]);
     validation.set_issuer(&[ISSUER]);
