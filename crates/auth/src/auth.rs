@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 
 use crate::{
-    AdminSecrets, AuthConfig, AuthError, ConfigError, Credentials, Mode, Proof,
+    AdminSecrets, AuthConfig, AuthError, ConfigError, Counters, Credentials, Mode, Proof, Stats,
     config::WebhookConfig,
     credentials::Wanted,
     fetch::Client,
@@ -23,6 +23,7 @@ pub struct Auth {
     /// What lets clients in at all.
     proofs: Vec<Proof>,
     wanted: Wanted,
+    counters: Arc<Counters>,
 }
 
 enum Method {
@@ -53,6 +54,14 @@ impl Authenticated {
 impl Auth {
     /// Starts to fetch what it needs; within a Tokio runtime.
     pub fn start(config: AuthConfig) -> Result<Self, ConfigError> {
+        Self::start_counting(config, Arc::default())
+    }
+
+    /// The same with the counters of a predecessor.
+    pub fn start_counting(
+        config: AuthConfig,
+        counters: Arc<Counters>,
+    ) -> Result<Self, ConfigError> {
         config.check()?;
         let secrets = AdminSecrets::new(&config.admin_secrets)?;
         let client = || Client::new().map_err(|error| ConfigError::Tls(error.to_string()));
@@ -65,8 +74,10 @@ impl Auth {
         }
         let method = match config.mode {
             Mode::Secrets => Method::Secrets,
-            Mode::Jwt(configs) => Method::Tokens(Tokens::start(configs, &client()?)),
-            Mode::Webhook(hook) => Method::Webhook(Webhook::new(hook, client()?)),
+            Mode::Jwt(configs) => Method::Tokens(Tokens::start(configs, &client()?, &counters)),
+            Mode::Webhook(hook) => {
+                Method::Webhook(Webhook::new(hook, client()?, Arc::clone(&counters)))
+            }
         };
         let wanted = match &method {
             Method::Secrets => Wanted::Named(Vec::new()),
@@ -78,7 +89,7 @@ impl Auth {
             Authenticated::new(Identity::new(role.trim(), Default::default()), proof)
         });
         proofs.extend(unauthorized_role.iter().map(|anonymous| anonymous.proof));
-        Ok(Self { secrets, method, unauthorized_role, proofs, wanted })
+        Ok(Self { secrets, method, unauthorized_role, proofs, wanted, counters })
     }
 
     /// Whether every client is the administrator.
@@ -161,6 +172,16 @@ impl Auth {
     /// session variables, which anybody can invent.
     fn anonymous(&self, refusal: AuthError) -> Result<Authenticated, AuthError> {
         self.unauthorized_role.clone().ok_or(refusal)
+    }
+
+    /// What it did so far.
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    /// Its counters, for a successor.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
     }
 
     /// The tokens, for `artesian check`.

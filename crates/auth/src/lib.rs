@@ -11,7 +11,9 @@
 //! | [`config`] | settings, Hasura's `--jwt-secret` among them |
 //! | [`jwt`] | tokens: keys, key sets by URL, claims |
 //! | [`webhook`] | asking a service of the user's |
+//! | [`origin`] | origins of pages, and patterns for them |
 //! | [`error`] | refusals, with Hasura's codes and words |
+//! | [`stats`] | what was counted |
 //!
 //! No value of a header, token or cookie is ever part of an error or of a log line.
 
@@ -24,7 +26,9 @@ pub mod error;
 mod fetch;
 mod freshness;
 pub mod jwt;
+pub mod origin;
 mod proof;
+pub mod stats;
 pub mod webhook;
 
 pub use admin::AdminSecrets;
@@ -33,3 +37,4 @@ pub use config::{AuthConfig, ConfigError, Mode};
 pub use credentials::Credentials;
 pub use error::AuthError;
 pub use proof::Proof;
+pub use stats::{Counters, Stats};

@@ -24,7 +24,7 @@ use serde_json::{Map, Value, json};
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
-    AuthError, Credentials,
+    AuthError, Counters, Credentials,
     config::{HookMethod, WebhookConfig},
     credentials::{ROLE_HEADER, SESSION_PREFIX},
     fetch::Client,
@@ -106,10 +106,11 @@ pub struct Webhook {
     asking: Mutex<HashMap<Question, Asking>>,
     turns: Semaphore,
     this: Weak<Self>,
+    counters: Arc<Counters>,
 }
 
 impl Webhook {
-    pub(crate) fn new(config: WebhookConfig, client: Client) -> Arc<Self> {
+    pub(crate) fn new(config: WebhookConfig, client: Client, counters: Arc<Counters>) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             config,
             client,
@@ -117,6 +118,7 @@ impl Webhook {
             asking: Mutex::new(HashMap::new()),
             turns: Semaphore::new(CONCURRENCY),
             this: this.clone(),
+            counters,
         })
     }
 
@@ -141,6 +143,7 @@ impl Webhook {
         let now = SystemTime::now();
         if let Some(kept) = self.kept.get(&question) {
             if kept.expires.is_some_and(|until| until > now) {
+                self.counters.webhook_cached.add();
                 return Ok(kept);
             }
             self.kept.remove(&question);
@@ -148,7 +151,10 @@ impl Webhook {
         let asking = {
             let mut asking = self.asking.lock();
             match asking.get(&question) {
-                Some(running) => running.clone(),
+                Some(running) => {
+                    self.counters.webhook_shared.add();
+                    running.clone()
+                }
                 None => {
                     let new = self.start(question.clone(), headers, request);
                     asking.insert(question, new.clone());
@@ -170,6 +176,11 @@ impl Webhook {
         let task = tokio::spawn(async move {
             let this = this.upgrade().ok_or(AuthError::HookFailed)?;
             let answer = this.exchange(&headers, request.as_ref()).await;
+            match &answer {
+                Ok(_) => this.counters.webhook_allowed.add(),
+                Err(AuthError::HookRefused) => this.counters.webhook_refused.add(),
+                Err(_) => this.counters.webhook_failed.add(),
+            }
             if let Ok(answer) = &answer
                 && answer.expires.is_some()
             {

@@ -18,7 +18,7 @@ use futures_util::{
 
 use crate::{
     buffered::buffered,
-    limits::{Limit, Limits, Refused},
+    limits::{ClientKey, Limit, Limits, OperationGuard, Refused},
     metrics::{OperationMetrics, Outcome, Transport},
     server::State,
     service::Prepared,
@@ -70,11 +70,40 @@ pub(crate) async fn once(
 pub(crate) fn prepare(
     state: &State,
     identity: &Identity,
+    client: ClientKey,
+    request: GraphQLRequest,
+    allow: Allow,
+    transport: Transport,
+) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
+    let guard =
+        begin(state, identity, client, transport).map_err(|error| vec![error.to_error()])?;
+    prepare_counted(state, identity, guard, request, allow, transport)
+}
+
+/// Counts an operation against the limits of its identity.
+fn begin(
+    state: &State,
+    identity: &Identity,
+    client: ClientKey,
+    transport: Transport,
+) -> Result<Option<OperationGuard>, Refused> {
+    let guard = state.limits.begin_operation(identity, client);
+    guard.inspect_err(|_| OperationMetrics::rejected(&state.metrics, transport))
+}
+
+fn prepare_counted(
+    state: &State,
+    identity: &Identity,
+    guard: Option<OperationGuard>,
     request: GraphQLRequest,
     allow: Allow,
     transport: Transport,
 ) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
     let prepared = state.service.prepare(self::request(request), identity, allow);
+    let prepared = prepared.map(|operation| match guard {
+        Some(guard) => guard.hold(operation),
+        None => operation,
+    });
     prepared.inspect_err(|errors| {
         log_refusal(errors);
         if errors.iter().any(|error| error.extensions.code == ErrorCode::LimitExceeded) {
@@ -86,7 +115,7 @@ pub(crate) fn prepare(
 
 /// Why an operation was not prepared.
 pub(crate) enum NotPrepared {
-    /// Too many wait for that.
+    /// Too many wait for that, or the identity has had its share.
     Busy(Refused),
     /// These errors say it.
     Refused(Vec<GraphQLError>),
@@ -106,26 +135,30 @@ impl NotPrepared {
 pub(crate) async fn prepare_in_turn(
     state: &State,
     identity: &Identity,
+    client: ClientKey,
     request: GraphQLRequest,
     allow: Allow,
     transport: Transport,
 ) -> Result<Box<dyn Prepared>, NotPrepared> {
+    // What waits for its turn counts as well.
+    let guard = begin(state, identity, client, transport).map_err(NotPrepared::Busy)?;
     let Ok(_pass) = state.limits.preparations.enter().await else {
         OperationMetrics::rejected(&state.metrics, transport);
         return Err(NotPrepared::Busy(state.limits.busy(Limit::Preparations)));
     };
-    prepare(state, identity, request, allow, transport).map_err(NotPrepared::Refused)
+    prepare_counted(state, identity, guard, request, allow, transport).map_err(NotPrepared::Refused)
 }
 
 /// Prepares and runs an operation whose turn to be prepared has not come yet.
 pub(crate) fn queued(
     state: Arc<State>,
     identity: Identity,
+    client: ClientKey,
     request: GraphQLRequest,
     transport: Transport,
 ) -> BoxStream<'static, Item> {
     let start = async move {
-        match prepare_in_turn(&state, &identity, request, Allow::ALL, transport).await {
+        match prepare_in_turn(&state, &identity, client, request, Allow::ALL, transport).await {
             Ok(operation) => {
                 let metrics = OperationMetrics::of(&state.metrics, &*operation, transport);
                 results(&state.limits, operation, metrics)

@@ -117,8 +117,11 @@ impl Server {
         metrics: Arc<Metrics>,
     ) -> Result<Self, ConfigError> {
         let state = State {
-            auth: Arc::new(ArcSwap::from_pointee(Auth::start(config.auth.clone())?)),
-            cors: CorsRules::new(&config.cors)?,
+            auth: Arc::new(ArcSwap::from_pointee(Auth::start_counting(
+                config.auth.clone(),
+                metrics.auth().clone(),
+            )?)),
+            cors: CorsRules::new(&config)?,
             compression: compression(&config, &metrics),
             session_config: session_config(&config),
             channels: Arc::default(),
@@ -170,10 +173,10 @@ impl Control {
     pub fn prepare(&self, config: ServerConfig) -> Result<Change, ConfigError> {
         let old = self.current.load();
         // RENEW
-        let auth = Auth::start(config.auth.clone())?;
+        let auth = Auth::start_counting(config.auth.clone(), old.metrics.auth().clone())?;
         let state = State {
             auth: old.auth.clone(),
-            cors: CorsRules::new(&config.cors)?,
+            cors: CorsRules::new(&config)?,
             compression: compression(&config, &old.metrics),
             session_config: session_config(&config),
             limits: Arc::new(old.limits.with(config.limits.clone(), config.request_timeout)),

@@ -14,6 +14,7 @@ use tokio::{sync::Mutex, task::AbortHandle, time::Instant};
 
 use super::keys::KeySet;
 use crate::{
+    Counters,
     fetch::Client,
     freshness::{self, Freshness},
 };
@@ -38,6 +39,7 @@ pub(super) struct Jwks {
     /// When it was fetched last, whether or not there was an answer. Held while it is fetched.
     last: Mutex<Option<Instant>>,
     refresher: std::sync::OnceLock<AbortHandle>,
+    counters: Arc<Counters>,
 }
 
 impl Drop for Jwks {
@@ -58,13 +60,14 @@ pub struct FetchKeysError {
 
 impl Jwks {
     /// Keys that are fetched from now on, in a task of their own.
-    pub fn start(url: Uri, client: Client) -> Arc<Self> {
+    pub fn start(url: Uri, client: Client, counters: Arc<Counters>) -> Arc<Self> {
         let jwks = Arc::new(Self {
             url,
             client,
             keys: ArcSwap::from_pointee(KeySet::empty()),
             last: Mutex::new(None),
             refresher: std::sync::OnceLock::new(),
+            counters,
         });
         let task = tokio::spawn(refresh(Arc::downgrade(&jwks)));
         let _ = jwks.refresher.set(task.abort_handle());
@@ -102,9 +105,13 @@ impl Jwks {
             Ok((keys, life)) => {
                 tracing::debug!(url = %Place(&self.url), "key set fetched");
                 self.keys.store(Arc::new(keys));
+                self.counters.key_sets_fetched.add();
                 Ok(life)
             }
-            Err(reason) => Err(FetchKeysError { url: Place(&self.url).to_string(), reason }),
+            Err(reason) => {
+                self.counters.key_sets_failed.add();
+                Err(FetchKeysError { url: Place(&self.url).to_string(), reason })
+            }
         }
     }
 

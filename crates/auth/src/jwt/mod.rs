@@ -26,7 +26,7 @@ use self::{
     token::{Token, Validity},
 };
 use crate::{
-    AuthError, Credentials, Proof, cookie,
+    AuthError, Counters, Credentials, Proof, cookie,
     credentials::{MAX_VALUE_BYTES, ROLE_HEADER},
     error::TokenError,
     fetch::Client,
@@ -39,6 +39,7 @@ const CACHE_BYTES: u64 = 16 << 20;
 pub struct Tokens {
     issuers: Vec<Issuer>,
     verified: Cache<CacheKey, Arc<Verified>, ByLength>,
+    counters: Arc<Counters>,
 }
 
 struct Issuer {
@@ -109,28 +110,41 @@ impl Verified {
     }
 }
 
+/// Whether a token was verified just now.
+struct IsNew(bool);
+
 /// What became of a token without waiting for anything.
 enum Attempt {
-    Done(Result<Arc<Verified>, AuthError>),
+    Done(Result<(Arc<Verified>, IsNew), AuthError>),
     /// Its key is unknown among these of that issuer, which may have new ones.
     LookAgain(usize, Arc<KeySet>),
 }
 
 impl Tokens {
     /// Verifies tokens of these issuers. Key sets are fetched from now on.
-    pub(crate) fn start(configs: Vec<JwtConfig>, client: &Client) -> Self {
+    pub(crate) fn start(
+        configs: Vec<JwtConfig>,
+        client: &Client,
+        counters: &Arc<Counters>,
+    ) -> Self {
         provider::install();
         let issuers = configs
             .into_iter()
             .map(|config| {
                 let keys = match &config.keys {
                     KeySource::Static(key) => Keys::Static(Arc::new(KeySet::of(key))),
-                    KeySource::Url(url) => Keys::Url(Jwks::start(url.clone(), client.clone())),
+                    KeySource::Url(url) => {
+                        Keys::Url(Jwks::start(url.clone(), client.clone(), Arc::clone(counters)))
+                    }
                 };
                 Issuer { config, keys }
             })
             .collect();
-        Self { issuers, verified: Cache::with_weighter(4096, CACHE_BYTES, ByLength) }
+        Self {
+            issuers,
+            verified: Cache::with_weighter(4096, CACHE_BYTES, ByLength),
+            counters: Arc::clone(counters),
+        }
     }
 
     /// Fetches all key sets anew, for `artesian check`; tells of each what came of it.
@@ -195,6 +209,20 @@ impl Tokens {
         token: &str,
         candidates: &[usize],
     ) -> Result<Arc<Verified>, AuthError> {
+        let result = self.find_verified(token, candidates).await;
+        match &result {
+            Ok((_, IsNew(true))) => self.counters.tokens_verified.add(),
+            Ok((_, IsNew(false))) => self.counters.tokens_cached.add(),
+            Err(_) => self.counters.tokens_refused.add(),
+        }
+        result.map(|(verified, _)| verified)
+    }
+
+    async fn find_verified(
+        &self,
+        token: &str,
+        candidates: &[usize],
+    ) -> Result<(Arc<Verified>, IsNew), AuthError> {
         for _ in 0..2 {
             match self.attempt(token, candidates) {
                 Attempt::Done(result) => return result,
@@ -241,7 +269,7 @@ impl Tokens {
         at: usize,
         issuer: &Issuer,
         token: &str,
-    ) -> Result<Arc<Verified>, AuthError> {
+    ) -> Result<(Arc<Verified>, IsNew), AuthError> {
         let keys = issuer.keys.now();
         let key = (at, Box::from(token));
         let now = SystemTime::now();
@@ -252,7 +280,9 @@ impl Tokens {
             self.verified.remove(&key);
         }
         // Equal tokens that come at once are verified once.
+        let mut is_new = IsNew(false);
         let verified = self.verified.get_or_insert_with(&key, || {
+            is_new = IsNew(true);
             let claims = Token::parse(token)?.verify(&keys)?;
             let validity = Validity::of(&claims, &issuer.config, now)?;
             let granted = claims::granted(claims, &issuer.config.claims)?;
@@ -262,7 +292,7 @@ impl Tokens {
             Ok::<_, AuthError>(Arc::new(Verified { granted, validity, keys, proof, identities }))
         })?;
         verified.validity.check(now)?;
-        Ok(verified)
+        Ok((verified, is_new))
     }
 }
 

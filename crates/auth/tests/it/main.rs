@@ -3,6 +3,7 @@
 
 mod key_sets;
 mod matrix;
+mod service;
 mod support;
 mod tokens;
 mod webhook;

@@ -228,8 +228,8 @@ settings! {
             "Several admin secrets as a JSON array, any of which is good";
         "enable-console", Kind::Switch, "true", "server.console", ["HASURA_GRAPHQL_ENABLE_CONSOLE"],
             "Whether the console is served at /";
-        "cors-domain", Kind::List, "*", "server.cors_domain", ["HASURA_GRAPHQL_CORS_DOMAIN"],
-            "Origins whose pages may call the server, e.g. https://app.example.com, https://*.example.com; * for all";
+        "cors-domain", Kind::List, "", "server.cors_domain", ["HASURA_GRAPHQL_CORS_DOMAIN"],
+            "Origins whose pages may call the server, with the user's cookies, e.g. https://app.example.com, https://*.example.com; * for all. Not given: all, but cookies count only from the server's own pages";
         "disable-cors", Kind::Switch, "false", "server.disable_cors",
             ["HASURA_GRAPHQL_DISABLE_CORS"],
             "Send no CORS headers: browsers then let only pages of the same origin read answers";

@@ -333,6 +333,8 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
     let origins = from.list("cors-domain");
     let cors = if from.switch("disable-cors")? {
         Cors::Disabled
+    } else if from.raw("cors-domain").is_none() {
+        Cors::Default
     } else if origins.iter().any(|origin| origin == "*") {
         Cors::AllowAll
     } else {

@@ -170,6 +170,22 @@ log:
 }
 
 #[test]
+fn every_origin_is_meant_only_if_it_is_said() {
+    let cors = |flags: &[(&'static str, &str)], variables: &[(&str, &str)], yaml: &str| {
+        load(flags, variables, yaml).unwrap().server.cors
+    };
+    let app = || Cors::List(vec!["https://a.example.com".to_owned()]);
+    assert_eq!(cors(&[], &[], ""), Cors::Default);
+    assert_eq!(cors(&[], &[("HASURA_GRAPHQL_CORS_DOMAIN", "")], ""), Cors::Default);
+    assert_eq!(cors(&[], &[("HASURA_GRAPHQL_CORS_DOMAIN", "*")], ""), Cors::AllowAll);
+    assert_eq!(cors(&[("cors-domain", "https://a.example.com, *")], &[], ""), Cors::AllowAll);
+    assert_eq!(cors(&[("cors-domain", "https://a.example.com")], &[], ""), app());
+    // Nobody but the server's own pages.
+    assert_eq!(cors(&[], &[], "server:\n  cors_domain: []\n"), Cors::List(Vec::new()));
+    assert_eq!(cors(&[("disable-cors", "true"), ("cors-domain", "*")], &[], ""), Cors::Disabled);
+}
+
+#[test]
 fn unknown_keys_are_errors_with_a_suggestion_and_a_place() {
     let message = error(&[], &[], "server:\n  lisetn: 127.0.0.1:1\n");
     let start = "conf/artesian.yaml:2:3: unknown key `server.lisetn`; did you mean `listen`?";

@@ -37,7 +37,7 @@ pub(crate) async fn handle(state: Arc<State>, mut request: Request<Incoming>) ->
         }
         "/graphql" | "/v1/graphql" => graphql::handle(&state, request).await,
         "/graphql/stream" | "/v1/graphql/stream" => channel::handle(&state, request).await,
-        "/v1/sockets" => sockets(&state, request).await,
+        admin::SOCKETS => admin::handle(&state, request).await,
         path => match *request.method() {
             Method::GET | Method::HEAD => get(&state, path, &request).await,
             _ => refuse_method(&state, path, &request).await,
@@ -58,15 +58,6 @@ fn name_host<B>(request: &mut Request<B>) {
     let authority = request.uri().authority().map(|authority| authority.as_str());
     if let Some(host) = authority.and_then(|host| HeaderValue::from_str(host).ok()) {
         request.headers_mut().insert(header::HOST, host);
-    }
-}
-
-/// For the administrator.
-async fn sockets(state: &Arc<State>, request: Request<Incoming>) -> Response<Body> {
-    let (parts, _) = request.into_parts();
-    match receive::client(state, &parts.headers, None).await {
-        Ok(client) => admin::handle(state, &parts, &client.identity),
-        Err(error) => reply::Reply::for_errors(state).unauthorized(&error),
     }
 }
 

@@ -7,7 +7,7 @@ mod entry;
 mod registry;
 
 #[cfg(test)]
-mod race_tests;
+mod tests;
 
 pub(crate) use entry::{Closing, Entry};
 pub(crate) use registry::{Description, Filter, Listing, Page, Sockets};

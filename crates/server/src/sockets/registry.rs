@@ -30,7 +30,7 @@ pub(crate) struct Filter {
 }
 
 /// Which part of a list is wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
     /// Only sockets with greater ids.
     pub after: u64,

@@ -68,10 +68,13 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
     if state.is_stopping() {
         return errors::unavailable("the server is shutting down");
     }
-    if !state.cors.admits_upgrade(headers) {
-        let message = "pages of this origin may not connect";
-        return errors::response(StatusCode::FORBIDDEN, ErrorCode::AccessDenied, message);
-    }
+    let cookies = match state.cors.upgrade(headers) {
+        Ok(cookies) => cookies,
+        Err(refused) => {
+            let (status, code) = (StatusCode::FORBIDDEN, ErrorCode::AccessDenied);
+            return errors::response(status, code, refused.to_string());
+        }
+    };
     let is_connect = is_connect(&request);
     let checked = if is_connect {
         handshake::check_connect(pairs(headers))
@@ -106,7 +109,7 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
         }
     }
     let address = state.limits.address(request.extensions(), headers);
-    let credentials = Credentials::from_headers(headers, state.auth.load().wanted(), true);
+    let credentials = Credentials::from_headers(headers, state.auth.load().wanted(), cookies);
     let client = Client { credentials, address };
     let on_upgrade = hyper::upgrade::on(&mut request);
     if is_connect {

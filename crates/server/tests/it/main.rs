@@ -1,6 +1,8 @@
 //! The server over real TCP, with a scripted stand-in for the engine.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod admin;
+mod authentication;
 mod backpressure;
 mod batch;
 mod byte_rules;
@@ -19,6 +21,8 @@ mod metrics;
 mod multipart;
 mod queues;
 mod reload;
+#[path = "../../../auth/tests/it/service.rs"]
+mod service;
 mod shutdown;
 mod sse;
 mod sse_single;

@@ -79,7 +79,7 @@ impl<S: Socket> Connection<S> {
         let Some(session) = &mut self.session else { return };
         // Who says again who it is is counted once.
         self.identity_guard = None;
-        match self.state.limits.open_identity(&client.identity) {
+        match self.state.limits.open_identity(&client.identity, self.guard.client()) {
             Ok(guard) => self.identity_guard = guard,
             Err(refused) => return session.turn_away(refused.message()),
         }
