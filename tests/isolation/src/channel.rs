@@ -22,7 +22,7 @@ use crate::{
     frames::{Format, Frame, Frames},
     judge::Grant,
     link::{Ask, Link, body},
-    report::Trace,
+    report::{Tally, Trace},
     watch::Watch,
     who::Who,
 };
@@ -94,6 +94,7 @@ impl Model {
             return if let Err(text) = result { self.fail(&text) };
         }
         let payload = message["payload"].take();
+        Tally::count(&self.common.report.tally.results);
         let result = match payload.get("errors") {
             Some(errors) => watch.errors(&grants, errors),
             None => {
@@ -186,7 +187,8 @@ impl ChannelClient {
         let Self { common, random, link, .. } = self;
         let judge = &common.judge;
         let headers = judge.any(random);
-        let ask = Self::ask(Method::PUT, &headers, None, Value::Null);
+        let mut ask = Self::ask(Method::PUT, &headers, None, Value::Null);
+        ask.accept = "*/*";
         let Some(answer) = link.ask(common, &ask).await else { return };
         let (sent, heard) = (answer.sent, answer.heard);
         let status = answer.response.status();

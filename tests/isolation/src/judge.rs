@@ -70,13 +70,17 @@ pub struct Closing {
     pub user: Option<u8>,
     /// Those of this role.
     pub role: Option<Role>,
-    /// When it was sent.
-    pub began: SystemTime,
+    began: SystemTime,
     /// When its answer had come.
-    pub ended: SystemTime,
+    ended: Option<SystemTime>,
 }
 
 impl Closing {
+    /// One that is about to be sent.
+    pub fn new(user: Option<u8>, role: Option<Role>) -> Self {
+        Self { user, role, began: SystemTime::now(), ended: None }
+    }
+
     /// Whether it means somebody.
     pub fn means(&self, who: Who) -> bool {
         self.user.is_none_or(|user| who.user == Some(user))
@@ -151,14 +155,22 @@ impl Judge {
         versions[old].ended = Some(SystemTime::now());
     }
 
-    /// The administrator has closed connections.
-    pub fn closed(&self, closing: Closing) {
+    /// The administrator is about to close connections.
+    pub fn close(&self, closing: Closing) {
         self.closings.write().push(closing);
+    }
+
+    /// The last of those calls was answered.
+    pub fn closed(&self) {
+        if let Some(closing) = self.closings.write().last_mut() {
+            closing.ended = Some(SystemTime::now());
+        }
     }
 
     /// Whether the administrator closed what means one of these after that time.
     pub fn was_closed(&self, after: SystemTime, mut is_meant: impl FnMut(&Closing) -> bool) -> bool {
-        self.closings.read().iter().any(|closing| closing.ended >= after && is_meant(closing))
+        let is_later = |closing: &Closing| closing.ended.is_none_or(|ended| ended >= after);
+        self.closings.read().iter().any(|closing| is_later(closing) && is_meant(closing))
     }
 
     /// Whether a connection of that identity, known since then, was told to close.

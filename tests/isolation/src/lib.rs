@@ -22,6 +22,7 @@ pub mod frames;
 pub mod history;
 pub mod link;
 pub mod judge;
+pub mod operator;
 pub mod post;
 pub mod report;
 pub mod rows;

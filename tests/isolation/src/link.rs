@@ -50,6 +50,12 @@ impl Ask {
         Self { method: Method::POST, path, headers: headers.clone(), accept, more: None, body }
     }
 
+    /// A GET that takes JSON.
+    pub fn get(headers: &Headers) -> Self {
+        let (method, path, headers) = (Method::GET, String::new(), headers.clone());
+        Self { method, path, headers, accept: "application/json", more: None, body: Value::Null }
+    }
+
     fn build(&self, authority: Option<SocketAddr>) -> Request<Full<Bytes>> {
         let body = if self.body.is_null() { String::new() } else { self.body.to_string() };
         let uri = match authority {

@@ -10,6 +10,7 @@ use crate::{
     common::{Client, Common},
     document::{Document, Run},
     link::{Ask, Link, body},
+    report::Tally,
     watch::Watch,
 };
 
@@ -45,6 +46,7 @@ impl Post {
             Some(errors) => watch.errors(&grants, errors),
             None => watch.result(&common.history, &grants, common.grace, &message["data"]),
         };
+        Tally::count(&common.report.tally.results);
         if let Err(violation) = result {
             common.report.fail(format!("POST: {violation}\n  {ask:?}"));
         }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Instant,
 };
 
@@ -11,8 +11,49 @@ use parking_lot::Mutex;
 /// Lines of a trace that are kept.
 const LINES: usize = 80;
 
+/// How often what is to be tested has happened.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Results that were checked.
+    pub results: AtomicU64,
+    /// Fresh credentials that were acknowledged.
+    pub refreshed: AtomicU64,
+    /// Operations that an identity may not run, or may not any more.
+    pub ended: AtomicU64,
+    /// Connections of which the credentials were refused.
+    pub refused: AtomicU64,
+    /// Connections that ended since credentials had expired.
+    pub expired: AtomicU64,
+    /// Connections that the administrator closed.
+    pub revoked: AtomicU64,
+    /// Connections whose secret, key or webhook was replaced.
+    pub rotated: AtomicU64,
+}
+
+impl Tally {
+    /// Counts one.
+    pub fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A run of some length in which nothing happens proves nothing.
+    pub fn check(&self, what: &str, steps: u64) {
+        #[expect(clippy::print_stdout, reason = "for who looks at the test")]
+        {
+            println!("{what}: {self:?}");
+        }
+        let Self { results, refreshed, ended, refused, expired, revoked, rotated } = self;
+        assert!(results.load(Ordering::Relaxed) >= 5 * steps, "{what}: {self:?}");
+        let all = [refreshed, ended, refused, expired, revoked, rotated];
+        let is_there = all.iter().all(|counter| counter.load(Ordering::Relaxed) > 0);
+        assert!(is_there || steps < 100, "{what}: {self:?}");
+    }
+}
+
 /// Violations of the rules.
 pub struct Report {
+    /// What has happened.
+    pub tally: Tally,
     started: Instant,
     has_failed: AtomicBool,
     texts: Mutex<Vec<String>>,
@@ -22,6 +63,7 @@ impl Report {
     /// Nothing is wrong.
     pub fn new() -> Self {
         Self {
+            tally: Tally::default(),
             started: Instant::now(),
             has_failed: AtomicBool::new(false),
             texts: Mutex::default(),

@@ -16,7 +16,7 @@ use crate::{
     frames::{Format, Frame, Frames},
     judge::Grant,
     link::{Ask, Link},
-    report::Trace,
+    report::{Tally, Trace},
     watch::Watch,
 };
 
@@ -59,6 +59,7 @@ impl Model {
     fn take(&mut self, frame: Frame) {
         self.trace.line(&self.common.report, format!("< {frame:?}"));
         let common = self.common.clone();
+        Tally::count(&common.report.tally.results);
         let result = match frame {
             Frame::End => {
                 self.is_over = true;

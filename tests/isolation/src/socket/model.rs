@@ -15,7 +15,7 @@ use crate::{
     common::{Common, Rest, is_over},
     credentials::Headers,
     judge::{Grant, SLACK},
-    report::Trace,
+    report::{Tally, Trace},
     watch::Watch,
 };
 
@@ -150,11 +150,6 @@ impl Model {
         !self.held.is_empty()
     }
 
-    /// Whether its credentials have expired, as far as is known.
-    pub fn has_expired(&self, after: Duration) -> bool {
-        self.held.last().is_some_and(|held| is_over(held.grant.expires, after))
-    }
-
     /// Those whose results may come now: of a live operation the last identity that is known to be in
     /// force, of a query the one under which it began and all since; and those that may be in force
     /// already.
@@ -185,6 +180,9 @@ impl Model {
         match grants.last() {
             Some(grant) => {
                 self.note(format!("now {grant:?}"));
+                if !self.held.is_empty() {
+                    Tally::count(&self.common.report.tally.refreshed);
+                }
                 self.held.push(Held { seq: pending.seq, grant: *grant, since: now });
             }
             None => self.fail(&format!("bad credentials were accepted: {:?}", pending.headers)),
@@ -260,6 +258,8 @@ impl Model {
             _ => watch.result(&self.common.history, &allowed, grace, &payload["data"]),
         };
         let is_over = matches!(kind, "complete" | "error");
+        let tally = &self.common.report.tally;
+        Tally::count(if watch.has_failed { &tally.ended } else { &tally.results });
         if !is_over {
             self.operations.insert(id.to_owned(), operation);
         }
@@ -283,6 +283,13 @@ impl Model {
         let judge = &self.common.judge;
         let ever: Vec<Grant> =
             self.held.iter().map(|held| held.grant).chain(self.possible()).collect();
+        let tally = &self.common.report.tally;
+        Tally::count(match (code, reason) {
+            (_, "Forbidden: token expired") => &tally.expired,
+            (_, "Forbidden: closed by the administrator") => &tally.revoked,
+            (_, "Forbidden: the credentials are no longer accepted") => &tally.rotated,
+            _ => &tally.refused,
+        });
         let is_good = match (code, reason) {
             (4403, "Forbidden: token expired") => {
                 // Fresh credentials that no message told of may have expired, too.
