@@ -21,7 +21,7 @@ use crate::{
     document::{Document, Run},
     frames::{Format, Frame, Frames},
     judge::Grant,
-    link::{Ask, Link, body},
+    link::{Ask, JSON, Link, body},
     report::{Tally, Trace},
     watch::Watch,
     who::Who,
@@ -180,7 +180,7 @@ impl ChannelClient {
     fn ask(method: Method, headers: &Headers, token: Option<&str>, body: Value) -> Ask {
         let more = token.map(|token| (TOKEN, token.to_owned()));
         let (path, headers) = (PATH.to_owned(), headers.clone());
-        Ask { method, path, headers, accept: "application/json", more, body }
+        Ask { method, path, headers, accept: JSON, more, body }
     }
 
     async fn connect(&mut self) {
@@ -196,7 +196,7 @@ impl ChannelClient {
         let reserved = judge.grants(&headers, sent, heard);
         let who = match (reserved.last(), status.as_u16()) {
             (Some(grant), 201) => grant.who,
-            (_, 401) if judge.may_refuse(&headers, sent, heard) => return,
+            (_, 401 | 503) if judge.may_refuse(&headers, sent, heard) => return,
             _ => {
                 let text = format!("a reservation: {status} for {reserved:?}\n  {ask:?}\n{token}");
                 return common.report.fail(text);
@@ -213,7 +213,7 @@ impl ChannelClient {
         match answer.response.status().as_u16() {
             200 if is_owner => {}
             404 if grants.iter().any(|grant| grant.who != who) => return,
-            401 if judge.may_refuse(&opener, sent, heard) => return,
+            401 | 503 if judge.may_refuse(&opener, sent, heard) => return,
             status => {
                 let text = format!("a stream of {who:?}: {status} for {grants:?}\n  {ask:?}");
                 return common.report.fail(text);
@@ -266,7 +266,7 @@ impl ChannelClient {
             }
             match status {
                 202 if is_owner => {}
-                401 if judge.may_refuse(&headers, sent, heard) => {}
+                401 | 503 if judge.may_refuse(&headers, sent, heard) => {}
                 404 if is_other => {}
                 // It is lost, which is told of elsewhere.
                 404 if is_owner && !grants.iter().all(|g| judge.honours(g.proof)) => {}

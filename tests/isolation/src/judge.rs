@@ -173,6 +173,13 @@ impl Judge {
         self.closings.read().iter().any(|closing| is_later(closing) && is_meant(closing))
     }
 
+    /// Whether a stream of such a client may be cut off.
+    pub fn may_cut(&self, headers: &Headers, sent: SystemTime, heard: SystemTime) -> bool {
+        let grants = self.grants(headers, sent, heard);
+        self.was_closed(sent, |closing| grants.iter().any(|grant| closing.means(grant.who)))
+            || grants.iter().any(|grant| !self.honours(grant.proof))
+    }
+
     /// Whether a connection of that identity, known since then, was told to close.
     pub fn must_be_closed(&self, who: Who, since: SystemTime) -> bool {
         self.closings.read().iter().any(|closing| closing.began > since && closing.means(who))

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     common::{Client, Common},
     document::{Document, Run},
-    link::{Ask, Link, body},
+    link::{Ask, JSON, Link, body},
     report::Tally,
     watch::Watch,
 };
@@ -32,7 +32,7 @@ impl Post {
         let Self { common, random, link } = self;
         let headers = common.judge.any(random);
         let document = Document::random(random, common.seq());
-        let ask = Ask::post(&headers, "application/json", json!(document.request(Run::Once)));
+        let ask = Ask::post(&headers, JSON, json!(document.request(Run::Once)));
         let mut watch = Watch::new(document, Run::Once);
         let Some(answer) = link.ask(common, &ask).await else { return };
         let (sent, heard) = (answer.sent, answer.heard);

@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 
 /// Lines of a trace that are kept.
-const LINES: usize = 80;
+const LINES: usize = 40;
 
 /// How often what is to be tested has happened.
 #[derive(Debug, Default)]

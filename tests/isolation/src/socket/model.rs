@@ -65,9 +65,16 @@ pub struct Pending {
 struct Held {
     /// The number of the message that said so.
     seq: u64,
-    grant: Grant,
+    /// What the credentials meant, by all settings that may have counted; the identity is the same.
+    grants: Vec<Grant>,
     /// When it was heard.
     since: SystemTime,
+}
+
+impl Held {
+    fn may(&self, f: impl Fn(&Grant) -> bool) -> bool {
+        self.grants.iter().any(f)
+    }
 }
 
 /// An operation.
@@ -159,7 +166,8 @@ impl Model {
             true => last,
             false => self.held.iter().rposition(|held| held.seq < seq).unwrap_or(0),
         };
-        let mut grants: Vec<Grant> = self.held[first..].iter().map(|held| held.grant).collect();
+        let held = self.held[first..].iter().flat_map(|held| &held.grants);
+        let mut grants: Vec<Grant> = held.copied().collect();
         grants.extend(self.possible());
         grants
     }
@@ -177,16 +185,14 @@ impl Model {
         };
         let now = SystemTime::now();
         let grants = self.common.judge.grants(&pending.headers, pending.sent, now);
-        match grants.last() {
-            Some(grant) => {
-                self.note(format!("now {grant:?}"));
-                if !self.held.is_empty() {
-                    Tally::count(&self.common.report.tally.refreshed);
-                }
-                self.held.push(Held { seq: pending.seq, grant: *grant, since: now });
-            }
-            None => self.fail(&format!("bad credentials were accepted: {:?}", pending.headers)),
+        if grants.is_empty() {
+            return self.fail(&format!("bad credentials were accepted: {:?}", pending.headers));
         }
+        self.note(format!("now {grants:?}"));
+        if !self.held.is_empty() {
+            Tally::count(&self.common.report.tally.refreshed);
+        }
+        self.held.push(Held { seq: pending.seq, grants, since: now });
     }
 
     /// The server has acted on all that was sent before that message.
@@ -281,8 +287,8 @@ impl Model {
             return;
         }
         let judge = &self.common.judge;
-        let ever: Vec<Grant> =
-            self.held.iter().map(|held| held.grant).chain(self.possible()).collect();
+        let held = self.held.iter().flat_map(|held| held.grants.iter().copied());
+        let ever: Vec<Grant> = held.chain(self.possible()).collect();
         let tally = &self.common.report.tally;
         Tally::count(match (code, reason) {
             (_, "Forbidden: token expired") => &tally.expired,
@@ -293,9 +299,9 @@ impl Model {
         let is_good = match (code, reason) {
             (4403, "Forbidden: token expired") => {
                 // Fresh credentials that no message told of may have expired, too.
-                let last = self.held.last().map(|held| held.grant);
-                let grants = last.into_iter().chain(self.possible());
-                grants.into_iter().any(|grant| is_over(grant.expires, Duration::ZERO))
+                let has_expired = |grant: &Grant| is_over(grant.expires, Duration::ZERO);
+                self.held.last().is_some_and(|held| held.may(has_expired))
+                    || self.possible().iter().any(has_expired)
             }
             (4403, "Forbidden: closed by the administrator") => judge
                 .was_closed(self.opened, |closing| ever.iter().any(|g| closing.means(g.who))),
@@ -319,19 +325,19 @@ impl Model {
         }
         let missing = |text: &str| Rest::Missing(text.to_owned());
         let Some(held) = self.held.last() else { return missing("the first answer") };
-        let who = held.grant.who;
+        let Grant { who, expires, .. } = held.grants[0];
         let judge = &self.common.judge;
         if judge.must_be_closed(who, held.since) {
             return missing("the end that the administrator ordered");
         }
-        if !judge.honours(held.grant.proof) {
+        if !held.may(|grant| judge.honours(grant.proof)) {
             return missing("the end of who is no longer let in");
         }
         if !self.pending.is_empty() {
             return missing("an answer to fresh credentials");
         }
-        if is_over(held.grant.expires, Duration::ZERO) {
-            let is_late = is_over(held.grant.expires, self.common.grace + 2 * SLACK);
+        if is_over(expires, Duration::ZERO) {
+            let is_late = is_over(expires, self.common.grace + 2 * SLACK);
             return if is_last || is_late { missing("the end of who has expired") } else { Rest::Settled };
         }
         for operation in self.operations.values() {
