@@ -172,8 +172,7 @@ impl Control {
     /// If they cannot be used.
     pub fn prepare(&self, config: ServerConfig) -> Result<Change, ConfigError> {
         let old = self.current.load();
-        // RENEW
-        let auth = Auth::start_counting(config.auth.clone(), old.metrics.auth().clone())?;
+        let auth = old.auth.load().renew(config.auth.clone())?;
         let state = State {
             auth: old.auth.clone(),
             cors: CorsRules::new(&config)?,

@@ -2,26 +2,25 @@
 
 pub mod claims;
 pub mod config;
+pub mod explain;
 pub mod jwks;
 pub mod keys;
+mod members;
 pub mod path;
 mod provider;
 pub mod token;
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use artesian_engine::Identity;
+use http::Uri;
 use parking_lot::Mutex;
 use quick_cache::{Weighter, sync::Cache};
 
 use self::{
     claims::Granted,
     config::{JwtConfig, KeySource, TokenPlace},
-    jwks::{FetchKeysError, Jwks},
+    jwks::Jwks,
     keys::KeySet,
     token::{Token, Validity},
 };
@@ -48,15 +47,22 @@ struct Issuer {
 }
 
 enum Keys {
-    Static(Arc<KeySet>),
+    Fixed(Arc<KeySet>),
     Url(Arc<Jwks>),
 }
 
 impl Keys {
     fn now(&self) -> Arc<KeySet> {
         match self {
-            Self::Static(keys) => Arc::clone(keys),
+            Self::Fixed(keys) => Arc::clone(keys),
             Self::Url(jwks) => jwks.keys(),
+        }
+    }
+
+    fn jwks(&self) -> Option<&Arc<Jwks>> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Url(jwks) => Some(jwks),
         }
     }
 }
@@ -121,21 +127,42 @@ enum Attempt {
 }
 
 impl Tokens {
-    /// Verifies tokens of these issuers. Key sets are fetched from now on.
+    /// Verifies tokens of these issuers. Key sets that `old` does not have are fetched from now on.
     pub(crate) fn start(
         configs: Vec<JwtConfig>,
+        old: Option<&Self>,
         client: &Client,
         counters: &Arc<Counters>,
+    ) -> Self {
+        let mut sets: HashMap<Uri, Arc<Jwks>> = HashMap::new();
+        for jwks in old.iter().flat_map(|old| &old.issuers).filter_map(|one| one.keys.jwks()) {
+            sets.insert(jwks.url().clone(), Arc::clone(jwks));
+        }
+        Self::with(configs, counters, |url| {
+            let start = || Jwks::start(url.clone(), client.clone(), Arc::clone(counters));
+            Keys::Url(Arc::clone(sets.entry(url.clone()).or_insert_with(start)))
+        })
+    }
+
+    /// Verifies tokens by these keys, which stay as they are: those of `fetched` by URL, and no others.
+    pub(crate) fn fixed(configs: Vec<JwtConfig>, fetched: &HashMap<Uri, Arc<KeySet>>) -> Self {
+        Self::with(configs, &Arc::default(), |url| {
+            Keys::Fixed(fetched.get(url).cloned().unwrap_or_else(|| Arc::new(KeySet::empty())))
+        })
+    }
+
+    fn with(
+        configs: Vec<JwtConfig>,
+        counters: &Arc<Counters>,
+        mut at_url: impl FnMut(&Uri) -> Keys,
     ) -> Self {
         provider::install();
         let issuers = configs
             .into_iter()
             .map(|config| {
                 let keys = match &config.keys {
-                    KeySource::Static(key) => Keys::Static(Arc::new(KeySet::of(key))),
-                    KeySource::Url(url) => {
-                        Keys::Url(Jwks::start(url.clone(), client.clone(), Arc::clone(counters)))
-                    }
+                    KeySource::Static(key) => Keys::Fixed(Arc::new(KeySet::of(key))),
+                    KeySource::Url(url) => at_url(url),
                 };
                 Issuer { config, keys }
             })
@@ -147,15 +174,19 @@ impl Tokens {
         }
     }
 
-    /// Fetches all key sets anew, for `artesian check`; tells of each what came of it.
-    pub async fn probe(&self) -> Vec<Result<Duration, FetchKeysError>> {
-        let mut results = Vec::new();
-        for issuer in &self.issuers {
-            if let Keys::Url(jwks) = &issuer.keys {
-                results.push(jwks.fetch().await);
-            }
-        }
-        results
+    /// Whether these are its settings.
+    pub(crate) fn are_of(&self, configs: &[JwtConfig]) -> bool {
+        self.configs().eq(configs)
+    }
+
+    /// The settings of each issuer.
+    pub(crate) fn configs(&self) -> impl Iterator<Item = &JwtConfig> {
+        self.issuers.iter().map(|issuer| &issuer.config)
+    }
+
+    /// The keys of an issuer as they are known.
+    pub(crate) fn keys(&self, at: usize) -> Option<Arc<KeySet>> {
+        self.issuers.get(at).map(|issuer| issuer.keys.now())
     }
 
     /// The places in which tokens are looked for.

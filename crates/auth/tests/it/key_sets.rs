@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::*;
 
 /// The public key of the tests as a JSON Web Key.
-fn jwk(algorithm: &str, id: &str) -> Value {
+pub fn jwk(algorithm: &str, id: &str) -> Value {
     let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     match algorithm {
         "EdDSA" => {
@@ -30,11 +30,11 @@ fn jwk(algorithm: &str, id: &str) -> Value {
     }
 }
 
-fn signed(algorithm: &str, id: &str) -> String {
+pub fn signed(algorithm: &str, id: &str) -> String {
     token_with(&json!({"alg": algorithm, "kid": id}), &claims(json!({})))
 }
 
-fn set(keys: &[Value]) -> Reply {
+pub fn set(keys: &[Value]) -> Reply {
     Reply::json(&json!({ "keys": keys }))
 }
 

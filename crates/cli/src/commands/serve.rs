@@ -19,7 +19,7 @@ use crate::{
     error::CliError,
     logging::{self, Logs},
     reload::{Parts, Reloader, Sources},
-    settings::{Environment, Settings, limits},
+    settings::{self, Environment, Settings, limits},
     signals::{Hangup, Shutdown},
 };
 
@@ -56,9 +56,13 @@ async fn serve(
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
+    tracing::info!("authentication: {}", settings.server.auth.summary());
+    for doubt in settings::auth::doubts(&settings.server) {
+        tracing::warn!("{doubt}");
+    }
     if plan.engine().trusted_mode == TrustedMode::Only && settings.server.auth.is_open() {
         tracing::warn!(
-            "only trusted documents are to run, but no admin secret is set: every client is the \
+            "only trusted documents are to run, but no authentication is set: every client is the \
              administrator unless it names another role, and the administrator may run anything"
         );
     }
@@ -237,8 +241,8 @@ impl Address {
         tracing::info!("changes: {}", opened.changes);
         if settings.server.auth.is_open() && self.is_public {
             tracing::warn!(
-                "no admin secret is set and {} is not a loopback address: everybody who can reach \
-                 it may read everything. Set ARTESIAN_ADMIN_SECRET",
+                "no authentication is set and {} is not a loopback address: everybody who can reach \
+                 it may read everything. Set ARTESIAN_ADMIN_SECRET, or tokens or a webhook",
                 settings.listen
             );
         }

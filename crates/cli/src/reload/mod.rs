@@ -17,7 +17,7 @@ use crate::{
     connect::{self, Plan},
     error::CliError,
     logging::Logs,
-    settings::{DEFAULT_CONFIG, Environment, Flags, Settings, definitions, limits},
+    settings::{self, DEFAULT_CONFIG, Environment, Flags, Settings, definitions, limits},
     signals::Hangup,
 };
 
@@ -76,8 +76,8 @@ enum Refused {
     #[error("{0}")]
     Unusable(CliError),
     #[error(
-        "there is no admin secret any more: everybody would be the administrator. Restart if that is \
-         meant"
+        "there is no authentication any more: everybody would be the administrator. Restart if that \
+         is meant"
     )]
     Open,
     #[error("{0}")]
@@ -196,6 +196,13 @@ impl Reloader {
         }
         for warning in new.warnings.iter().filter(|w| !self.settings.warnings.contains(w)) {
             tracing::warn!("{warning}");
+        }
+        if new.server.auth != self.settings.server.auth {
+            tracing::info!("authentication: {}", new.server.auth.summary());
+        }
+        let doubts = settings::auth::doubts(&self.settings.server);
+        for doubt in settings::auth::doubts(&new.server).iter().filter(|d| !doubts.contains(d)) {
+            tracing::warn!("{doubt}");
         }
         let model = self.parts.database.model();
         for warning in model.warnings.iter().filter(|w| !known.contains(w)) {

@@ -110,7 +110,7 @@ async fn execute(
             let metrics =
                 OperationMetrics::of(&state.metrics, &*operation, stream::transport(media));
             let items = run::results(&state.limits, operation, metrics);
-            let items = until(client.expires, guard.hold(items));
+            let items = guard.hold(until(client.expires, items));
             let entry = stream::entry(state, media, parts, client);
             return Ok(stream::response(state, media, items, Some(entry)));
         }

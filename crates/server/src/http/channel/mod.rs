@@ -21,7 +21,6 @@ use artesian_protocol::{
     GraphQLRequest,
     http::{HttpError, Media, Posted, StreamMedia, accepts, query_parameter},
 };
-use futures_util::{StreamExt, stream::iter};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use serde_json::Value;
@@ -44,7 +43,7 @@ use super::{
 use crate::{
     limits::{Limit, Refused},
     metrics::{OperationMetrics, Transport},
-    run::{self, Item, NotPrepared},
+    run::{self, NotPrepared},
     server::State,
 };
 
@@ -240,7 +239,7 @@ async fn start(
             return Err(response.into());
         }
         Err(NotPrepared::Refused(errors)) if reply.refusal_status(&errors) == 200 => {
-            iter([Item::Refused(errors)]).boxed()
+            run::refusal(errors)
         }
         Err(NotPrepared::Refused(errors)) => return Err(reply.refused(errors).into()),
     };

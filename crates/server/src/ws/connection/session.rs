@@ -33,9 +33,7 @@ impl<S: Socket> Connection<S> {
                     }
                 }
                 Output::WsPing => self.out.push(OutFrame::ping(Bytes::new()), purpose),
-                Output::Authenticate { payload, kind: _ } => {
-                    self.authenticate(now, payload.as_deref())
-                }
+                Output::Authenticate { payload, .. } => self.authenticate(now, payload.as_deref()),
                 Output::Start { key, request } => self.start(key, *request),
                 Output::Stop { key } => self.operations.remove(key),
                 Output::Close { code, reason } => self.begin_close(now, code, &reason),
