@@ -313,7 +313,7 @@ impl Client for Socket {
             0..=13 => start(&self.common, self.protocol, open, random, false).await,
             14..=18 => start(&self.common, self.protocol, open, random, true).await,
             19..=22 => open.stop(&self.common, self.protocol, random).await,
-            23..=29 if std::env::var("NO_REFRESH").is_err() => self.refresh().await,
+            23..=29 => self.refresh().await,
             30 => self.end(false).await,
             31 => self.end(true).await,
             _ => open.model.linger(random).await,
