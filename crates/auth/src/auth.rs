@@ -28,7 +28,7 @@ pub struct Auth {
 
 enum Method {
     Secrets,
-    Tokens(Tokens),
+    Tokens(Arc<Tokens>),
     Webhook(Arc<Webhook>),
 }
 
@@ -57,10 +57,26 @@ impl Auth {
         Self::start_counting(config, Arc::default())
     }
 
-    /// The same with the counters of a predecessor.
+    /// The same with counters that are there already.
     pub fn start_counting(
         config: AuthConfig,
         counters: Arc<Counters>,
+    ) -> Result<Self, ConfigError> {
+        Self::build(config, counters, None)
+    }
+
+    /// The same for other settings; this one stays as it is. What is configured as before is taken
+    /// over: key sets by URL with the keys that they have, tokens that were verified, and what the
+    /// webhook said. So a change of the admin secret costs no request, and locks nobody out while the
+    /// issuer is away.
+    pub fn renew(&self, config: AuthConfig) -> Result<Self, ConfigError> {
+        Self::build(config, Arc::clone(&self.counters), Some(&self.method))
+    }
+
+    fn build(
+        config: AuthConfig,
+        counters: Arc<Counters>,
+        old: Option<&Method>,
     ) -> Result<Self, ConfigError> {
         config.check()?;
         let secrets = AdminSecrets::new(&config.admin_secrets)?;
@@ -72,10 +88,21 @@ impl Auth {
             Mode::Jwt(issuers) => proofs.extend(issuers.iter().map(|issuer| issuer.proof)),
             Mode::Webhook(hook) => proofs.push(hook.proof()),
         }
-        let method = match config.mode {
-            Mode::Secrets => Method::Secrets,
-            Mode::Jwt(configs) => Method::Tokens(Tokens::start(configs, &client()?, &counters)),
-            Mode::Webhook(hook) => {
+        let method = match (config.mode, old) {
+            (Mode::Secrets, _) => Method::Secrets,
+            (Mode::Jwt(configs), Some(Method::Tokens(old))) if old.are_of(&configs) => {
+                Method::Tokens(Arc::clone(old))
+            }
+            (Mode::Jwt(configs), Some(Method::Tokens(old))) => {
+                Method::Tokens(Arc::new(Tokens::start(configs, Some(old), &client()?, &counters)))
+            }
+            (Mode::Jwt(configs), _) => {
+                Method::Tokens(Arc::new(Tokens::start(configs, None, &client()?, &counters)))
+            }
+            (Mode::Webhook(hook), Some(Method::Webhook(old))) if *old.config() == hook => {
+                Method::Webhook(Arc::clone(old))
+            }
+            (Mode::Webhook(hook), _) => {
                 Method::Webhook(Webhook::new(hook, client()?, Arc::clone(&counters)))
             }
         };
@@ -179,23 +206,16 @@ impl Auth {
         self.counters.read()
     }
 
-    /// Its counters, for a successor.
+    /// Its counters.
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
-    }
-
-    /// The tokens, for `artesian check`.
-    pub fn tokens(&self) -> Option<&Tokens> {
-        match &self.method {
-            Method::Tokens(tokens) => Some(tokens),
-            _ => None,
-        }
     }
 }
 
 impl Webhook {
-    fn reads_requests(&self) -> bool {
-        self.config().method == crate::config::HookMethod::Post
+    pub(crate) fn reads_requests(&self) -> bool {
+        let config = self.config();
+        config.method == crate::config::HookMethod::Post && config.send_request
     }
 
     /// Its settings.

@@ -27,8 +27,8 @@ pub const ROLE_HEADER: &str = "x-hasura-role";
 pub const MAX_VALUE_BYTES: usize = 16 << 10;
 const MAX_TOTAL_BYTES: usize = 64 << 10;
 
-/// Headers that differ between requests of one client, or belong to one connection.
-const NEVER: [&str; 14] = [
+/// Headers that differ between requests of one client, or belong to one connection or event stream.
+const NEVER: [&str; 15] = [
     "sec-websocket-key",
     "sec-websocket-version",
     "sec-websocket-extensions",
@@ -43,6 +43,7 @@ const NEVER: [&str; 14] = [
     "content-length",
     "content-type",
     "expect",
+    "x-graphql-event-stream-token",
 ];
 
 /// Which headers matter, which depends on how clients are authenticated.
@@ -63,6 +64,16 @@ impl Wanted {
             Self::Named(names) => names.iter().any(|wanted| wanted == name),
             Self::Everything => !NEVER.contains(&name) && !name.starts_with(':'),
         }
+    }
+
+    /// Whether a header may not say two things. A token's own header is one of them; cookies have
+    /// names of their own.
+    fn identifies(&self, name: &str) -> bool {
+        let is_known = name.starts_with(SESSION_PREFIX)
+            || SECRET_HEADERS.contains(&name)
+            || name == "authorization";
+        is_known
+            || matches!(self, Self::Named(names) if name != "cookie" && names.iter().any(|n| n == name))
     }
 }
 
@@ -97,7 +108,7 @@ impl Credentials {
                 // Pages may put anything into a cookie; that one is not ours.
                 Err(_) if name == "cookie" => String::from_utf8_lossy(value.as_bytes()),
                 Err(_) => {
-                    found.is_malformed |= is_identity(name);
+                    found.is_malformed |= wanted.identifies(name);
                     continue;
                 }
             };
@@ -109,7 +120,7 @@ impl Credentials {
                 // HTTP/2 may split it (RFC 9113, section 8.2.3).
                 let joined = format!("{old}; {value}");
                 found.values.insert(name.into(), joined.into());
-            } else if is_identity(name) {
+            } else if wanted.identifies(name) {
                 found.is_malformed |= **old != *value;
             } else {
                 let joined = format!("{old}, {value}");
@@ -182,7 +193,7 @@ impl Credentials {
             let tokens = wrapper.0.iter().filter(|(name, _)| name == "token");
             for token in tokens.filter_map(|(_, value)| text(value)) {
                 if wanted.wants("authorization") {
-                    init.put("authorization", &format!("Bearer {token}"));
+                    init.put("authorization", &format!("Bearer {token}"), wanted);
                 }
             }
         }
@@ -200,24 +211,24 @@ impl Credentials {
             }
             match value.get().as_bytes() {
                 [b'"', ..] => match text(value) {
-                    Some(text) => self.put(&name, &text),
-                    None => self.is_malformed |= is_identity(&name),
+                    Some(text) => self.put(&name, &text, wanted),
+                    None => self.is_malformed |= wanted.identifies(&name),
                 },
                 // Numbers and booleans, as they are written.
-                [b'-' | b'0'..=b'9' | b't' | b'f', ..] => self.put(&name, value.get()),
-                _ => self.is_malformed |= is_identity(&name),
+                [b'-' | b'0'..=b'9' | b't' | b'f', ..] => self.put(&name, value.get(), wanted),
+                _ => self.is_malformed |= wanted.identifies(&name),
             }
         }
     }
 
-    fn put(&mut self, name: &str, value: &str) {
+    fn put(&mut self, name: &str, value: &str, wanted: &Wanted) {
         // What could not be a header cannot be passed on as one.
         if value.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
-            self.is_malformed |= is_identity(name);
+            self.is_malformed |= wanted.identifies(name);
             return;
         }
         let old = self.values.insert(name.into(), value.into());
-        self.is_malformed |= is_identity(name) && old.is_some_and(|old| &*old != value);
+        self.is_malformed |= wanted.identifies(name) && old.is_some_and(|old| &*old != value);
     }
 
     fn measure(&mut self) {
@@ -231,11 +242,6 @@ impl Credentials {
         }
         self.is_too_long = total > MAX_TOTAL_BYTES;
     }
-}
-
-/// Headers that may not say two things.
-fn is_identity(name: &str) -> bool {
-    name.starts_with(SESSION_PREFIX) || SECRET_HEADERS.contains(&name) || name == "authorization"
 }
 
 #[cfg(test)]
@@ -276,6 +282,7 @@ mod tests {
             ("x-hasura-role", "user"),
             ("x-request-id", "7"),
             ("sec-websocket-key", "k"),
+            ("x-graphql-event-stream-token", "t"),
             ("accept", "a"),
             ("accept", "b"),
         ];
@@ -289,6 +296,7 @@ mod tests {
         assert_eq!(all.get("accept"), Some("a, b"));
         assert_eq!(all.get("x-request-id"), Some("7"));
         assert_eq!((all.get("sec-websocket-key"), all.get("cookie")), (None, None));
+        assert_eq!(all.get("x-graphql-event-stream-token"), None);
     }
 
     #[test]
@@ -316,6 +324,18 @@ mod tests {
         // The two cases of a name are one name.
         let cases = r#"{"Authorization":"a","authorization":"b"}"#;
         assert!(init(Credentials::default(), cases).is_malformed());
+    }
+
+    #[test]
+    fn a_header_of_the_token_says_one_thing_too() {
+        let own = Wanted::Named(vec![HeaderName::from_static("x-token")]);
+        assert!(headers(&[("x-token", "a"), ("x-token", "b")], &own, true).is_malformed());
+        assert!(!headers(&[("x-token", "a"), ("x-token", "a")], &own, true).is_malformed());
+        assert!(!headers(&[("x-token", "a"), ("x-token", "b")], &named(), true).is_malformed());
+        let raw = r#"{"x-token":"a","headers":{"X-Token":"b"}}"#.to_owned();
+        let mut found = Credentials::default();
+        found.merge_init(Some(&RawValue::from_string(raw).unwrap()), &own);
+        assert!(found.is_malformed());
     }
 
     #[test]

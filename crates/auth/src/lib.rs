@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`credentials`] | what a client says of itself |
 //! | [`config`] | settings, Hasura's `--jwt-secret` among them |
+//! | [`inspect`] | trying a configuration out, for `artesian check` |
 //! | [`jwt`] | tokens: keys, key sets by URL, claims |
 //! | [`webhook`] | asking a service of the user's |
 //! | [`origin`] | origins of pages, and patterns for them |
@@ -17,6 +18,7 @@
 //!
 //! No value of a header, token or cookie is ever part of an error or of a log line.
 
+mod about;
 pub mod admin;
 pub mod auth;
 pub mod config;
@@ -25,9 +27,11 @@ pub mod credentials;
 pub mod error;
 mod fetch;
 mod freshness;
+pub mod inspect;
 pub mod jwt;
 mod members;
 pub mod origin;
+mod place;
 mod proof;
 pub mod stats;
 pub mod webhook;

@@ -134,7 +134,7 @@ impl Webhook {
             .filter(|(name, _)| self.config.method == HookMethod::Post || !IGNORED.contains(name))
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        let request = request.filter(|_| self.config.method == HookMethod::Post).cloned();
+        let request = request.filter(|_| self.reads_requests()).cloned();
         let is_lasting = |name: &str| !TRACES.contains(&name) && !name.starts_with("x-b3-");
         let question = Question {
             headers: headers.iter().filter(|(name, _)| is_lasting(name)).cloned().collect(),
@@ -224,6 +224,17 @@ impl Webhook {
         read
     }
 
+    /// Sends one question past all that is kept, for `artesian check`. The error says why there is no
+    /// answer.
+    pub(crate) async fn look(
+        &self,
+        headers: &[(Box<str>, Box<str>)],
+    ) -> Result<Response<Bytes>, String> {
+        let message = self.message(headers, None).map_err(|error| error.to_string())?;
+        let answer = self.client.send(message, self.config.timeout, MAX_BYTES).await;
+        answer.map_err(|error| error.to_string())
+    }
+
     fn message(
         &self,
         headers: &[(Box<str>, Box<str>)],
@@ -247,14 +258,18 @@ impl Webhook {
                     .iter()
                     .map(|(name, value)| (name.to_string(), Value::from(&**value)))
                     .collect();
-                // A request that is no JSON is not passed on.
-                let request = request.and_then(|text| serde_json::from_slice::<Value>(text).ok());
-                let body = json!({ "headers": headers, "request": request }).to_string();
+                let body = if self.config.send_request {
+                    // A request that is no JSON is not passed on.
+                    let request = request.and_then(|text| serde_json::from_slice(text).ok());
+                    json!({ "headers": headers, "request": request.unwrap_or(Value::Null) })
+                } else {
+                    json!({ "headers": headers })
+                };
                 builder
                     .method("POST")
                     .header(header::CONTENT_TYPE, "application/json")
                     .header(header::USER_AGENT, "artesian")
-                    .body(Full::new(body.into()))
+                    .body(Full::new(body.to_string().into()))
             }
         }
     }
@@ -262,7 +277,7 @@ impl Webhook {
 
 /// What an answer says. Anything but 200 and 401 is a fault of the webhook, and never lets anybody
 /// in.
-fn read(answer: &Response<Bytes>, now: SystemTime) -> Result<Answer, AuthError> {
+pub(crate) fn read(answer: &Response<Bytes>, now: SystemTime) -> Result<Answer, AuthError> {
     match answer.status() {
         StatusCode::OK => {}
         StatusCode::UNAUTHORIZED => return Err(AuthError::HookRefused),

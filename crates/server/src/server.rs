@@ -117,7 +117,10 @@ impl Server {
         metrics: Arc<Metrics>,
     ) -> Result<Self, ConfigError> {
         let state = State {
-            auth: Arc::new(ArcSwap::from_pointee(Auth::start(config.auth.clone())?)),
+            auth: Arc::new(ArcSwap::from_pointee(Auth::start_counting(
+                config.auth.clone(),
+                metrics.auth().clone(),
+            )?)),
             cors: CorsRules::new(&config)?,
             compression: compression(&config, &metrics),
             session_config: session_config(&config),
@@ -169,8 +172,7 @@ impl Control {
     /// If they cannot be used.
     pub fn prepare(&self, config: ServerConfig) -> Result<Change, ConfigError> {
         let old = self.current.load();
-        // RENEW
-        let auth = Auth::start(config.auth.clone())?;
+        let auth = old.auth.load().renew(config.auth.clone())?;
         let state = State {
             auth: old.auth.clone(),
             cors: CorsRules::new(&config)?,

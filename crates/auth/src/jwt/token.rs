@@ -69,6 +69,23 @@ impl<'a> Token<'a> {
     }
 }
 
+/// What a token says of itself. Nothing of it is to be trusted.
+pub(crate) struct Stated {
+    /// Its header.
+    pub header: Claims,
+    /// Its claims.
+    pub claims: Claims,
+}
+
+impl Stated {
+    /// Reads a token whose shape is good.
+    pub fn of(text: &str) -> Option<Self> {
+        let (message, _) = text.rsplit_once('.')?;
+        let (header, claims) = message.split_once('.')?;
+        Some(Self { header: decode(header).ok()?, claims: decode(claims).ok()? })
+    }
+}
+
 fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenError> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)?;
     serde_json::from_slice(&bytes).map_err(|_| TokenError::Malformed)

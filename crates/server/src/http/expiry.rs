@@ -8,30 +8,25 @@ use std::{
 };
 
 use artesian_auth::AuthError;
-use futures_util::{
-    StreamExt,
-    stream::{BoxStream, Stream},
-};
+use artesian_engine::Identity;
+use futures_util::stream::Stream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::run::Item;
+use crate::items::{BoxItems, Item, Items};
 
 /// The same items until then, and an error instead of what would come later.
-pub(super) fn until(
-    expires: Option<SystemTime>,
-    items: BoxStream<'static, Item>,
-) -> BoxStream<'static, Item> {
+pub(super) fn until(expires: Option<SystemTime>, items: BoxItems) -> BoxItems {
     let Some(expires) = expires else { return items };
     let life = expires.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
     match Instant::now().checked_add(life) {
-        Some(at) => Until { items: Some(items), end: Box::pin(sleep_until(at)) }.boxed(),
+        Some(at) => Box::pin(Until { items: Some(items), end: Box::pin(sleep_until(at)) }),
         None => items,
     }
 }
 
 struct Until {
     /// None once it is over: the operation is dropped then.
-    items: Option<BoxStream<'static, Item>>,
+    items: Option<BoxItems>,
     end: Pin<Box<Sleep>>,
 }
 
@@ -46,6 +41,18 @@ impl Stream for Until {
             let error = AuthError::Expired.to_error();
             return Poll::Ready(Some(Item::Ended(vec![error])));
         }
-        items.poll_next_unpin(cx)
+        items.as_mut().poll_next(cx)
+    }
+}
+
+impl Items for Until {
+    fn is_live(&self) -> bool {
+        self.items.as_ref().is_some_and(|items| items.is_live())
+    }
+
+    fn change_identity(mut self: Pin<&mut Self>, identity: &Identity) {
+        if let Some(items) = &mut self.items {
+            items.as_mut().change_identity(identity);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What `/metrics` shows. Every name begins with `artesian_` and has a row in `docs/operations.md`.
 
+mod auth;
 mod compression;
 mod documents;
 mod limits;
@@ -13,6 +14,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use artesian_auth::Counters;
 use artesian_engine::StoreStats;
 use parking_lot::Mutex;
 use prometheus_client::{
@@ -113,6 +115,7 @@ type Histograms = Family<OperationLabels, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     registry: Mutex<Registry>,
     live: Arc<LiveMetrics>,
+    auth: Arc<Counters>,
     compression: CompressionMetrics,
     reload: ReloadMetrics,
     connections: Family<TransportLabel, Gauge>,
@@ -138,11 +141,14 @@ impl Metrics {
     pub fn new(version: &str) -> Self {
         let mut registry = Registry::with_prefix("artesian");
         let live = Arc::new(LiveMetrics::new(&mut registry));
+        let auth = Arc::<Counters>::default();
+        auth::register(&mut registry, auth.clone());
         let compression = CompressionMetrics::new(&mut registry);
         let reload = ReloadMetrics::new(&mut registry);
         let seconds = || Histogram::new(SECONDS);
         let metrics = Self {
             live,
+            auth,
             compression,
             reload,
             connections: Family::default(),
@@ -238,6 +244,11 @@ impl Metrics {
     /// Metrics of the live-query engine: give it this as its observer.
     pub fn live(&self) -> Arc<LiveMetrics> {
         self.live.clone()
+    }
+
+    /// What telling clients apart counts.
+    pub(crate) fn auth(&self) -> &Arc<Counters> {
+        &self.auth
     }
 
     /// Configuration and metadata were read again, and are in force or were refused.

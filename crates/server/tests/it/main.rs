@@ -15,10 +15,12 @@ mod http;
 mod http2;
 mod http_idle;
 mod identity;
+mod identity_limits;
 mod inbound;
 mod limits;
 mod metrics;
 mod multipart;
+mod open_sockets;
 mod queues;
 mod reload;
 #[path = "../../../auth/tests/it/service.rs"]

@@ -21,7 +21,6 @@ use artesian_protocol::{
     GraphQLRequest,
     http::{HttpError, Media, Posted, StreamMedia, accepts, query_parameter},
 };
-use futures_util::{StreamExt, stream::iter};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use serde_json::Value;
@@ -44,7 +43,7 @@ use super::{
 use crate::{
     limits::{Limit, Refused},
     metrics::{OperationMetrics, Transport},
-    run::{self, Item, NotPrepared},
+    run::{self, NotPrepared},
     server::State,
 };
 
@@ -168,7 +167,7 @@ async fn open_or_start(
                 Posted::One(request) => *request,
                 Posted::Batch(_) => return Err(reply.malformed(&HttpError::NotAcceptable).into()),
             };
-            start(state, &reply, &channel, &client, request, parts.method == Method::GET).await
+            start(state, &reply, &channel, &client, request, parts).await
         }
     }
 }
@@ -202,7 +201,7 @@ async fn start(
     channel: &Arc<Channel>,
     client: &Authenticated,
     request: GraphQLRequest,
-    is_get: bool,
+    parts: &Parts,
 ) -> Answer {
     let id = operation_id(&request).ok_or_else(|| {
         let message =
@@ -221,7 +220,10 @@ async fn start(
     };
     channel.check(&id, max).map_err(not_started)?;
     let identity = &client.identity;
-    let prepared = run::prepare_in_turn(state, identity, request, Allow::ALL, Transport::Sse).await;
+    let from = state.limits.client(&parts.extensions, &parts.headers);
+    let prepared =
+        run::prepare_in_turn(state, identity, from, request, Allow::ALL, Transport::Sse).await;
+    let is_get = parts.method == Method::GET;
     let items = match prepared {
         Ok(operation) if is_get && operation.kind() == OperationKind::Mutation => {
             OperationMetrics::rejected(&state.metrics, Transport::Sse);
@@ -231,15 +233,20 @@ async fn start(
             let metrics = OperationMetrics::of(&state.metrics, &*operation, Transport::Sse);
             until(client.expires, run::results(&state.limits, operation, metrics))
         }
-        Err(NotPrepared::Busy(refused)) => return Err(refused.response().into()),
+        Err(NotPrepared::Busy(refused)) => {
+            let mut response = refused.response();
+            state.limits.tell_rate(response.headers_mut(), identity, from);
+            return Err(response.into());
+        }
         Err(NotPrepared::Refused(errors)) if reply.refusal_status(&errors) == 200 => {
-            iter([Item::Refused(errors)]).boxed()
+            run::refusal(errors)
         }
         Err(NotPrepared::Refused(errors)) => return Err(reply.refused(errors).into()),
     };
     channel.start(&id, max, items).map_err(not_started)?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::ACCEPTED;
+    state.limits.tell_rate(response.headers_mut(), identity, from);
     Ok(response)
 }
 

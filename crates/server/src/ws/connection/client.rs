@@ -79,7 +79,7 @@ impl<S: Socket> Connection<S> {
         let Some(session) = &mut self.session else { return };
         // Who says again who it is is counted once.
         self.identity_guard = None;
-        match self.state.limits.open_identity(&client.identity) {
+        match self.state.limits.open_identity(&client.identity, self.guard.client()) {
             Ok(guard) => self.identity_guard = guard,
             Err(refused) => return session.turn_away(refused.message()),
         }
@@ -91,8 +91,9 @@ impl<S: Socket> Connection<S> {
         self.expiry = Expiry::new(now, client.expires);
         self.entry.identified(&client.identity, client.proof.get(), client.expires);
         if !is_first {
-            // Also if it is the same: its operations may have been held up since it had expired.
-            // CHANGE
+            self.operations.change_identity(&client.identity);
+            // They may have been held since the credentials before had expired.
+            self.operations.hold_live(false);
         }
         self.identity = Some(client.identity);
         let (visit, delay) = visit.unzip();
@@ -149,7 +150,10 @@ impl<S: Socket> Connection<S> {
             return false;
         }
         match &mut self.expiry {
-            Some(expiry) if !expiry.is_over => expiry.is_over = true,
+            Some(expiry) if !expiry.is_over => {
+                expiry.is_over = true;
+                self.operations.hold_live(true);
+            }
             _ => {
                 self.expiry = None;
                 self.identity = None;
