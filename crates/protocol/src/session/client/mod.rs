@@ -61,6 +61,7 @@ pub struct ClientSession {
     timers: Timers,
     out: VecDeque<ClientOutput>,
     ignored: u64,
+    ended: Option<ConnectionEnd>,
 }
 
 impl ClientSession {
@@ -84,6 +85,7 @@ impl ClientSession {
             timers: Timers::new(now, &config),
             out: VecDeque::from([ClientOutput::Send(init)]),
             ignored: 0,
+            ended: None,
             config,
         }
     }
@@ -101,6 +103,11 @@ impl ClientSession {
     /// Whether the session is over. Outputs may be left to poll.
     pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
+    }
+
+    /// Why the session is over, once it is.
+    pub fn ended_by(&self) -> Option<&ConnectionEnd> {
+        self.ended.as_ref()
     }
 
     /// How many operations are alive, those that wait for the acknowledgement included.
@@ -241,6 +248,7 @@ impl ClientSession {
 
     fn stop_everything(&mut self, reason: &ConnectionEnd) {
         self.phase = Phase::Closed;
+        self.ended = Some(reason.clone());
         for key in self.operations.drain() {
             self.out.push_back(ClientOutput::Lost { key, reason: reason.clone() });
         }

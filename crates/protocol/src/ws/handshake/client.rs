@@ -112,6 +112,7 @@ impl ClientHandshake {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::ws::handshake::{Negotiated, check};
 
@@ -144,8 +145,7 @@ mod tests {
         let handshake = example(&[Subprotocol::Legacy, Subprotocol::TransportWs]);
         let headers = handshake.headers();
         assert!(headers.contains(&("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==".to_owned())));
-        let upgrade = check("GET", headers.iter().map(|(n, v)| (*n, v.as_bytes())));
-        let upgrade = upgrade.unwrap_or_else(|error| panic!("{error}"));
+        let upgrade = check("GET", headers.iter().map(|(n, v)| (*n, v.as_bytes()))).unwrap();
         assert_eq!(upgrade.accept.as_deref(), Some(ACCEPT));
         assert_eq!(upgrade.protocol, Negotiated::Selected(Subprotocol::TransportWs));
         let answered = upgrade.headers();
