@@ -149,13 +149,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<'_, S> {
         self.stuck_since = is_stuck.then(|| self.stuck_since.unwrap_or(now));
         let session_due = self.with_session(|session| session.next_timeout()).flatten();
         let idle_due = self.idle_since.map(|since| since + timeouts.idle);
-        let message_due = self.message_since.map(|since| since + timeouts.message);
+        let reads = self.out.len() < MOST_QUEUED;
+        let message_since = self.message_since.filter(|_| reads);
+        let message_due = message_since.map(|since| since + timeouts.message);
         let stuck_due = self.stuck_since.map(|since| since + timeouts.message);
         let due = [session_due.map(Instant::from_std), idle_due, message_due, stuck_due];
         let due = due.into_iter().flatten().min();
 
         self.received.reserve(READ);
-        let reads = self.out.len() < MOST_QUEUED;
         tokio::select! {
             read = self.read.read_buf(&mut self.received), if reads => match read {
                 Ok(0) | Err(_) => return Err(RemoteError::lost()),
@@ -193,19 +194,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<'_, S> {
 
     /// The connection is of no use any more.
     fn lose(&self, error: RemoteError) {
-        let mut state = self.socket.state.lock();
-        state.cause.get_or_insert(error);
-        if let Some(session) = state.session.as_mut() {
-            session.connection_lost(None, "");
-        }
+        self.finish(error, |session| session.connection_lost(None, ""));
     }
 
     /// Ends the connection from our side.
     fn close(&self, cause: RemoteError) {
+        self.finish(cause, |session| session.close(1000, ""));
+    }
+
+    /// What ended the session first is the cause.
+    fn finish(&self, cause: RemoteError, finish: impl FnOnce(&mut ClientSession)) {
         let mut state = self.socket.state.lock();
-        state.cause.get_or_insert(cause);
-        if let Some(session) = state.session.as_mut() {
-            session.close(1000, "");
+        let state = &mut *state;
+        if let Some(session) = state.session.as_mut().filter(|session| !session.is_closed()) {
+            finish(session);
+            state.cause = Some(cause);
         }
     }
 
