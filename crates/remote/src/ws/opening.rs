@@ -60,21 +60,23 @@ async fn shake_hands(
 
     let lost = |error: hyper::Error| RemoteError::unreachable(&error);
     let (mut sender, connection) = http1::handshake(TokioIo::new(wire.io)).await.map_err(lost)?;
-    let mut connection = pin!(connection.with_upgrades());
+    let mut connection = Box::pin(connection.with_upgrades());
     let mut upgrade = pin!(async move {
         let response = sender.send_request(request).await.map_err(lost)?;
         let protocol = check(&handshake, &response).map_err(RemoteError::of_answer)?;
         let io = hyper::upgrade::on(response).await.map_err(lost)?;
         Ok(Opened { io: TokioIo::new(io), protocol })
     });
-    tokio::select! {
+    let closed = tokio::select! {
         biased;
-        opened = &mut upgrade => opened,
-        closed = &mut connection => {
-            closed.map_err(lost)?;
-            // The answer has arrived, or it never will.
-            upgrade.await
-        }
+        opened = &mut upgrade => return opened,
+        closed = &mut connection => closed,
+    };
+    drop(connection);
+    // The answer has arrived with what ended the connection, or it never will.
+    match (upgrade.await, closed) {
+        (Err(RemoteError::Unreachable(_)), Err(error)) => Err(lost(error)),
+        (opened, _) => opened,
     }
 }
 

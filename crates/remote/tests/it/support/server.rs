@@ -56,9 +56,14 @@ pub struct Server {
 }
 
 impl Server {
+    /// A service without connections.
+    pub fn new(transport: Transport) -> Self {
+        Self { state: Arc::default(), transport }
+    }
+
     /// Serves every connection of `service` from now on.
     pub fn start(service: &Arc<Service>, transport: Transport) -> Self {
-        let server = Self { state: Arc::default(), transport };
+        let server = Self::new(transport);
         let (this, service) = (server.clone(), Arc::clone(service));
         tokio::spawn(async move {
             loop {
@@ -118,7 +123,8 @@ impl Server {
         }
     }
 
-    async fn serve(&self, peer: Peer) {
+    /// Serves one connection.
+    pub async fn serve(&self, peer: Peer) {
         let (orders, ordered) = unbounded_channel();
         let connection = Connection { orders, operations: BTreeMap::new() };
         let number = {
