@@ -77,7 +77,8 @@ impl UpstreamConfig {
 /// How subscriptions are carried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Transport {
-    /// A WebSocket that offers both subprotocols and speaks what the service selects.
+    /// A WebSocket that offers both subprotocols and speaks what the service selects; if that comes to
+    /// nothing, one after the other is offered alone. What was agreed on is remembered.
     #[default]
     Auto,
     /// A WebSocket with `graphql-transport-ws`.
@@ -91,13 +92,17 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// The subprotocols to offer, the preferred one first; `None` where there is no WebSocket.
-    pub(crate) fn subprotocols(self) -> Option<&'static [Subprotocol]> {
+    /// What to offer in the handshake of a WebSocket, one after the other until something is agreed on;
+    /// empty where there is no WebSocket. Some services take the first name of a list whether they
+    /// speak it or not (subscriptions-transport-ws), or no list at all (Tyk).
+    pub(crate) fn offers(self) -> &'static [&'static [Subprotocol]] {
+        const MODERN: &[Subprotocol] = &[Subprotocol::TransportWs];
+        const LEGACY: &[Subprotocol] = &[Subprotocol::Legacy];
         match self {
-            Self::Auto => Some(&Subprotocol::PREFERENCE),
-            Self::TransportWs => Some(&[Subprotocol::TransportWs]),
-            Self::LegacyWs => Some(&[Subprotocol::Legacy]),
-            Self::Sse(_) | Self::Multipart => None,
+            Self::Auto => &[&Subprotocol::PREFERENCE, MODERN, LEGACY],
+            Self::TransportWs => &[MODERN],
+            Self::LegacyWs => &[LEGACY],
+            Self::Sse(_) | Self::Multipart => &[],
         }
     }
 }

@@ -143,6 +143,11 @@ impl RemoteError {
         }
     }
 
+    /// Whether it may be that the service wants to be offered another subprotocol.
+    pub(crate) fn is_disagreement(&self) -> bool {
+        matches!(self, Self::Protocol(_) | Self::Status(400))
+    }
+
     pub(crate) fn unreachable(error: &dyn std::error::Error) -> Self {
         // The outer errors only say that there was one.
         let mut innermost = error;

@@ -65,11 +65,18 @@ impl Streams {
             }
         };
         sink.establish();
+        let mut heard = false;
         let end = match opened {
-            opening::Opened::Stream { format, body } => tokio::select! {
-                end = body::follow(format, body, sink, &self.shared) => end,
-                () = self.shared.stop.cancelled() => AttemptEnd::Lost(RemoteError::ShutDown),
-            },
+            opening::Opened::Stream { status, format, body } => {
+                let end = tokio::select! {
+                    end = body::follow(format, body, sink, &self.shared, &mut heard) => end,
+                    () = self.shared.stop.cancelled() => AttemptEnd::Lost(RemoteError::ShutDown),
+                };
+                if matches!(end, AttemptEnd::Lost(_)) && !heard && !status.is_success() {
+                    return failed(RemoteError::status_of_opening(status.as_u16()));
+                }
+                end
+            }
             // Some services answer what they refuse, and what has one result, like a query.
             opening::Opened::Single(response) => match (&response.data, response.errors) {
                 (None, Some(errors)) => AttemptEnd::Finished(End::Errors(errors)),

@@ -39,12 +39,13 @@ impl Watch<'_> {
     }
 }
 
-/// Hands on what a stream says, until it ends.
+/// Hands on what a stream says, until it ends. `heard` becomes true with the first thing that is said.
 pub(super) async fn follow(
     mut format: Format,
     mut body: Incoming,
     sink: &Sink,
     shared: &Shared,
+    heard: &mut bool,
 ) -> AttemptEnd {
     let mut watch = Watch {
         timeouts: &shared.config.timeouts,
@@ -57,6 +58,7 @@ pub(super) async fn follow(
         loop {
             match format.decode(&mut received) {
                 Ok(Some(Item::Next(payload))) => {
+                    *heard = true;
                     if !sink.next(payload) {
                         return AttemptEnd::Abandoned;
                     }

@@ -5,7 +5,7 @@ use artesian_protocol::{
     sse::SseDecoder,
 };
 use bytes::Bytes;
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
@@ -25,10 +25,8 @@ const ACCEPT_MULTIPART: &str =
 
 /// An answer that has begun well.
 pub(super) enum Opened {
-    Stream {
-        format: Format,
-        body: Incoming,
-    },
+    /// A stream; some services send one with a status that is no success, to say what is wrong in it.
+    Stream { status: StatusCode, format: Format, body: Incoming },
     /// A response like a query's.
     Single(Response),
 }
@@ -82,17 +80,15 @@ async fn read(config: &UpstreamConfig, answer: Answer) -> Result<Opened, RemoteE
     let kind = answer.headers().get(header::CONTENT_TYPE);
     let kind = kind.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let limit = config.limits.message_bytes;
-    if status.is_success() {
-        let essence = kind.split(';').next().unwrap_or_default().trim();
-        let format = if essence.eq_ignore_ascii_case("text/event-stream") {
-            Some(Format::Sse(SseDecoder::new(limit)))
-        } else {
-            let boundary = boundary(&kind);
-            boundary.map(|name| Format::Multipart(MultipartDecoder::new(name.as_bytes(), limit)))
-        };
-        if let Some(format) = format {
-            return Ok(Opened::Stream { format, body: answer.into_body() });
-        }
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    let format = if essence.eq_ignore_ascii_case("text/event-stream") {
+        Some(Format::Sse(SseDecoder::new(limit)))
+    } else {
+        let boundary = boundary(&kind);
+        boundary.map(|name| Format::Multipart(MultipartDecoder::new(name.as_bytes(), limit)))
+    };
+    if let Some(format) = format {
+        return Ok(Opened::Stream { status, format, body: answer.into_body() });
     }
     let body = collect(answer.into_body(), config.limits.response_bytes).await?;
     classify(status.as_u16(), &body).map(Opened::Single).map_err(|error| match error {

@@ -57,7 +57,7 @@ impl Carrier {
     }
 
     async fn attempt(&self, key: &Key, sink: Sink) -> Outcome {
-        if self.shared.config.transport.subprotocols().is_none() {
+        if self.shared.config.transport.offers().is_empty() {
             return self.streams.run(&key.operation, &key.credentials, &sink).await;
         }
         let failed = |error| Outcome { is_established: false, end: AttemptEnd::Lost(error) };

@@ -5,10 +5,12 @@
 mod incoming;
 mod outgoing;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use artesian_protocol::{
-    Subprotocol,
     session::client::ClientSession,
     ws::{Decoder, DecoderConfig, Role},
 };
@@ -19,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    opening,
+    opening::{self, Opened},
     pool::Pool,
     socket::{Phase, Socket},
 };
@@ -41,17 +43,15 @@ pub(super) async fn run(
 ) {
     let shared = &pool.shared;
     let mut permit = Some(permit);
-    let opened = tokio::select! {
-        opened = opening::open(&shared.config, &shared.dial, credentials) => opened,
-        () = shared.stop.cancelled() => Err(RemoteError::ShutDown),
-    };
-    let error = match opened {
-        Ok(opened) => {
-            let init = credentials.init_payload().or(shared.config.init_payload.as_ref()).cloned();
-            drive(pool, socket, credentials, opened.io, opened.protocol, init, &mut permit).await
+    let offers = shared.config.transport.offers();
+    let first = pool.agreed.load(Ordering::Relaxed);
+    let mut error = RemoteError::lost();
+    for at in (0..offers.len()).map(|n| (first + n) % offers.len()) {
+        error = attempt(pool, socket, credentials, at, &mut permit).await;
+        if permit.is_none() || !error.is_disagreement() {
+            break;
         }
-        Err(error) => error,
-    };
+    }
     if let Some(permit) = permit {
         shared.counters.add(Counter::SocketsFailed);
         permit.failed(&error);
@@ -60,26 +60,48 @@ pub(super) async fn run(
     socket.phase.send_replace(Phase::Over(error));
 }
 
-/// Speaks the protocol until the connection ends; says why it did.
-async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
+/// One connection, with one of the transport's offers; `permit` is gone if it was acknowledged.
+async fn attempt(
     pool: &Arc<Pool>,
     socket: &Arc<Socket>,
     credentials: &Credentials,
-    io: S,
-    protocol: Subprotocol,
-    init: Option<Bytes>,
+    offer: usize,
     permit: &mut Option<Permit>,
+) -> RemoteError {
+    let shared = &pool.shared;
+    let offered = shared.config.transport.offers().get(offer).copied().unwrap_or_default();
+    let opened = tokio::select! {
+        opened = opening::open(&shared.config, &shared.dial, credentials, offered) => opened,
+        () = shared.stop.cancelled() => Err(RemoteError::ShutDown),
+    };
+    match opened {
+        Ok(opened) => {
+            let init = credentials.init_payload().or(shared.config.init_payload.as_ref()).cloned();
+            drive(pool, socket, credentials, opened, init, (offer, permit)).await
+        }
+        Err(error) => error,
+    }
+}
+
+/// Speaks the protocol until the connection ends; says why it did.
+async fn drive(
+    pool: &Arc<Pool>,
+    socket: &Arc<Socket>,
+    credentials: &Credentials,
+    opened: Opened,
+    init: Option<Bytes>,
+    (offer, permit): (usize, &mut Option<Permit>),
 ) -> RemoteError {
     let config = &pool.shared.config;
     let now = Instant::now().into_std();
-    let session = ClientSession::new(protocol, Arc::clone(&pool.session), init, now);
+    let session = ClientSession::new(opened.protocol, Arc::clone(&pool.session), init, now);
     socket.state.lock().session = Some(session);
     let decoder = Decoder::new(DecoderConfig {
         role: Role::Client,
         max_message_bytes: config.limits.message_bytes,
         ..DecoderConfig::default()
     });
-    let (read, write) = tokio::io::split(io);
+    let (read, write) = tokio::io::split(opened.io);
     let mut task = Task {
         pool,
         socket,
@@ -88,13 +110,21 @@ async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
         decoder,
         received: BytesMut::new(),
         out: BytesMut::new(),
+        is_acknowledged: false,
         is_closing: false,
         idle_since: None,
         message_since: None,
         stuck_since: None,
     };
     loop {
-        if task.drain(permit) {
+        let is_over = task.drain();
+        if task.is_acknowledged
+            && let Some(permit) = permit.take()
+        {
+            pool.agreed.store(offer, Ordering::Relaxed);
+            permit.succeeded();
+        }
+        if is_over {
             break;
         }
         if let Err(error) = task.step(credentials).await {
@@ -122,7 +152,8 @@ struct Task<'a, S> {
     received: BytesMut,
     /// Frames to be sent.
     out: BytesMut,
-    /// A close frame is among them.
+    is_acknowledged: bool,
+    /// A close frame is among the frames to be sent.
     is_closing: bool,
     /// Since when there has been no operation.
     idle_since: Option<Instant>,

@@ -30,6 +30,7 @@ pub(super) async fn open(
     config: &UpstreamConfig,
     dial: &Arc<dyn Dial>,
     credentials: &Credentials,
+    offered: &[Subprotocol],
 ) -> Result<Opened, RemoteError> {
     let limit = config.timeouts.connect;
     let opening = async {
@@ -41,7 +42,7 @@ pub(super) async fn open(
             purpose: Purpose::WebSocket,
         };
         let wire = dial.dial(target).await.map_err(|error| RemoteError::unreachable(&error))?;
-        shake_hands(wire, config, credentials).await
+        shake_hands(wire, config, credentials, offered).await
     };
     let too_long = RemoteError::Timeout { what: Step::Connect, limit };
     tokio::time::timeout(limit, opening).await.unwrap_or(Err(too_long))
@@ -51,10 +52,10 @@ async fn shake_hands(
     wire: Wire,
     config: &UpstreamConfig,
     credentials: &Credentials,
+    offered: &[Subprotocol],
 ) -> Result<Opened, RemoteError> {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(RemoteError::request)?;
-    let offered = config.transport.subprotocols().unwrap_or_default();
     let handshake = ClientHandshake::new(nonce, offered);
     let request = request(&handshake, config, credentials)?;
 

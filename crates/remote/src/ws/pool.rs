@@ -1,6 +1,9 @@
 //! The sockets of one service. Clients share a socket only if their credentials are equal.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 use artesian_protocol::session::client::ClientConfig;
 use bytes::Bytes;
@@ -46,12 +49,15 @@ pub(crate) struct Pool {
     pub(super) shared: Arc<Shared>,
     pub(super) session: Arc<ClientConfig>,
     sockets: Mutex<HashMap<Credentials, Vec<Arc<Socket>>>>,
+    /// Which of the transport's offers came to something the last time.
+    pub(super) agreed: AtomicUsize,
 }
 
 impl Pool {
     pub fn new(shared: Arc<Shared>) -> Arc<Self> {
         let session = Arc::new(shared.config.session());
-        Arc::new(Self { shared, session, sockets: Mutex::default() })
+        let agreed = AtomicUsize::new(0);
+        Arc::new(Self { shared, session, sockets: Mutex::default(), agreed })
     }
 
     /// How many sockets there are.

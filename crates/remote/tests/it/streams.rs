@@ -147,6 +147,18 @@ async fn answers_that_are_no_stream() {
             peer.respond(status, kind, body).await;
             assert_eq!(end(&mut running).await, expected, "{transport:?} {status} {body}");
         }
+        // GraphQL Yoga says in a stream with 500 what is wrong.
+        let service = Service::new();
+        let client = service.client(config(transport));
+        let mut running = client.subscribe(subscription("{ n }"), credentials("a")).unwrap();
+        let mut peer = service.accept().await;
+        peer.request().await;
+        let errors = r#"{"errors":[{"message":"x"}]}"#;
+        let stream = format!("{}{}", first(transport, errors), last(transport));
+        peer.respond(500, kind(transport), stream).await;
+        assert_eq!(event(&mut running).await, next(errors));
+        assert_eq!(end(&mut running).await, End::Complete);
+
         let service = Service::new();
         let client = service.client(config(transport));
         let mut running = client.subscribe(subscription("{ n }"), credentials("a")).unwrap();

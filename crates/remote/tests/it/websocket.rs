@@ -84,6 +84,36 @@ async fn the_service_chooses_where_both_are_offered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_after_the_other_is_offered_if_both_come_to_nothing() {
+    const BOTH: &str = "graphql-transport-ws, graphql-ws";
+    let service = Service::new();
+    let client = service.client(config(Transport::Auto));
+    let mut running = client.subscribe(subscription("{ n }"), credentials("a")).unwrap();
+    // subscriptions-transport-ws with the `ws` package: the first one is selected, and not spoken.
+    for offered in [BOTH, "graphql-transport-ws"] {
+        let mut ws = service.accept().await.upgrade(Some("graphql-transport-ws")).await;
+        assert_eq!(ws.head.all("sec-websocket-protocol"), [offered]);
+        ws.close(1002, "").await;
+    }
+    let (mut ws, _) = service.accept().await.welcome("graphql-ws").await;
+    assert_eq!(ws.head.all("sec-websocket-protocol"), ["graphql-ws"]);
+    let (id, _) = ws.started().await;
+    ws.next("data", &id, 1).await;
+    assert_eq!(event(&mut running).await, next(r#"{"data":{"n":1}}"#));
+    // That is remembered, for everybody, until it comes to nothing in turn.
+    let mut other = client.subscribe(subscription("{ n }"), credentials("b")).unwrap();
+    let mut peer = service.accept().await;
+    assert_eq!(peer.request().await.all("sec-websocket-protocol"), ["graphql-ws"]);
+    peer.respond(400, "text/plain", "").await;
+    for offered in [BOTH, "graphql-transport-ws"] {
+        let mut peer = service.accept().await;
+        assert_eq!(peer.request().await.all("sec-websocket-protocol"), [offered]);
+        peer.respond(400, "text/plain", "").await;
+    }
+    assert_eq!(end(&mut other).await, End::Failed(RemoteError::Status(400)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_subprotocol_that_is_not_graphqls_ends_it() {
     let service = Service::new();
     let client = service.client(config(Transport::TransportWs));

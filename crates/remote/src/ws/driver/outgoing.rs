@@ -11,7 +11,6 @@ use tokio::{sync::oneshot, time::Instant};
 use super::Task;
 use crate::{
     RemoteError,
-    circuit::Permit,
     subscription::{AttemptEnd, End, Sink},
     ws::socket::Phase,
 };
@@ -24,7 +23,7 @@ enum News {
 
 impl<S> Task<'_, S> {
     /// Does what the session asks for. Says whether the connection is at its end.
-    pub(super) fn drain(&mut self, permit: &mut Option<Permit>) -> bool {
+    pub(super) fn drain(&mut self) -> bool {
         let ack = self.pool.shared.config.timeouts.ack;
         let mut news = Vec::new();
         let mut state = self.socket.state.lock();
@@ -41,9 +40,7 @@ impl<S> Task<'_, S> {
                     continue;
                 }
                 ClientOutput::Acknowledged { .. } => {
-                    if let Some(permit) = permit.take() {
-                        permit.succeeded();
-                    }
+                    self.is_acknowledged = true;
                     self.socket.phase.send_replace(Phase::Ready);
                     continue;
                 }
