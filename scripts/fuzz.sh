@@ -24,7 +24,7 @@ coverage+=" -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-cove
 RUSTFLAGS="$coverage --cfg fuzzing" cargo build --quiet --release --locked \
     --manifest-path fuzz/Cargo.toml --target-dir "$target" --target "$host" --bins
 
-targets=(frames server_transport_ws server_legacy client http graphql)
+targets=(frames server_transport_ws server_legacy client http streams graphql)
 [ "${1:-}" = --build ] && exit
 [ $# -gt 0 ] && targets=("$@")
 

@@ -10,3 +10,4 @@ mod reference;
 pub mod script;
 pub mod seeds;
 pub mod server;
+pub mod streams;

@@ -78,8 +78,7 @@ impl Service {
 
     /// The next connection.
     pub async fn accept(&self) -> Peer {
-        let stream = self.accepted.lock().await.recv().await.expect("the network is there");
-        Peer::new(stream)
+        Peer::new(self.accepted.lock().await.recv().await.expect("the network is there"))
     }
 
     /// The next connection if there is one already.

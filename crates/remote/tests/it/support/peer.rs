@@ -1,6 +1,6 @@
 //! One connection at the service's end, byte by byte.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use artesian_protocol::{
     Message,
@@ -10,6 +10,9 @@ use artesian_remote::dial::Io;
 use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// How long a service waits for what must come, so that a test fails and does not hang.
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A connection that was accepted.
 pub struct Peer {
@@ -161,7 +164,8 @@ impl WsPeer {
 
     /// The next message.
     pub async fn message(&mut self) -> Value {
-        match self.frame().await {
+        let frame = tokio::time::timeout(PATIENCE, self.frame()).await;
+        match frame.expect("a message within ten minutes") {
             Some(Frame::Text(text)) => serde_json::from_slice(&text).unwrap(),
             other => panic!("no message: {other:?}"),
         }
