@@ -172,9 +172,8 @@ async fn empty(common: &Common, metrics: &Metrics, what: &str) {
     eventually(what, || {
         let text = metrics.encode();
         let gauges = ["artesian_connections{", "artesian_operations_active{"];
-        let is_left = |line: &&str| {
-            gauges.iter().any(|name| line.starts_with(name)) && !line.ends_with(" 0")
-        };
+        let is_left =
+            |line: &&str| gauges.iter().any(|name| line.starts_with(name)) && !line.ends_with(" 0");
         let left: Vec<&str> = text.lines().filter(is_left).collect();
         if left.is_empty() { Ok(()) } else { Err(left.join("\n")) }
     })
