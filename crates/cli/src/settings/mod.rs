@@ -2,6 +2,8 @@
 
 pub mod auth;
 #[cfg(test)]
+mod auth_secrets_tests;
+#[cfg(test)]
 mod auth_tests;
 pub mod definitions;
 #[cfg(test)]

@@ -65,6 +65,7 @@ pub struct ClientSession {
     fresh: Option<Bytes>,
     /// Legacy: acknowledgements of fresh credentials that are to come.
     owed_acks: u64,
+    ended: Option<ConnectionEnd>,
 }
 
 impl ClientSession {
@@ -90,6 +91,7 @@ impl ClientSession {
             ignored: 0,
             fresh: None,
             owed_acks: 0,
+            ended: None,
             config,
         }
     }
@@ -107,6 +109,11 @@ impl ClientSession {
     /// Whether the session is over. Outputs may be left to poll.
     pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
+    }
+
+    /// Why the session is over, once it is.
+    pub fn ended_by(&self) -> Option<&ConnectionEnd> {
+        self.ended.as_ref()
     }
 
     /// How many operations are alive, those that wait for the acknowledgement included.
@@ -271,6 +278,7 @@ impl ClientSession {
 
     fn stop_everything(&mut self, reason: &ConnectionEnd) {
         self.phase = Phase::Closed;
+        self.ended = Some(reason.clone());
         for key in self.operations.drain() {
             self.out.push_back(ClientOutput::Lost { key, reason: reason.clone() });
         }
