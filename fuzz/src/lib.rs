@@ -3,10 +3,13 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod credentials;
 pub mod frames;
 pub mod graphql;
 pub mod http;
+pub mod origins;
 mod reference;
 pub mod script;
 pub mod seeds;
 pub mod server;
+pub mod tokens;

@@ -1,6 +1,8 @@
 //! The first inputs of every target, made of our own tests: the scripts of the sessions, the
 //! documents of the binder. `cargo run --example seeds` writes them to `corpus/`.
 
+mod auth;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
@@ -39,6 +41,9 @@ pub fn all(crates: &Path) -> io::Result<BTreeMap<&'static str, Vec<Vec<u8>>>> {
         ("server_legacy", scripts(&["legacy_scripts.rs", "compat_scripts.rs"], "")?),
         ("client", client),
         ("http", http()),
+        ("origins", auth::origins()),
+        ("credentials", auth::credentials()),
+        ("tokens", auth::tokens()),
         (
             "graphql",
             graphql(

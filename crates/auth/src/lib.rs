@@ -29,6 +29,7 @@ mod fetch;
 mod freshness;
 pub mod inspect;
 pub mod jwt;
+mod members;
 pub mod origin;
 mod place;
 mod proof;

@@ -7,15 +7,17 @@ pub mod jwks;
 pub mod keys;
 mod members;
 pub mod path;
-mod provider;
+mod signature;
 pub mod token;
+pub mod wanted;
 
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use artesian_engine::Identity;
+use futures_util::future::join_all;
 use http::Uri;
 use parking_lot::Mutex;
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{Equivalent, Weighter, sync::Cache};
 
 use self::{
     claims::Granted,
@@ -23,6 +25,7 @@ use self::{
     jwks::Jwks,
     keys::KeySet,
     token::{Token, Validity},
+    wanted::WantedClaims,
 };
 use crate::{
     AuthError, Counters, Credentials, Proof, cookie,
@@ -43,6 +46,7 @@ pub struct Tokens {
 
 struct Issuer {
     config: JwtConfig,
+    wanted: WantedClaims,
     keys: Keys,
 }
 
@@ -70,6 +74,16 @@ impl Keys {
 /// A token and the configuration that it was verified for.
 type CacheKey = (usize, Box<str>);
 
+/// The same before it is kept.
+#[derive(Hash)]
+struct Asked<'a>(usize, &'a str);
+
+impl Equivalent<CacheKey> for Asked<'_> {
+    fn equivalent(&self, key: &CacheKey) -> bool {
+        self.0 == key.0 && *self.1 == *key.1
+    }
+}
+
 #[derive(Clone)]
 struct ByLength;
 
@@ -86,22 +100,25 @@ pub struct Verified {
     /// The keys that it was verified with: others may not know its key any more.
     keys: Arc<KeySet>,
     proof: Proof,
-    /// Identities by role.
-    identities: Mutex<HashMap<Box<str>, Identity>>,
+    /// Identities in the roles that were asked for, mostly one.
+    identities: Mutex<Vec<Identity>>,
 }
 
 impl Verified {
     /// The identity in a role, or in the default one.
     pub fn identity(&self, role: Option<&str>) -> Result<Identity, AuthError> {
         let role = role.unwrap_or(&self.granted.default_role);
-        if let Some(identity) = self.identities.lock().get(role) {
+        if let Some(identity) = self.identities.lock().iter().find(|one| *one.role == *role) {
             return Ok(identity.clone());
         }
         if !self.granted.allowed_roles.iter().any(|allowed| allowed == role) {
             return Err(AuthError::RoleNotAllowed);
         }
         let identity = Identity::new(role, self.granted.session.clone());
-        self.identities.lock().insert(role.into(), identity.clone());
+        let mut identities = self.identities.lock();
+        if !identities.contains(&identity) {
+            identities.push(identity.clone());
+        }
         Ok(identity)
     }
 
@@ -122,8 +139,9 @@ struct IsNew(bool);
 /// What became of a token without waiting for anything.
 enum Attempt {
     Done(Result<(Arc<Verified>, IsNew), AuthError>),
-    /// Its key is unknown among these of that issuer, which may have new ones.
-    LookAgain(usize, Arc<KeySet>),
+    /// Its key is unknown among these of those issuers, which may have new ones; and what is wrong
+    /// if they have not.
+    LookAgain(Vec<(usize, Arc<KeySet>)>, AuthError),
 }
 
 impl Tokens {
@@ -156,7 +174,6 @@ impl Tokens {
         counters: &Arc<Counters>,
         mut at_url: impl FnMut(&Uri) -> Keys,
     ) -> Self {
-        provider::install();
         let issuers = configs
             .into_iter()
             .map(|config| {
@@ -164,7 +181,7 @@ impl Tokens {
                     KeySource::Static(key) => Keys::Fixed(Arc::new(KeySet::of(key))),
                     KeySource::Url(url) => at_url(url),
                 };
-                Issuer { config, keys }
+                Issuer { wanted: WantedClaims::of(&config.claims), config, keys }
             })
             .collect();
         Self {
@@ -257,23 +274,26 @@ impl Tokens {
         for _ in 0..2 {
             match self.attempt(token, candidates) {
                 Attempt::Done(result) => return result,
-                Attempt::LookAgain(at, seen) => {
-                    if let Some(Keys::Url(jwks)) = self.issuers.get(at).map(|one| &one.keys) {
-                        jwks.look_again(&seen).await;
-                    }
+                Attempt::LookAgain(issuers, _) => {
+                    let looking = issuers.iter().filter_map(|(at, seen)| {
+                        Some(self.issuers.get(*at)?.keys.jwks()?.look_again(seen))
+                    });
+                    join_all(looking).await;
                 }
             }
         }
         match self.attempt(token, candidates) {
             Attempt::Done(result) => result,
-            Attempt::LookAgain(_, keys) if keys.is_empty() => Err(AuthError::KeysUnavailable),
-            Attempt::LookAgain(..) => Err(TokenError::UnknownKey.into()),
+            Attempt::LookAgain(issuers, _) if issuers.iter().any(|(_, keys)| keys.is_empty()) => {
+                Err(AuthError::KeysUnavailable)
+            }
+            Attempt::LookAgain(_, error) => Err(error),
         }
     }
 
     fn attempt(&self, token: &str, candidates: &[usize]) -> Attempt {
         let mut best = AuthError::TokenMissing;
-        let mut look_again = None;
+        let mut unknown_to = Vec::new();
         for &at in candidates {
             let Some(issuer) = self.issuers.get(at) else { continue };
             let error = match self.by_issuer(at, issuer, token) {
@@ -281,17 +301,18 @@ impl Tokens {
                 Err(error) => error,
             };
             let is_unknown = error == AuthError::Token(TokenError::UnknownKey);
-            if is_unknown && matches!(issuer.keys, Keys::Url(_)) {
-                look_again.get_or_insert((at, issuer.keys.now()));
+            if is_unknown && issuer.keys.jwks().is_some() {
+                unknown_to.push((at, issuer.keys.now()));
             }
             if certainty(&error) > certainty(&best) {
                 best = error;
             }
         }
-        match look_again {
-            // The issuer whose key fits knows best what is wrong.
-            Some((at, keys)) if certainty(&best) < 3 => Attempt::LookAgain(at, keys),
-            _ => Attempt::Done(Err(best)),
+        // The issuer who made the token knows best what is wrong.
+        if unknown_to.is_empty() || certainty(&best) == CERTAIN {
+            Attempt::Done(Err(best))
+        } else {
+            Attempt::LookAgain(unknown_to, best)
         }
     }
 
@@ -302,22 +323,23 @@ impl Tokens {
         token: &str,
     ) -> Result<(Arc<Verified>, IsNew), AuthError> {
         let keys = issuer.keys.now();
-        let key = (at, Box::from(token));
         let now = SystemTime::now();
-        let is_current = |verified: &Verified| Arc::ptr_eq(&verified.keys, &keys);
-        if let Some(stale) = self.verified.peek(&key)
-            && !is_current(&stale)
-        {
-            self.verified.remove(&key);
+        if let Some(known) = self.verified.get(&Asked(at, token)) {
+            if Arc::ptr_eq(&known.keys, &keys) {
+                known.validity.check(now)?;
+                return Ok((known, IsNew(false)));
+            }
+            self.verified.remove(&Asked(at, token));
         }
+        let key = (at, Box::from(token));
         // Equal tokens that come at once are verified once.
         let mut is_new = IsNew(false);
         let verified = self.verified.get_or_insert_with(&key, || {
             is_new = IsNew(true);
-            let claims = Token::parse(token)?.verify(&keys)?;
+            let claims = Token::parse(token)?.verify_some(&keys, &issuer.wanted)?;
             let validity = Validity::of(&claims, &issuer.config, now)?;
             let granted = claims::granted(claims, &issuer.config.claims)?;
-            let identities = Mutex::new(HashMap::new());
+            let identities = Mutex::default();
             let keys = Arc::clone(&keys);
             let proof = issuer.config.proof;
             Ok::<_, AuthError>(Arc::new(Verified { granted, validity, keys, proof, identities }))
@@ -327,13 +349,18 @@ impl Tokens {
     }
 }
 
-/// How much an error of one of several issuers tells: 3 is that of the one who made the token.
+/// The certainty of an error of the issuer who made the token.
+const CERTAIN: u8 = 5;
+
+/// How much an error of one of several issuers tells. Several may share a key.
 fn certainty(error: &AuthError) -> u8 {
     match error {
         AuthError::TokenMissing => 0,
         AuthError::Token(TokenError::UnknownKey) => 1,
-        AuthError::Token(TokenError::Algorithm | TokenError::Signature) => 2,
-        _ => 3,
+        AuthError::Token(TokenError::Algorithm) => 2,
+        AuthError::Token(TokenError::Signature) => 3,
+        AuthError::Token(TokenError::Issuer) => 4,
+        _ => CERTAIN,
     }
 }
 

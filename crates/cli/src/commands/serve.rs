@@ -18,7 +18,7 @@ use crate::{
     connect::{Opened, Plan},
     error::CliError,
     logging::{self, Logs},
-    reload::{Parts, Reloader, Sources},
+    reload::{self, Parts, Reloader, Sources},
     settings::{self, Environment, Settings, limits},
     signals::{Hangup, Shutdown},
 };
@@ -48,6 +48,7 @@ async fn serve(
     logs: Logs,
     started: Instant,
 ) -> Result<(), CliError> {
+    let known = reload::look(&settings).await;
     let plan = Arc::new(Plan::new(&settings, &sources.environment)?);
     tracing::info!(version = VERSION, database = %plan.url(), "starting");
     if let Some(file) = &settings.config_file {
@@ -85,7 +86,7 @@ async fn serve(
     address.announce(&settings, &opened, started);
     let (engine, database) = (opened.engine.clone(), opened.database.clone());
     let parts = Parts { engine, database, control, logs, metrics };
-    let reloading = tokio::spawn(Reloader::new(sources, settings, plan, parts).run(hangup));
+    let reloading = tokio::spawn(Reloader::new(sources, settings, plan, parts, known).run(hangup));
     serving.await;
     reloading.abort();
     // Ends live queries, so that the database is closed before the process ends.

@@ -76,24 +76,25 @@ pub fn warnings(from: &Resolver, server: &ServerConfig) -> Vec<String> {
 /// What is allowed and probably not meant, a sentence each.
 pub fn doubts(server: &ServerConfig) -> Vec<String> {
     let mut found = server.auth.doubts();
-    let by_cookie = match &server.auth.mode {
-        Mode::Secrets => false,
-        Mode::Jwt(issuers) => {
-            issuers.iter().any(|issuer| matches!(issuer.place, TokenPlace::Cookie(_)))
-        }
-        // It may look at cookies or not.
-        Mode::Webhook(_) => server.cors == Cors::Disabled,
+    let cookies = match &server.auth.mode {
+        Mode::Secrets => None,
+        Mode::Jwt(issuers) => issuers
+            .iter()
+            .any(|issuer| matches!(issuer.place, TokenPlace::Cookie(_)))
+            .then_some("tokens come in cookies"),
+        Mode::Webhook(_) => Some("the webhook gets cookies, and may go by them"),
     };
-    let every_page = "every page of the web can open a WebSocket as the user who visits it. Name the \
-                      origins of your own pages in cors-domain";
-    match server.cors {
-        Cors::AllowAll if by_cookie => {
-            found.push(format!("tokens come in cookies and cors-domain is *: {every_page}"));
-        }
-        Cors::Disabled if by_cookie && server.ws_read_cookie => {
-            found.push(format!("ws-read-cookie is on and disable-cors too: {every_page}"));
-        }
-        _ => {}
+    let setting = match server.cors {
+        Cors::AllowAll => Some("cors-domain is *"),
+        Cors::Disabled if server.ws_read_cookie => Some("ws-read-cookie is on"),
+        _ => None,
+    };
+    if let (Some(cookies), Some(setting)) = (cookies, setting) {
+        found.push(format!(
+            "{cookies}, and {setting}: every page of the web can act as the user who visits it. Name \
+             the origins of your own pages in cors-domain; without it cookies count from pages of the \
+             server's own origin"
+        ));
     }
     found
 }

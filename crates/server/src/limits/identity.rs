@@ -67,7 +67,7 @@ impl Limits {
         let guard = if most == 0 {
             None
         } else if self.counted.operations.try_add(key.clone(), most) {
-            Some(OperationGuard { counted: self.counted.clone(), key: key.clone() })
+            Some(OperationGuard::new(self.counted.clone(), client, key.clone()))
         } else {
             return Err(self.refuse_identity(Limit::OperationsPerIdentity, Duration::ZERO));
         };

@@ -50,7 +50,7 @@ export function filled(value, known) {
     return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, filled(one, known)]));
   }
   if (typeof value !== 'string') return value;
-  return value.replaceAll(/\{(pem|secret|token|long|jwks|hook)(?::([^{}]*))?\}/g, (_, kind, name) => {
+  return value.replaceAll(/\{(pem|secret|token|long|jwks|hook|base|port)(?::([^{}]*))?\}/g, (_, kind, name) => {
     switch (kind) {
       case 'pem':
         return pem(name);
@@ -82,7 +82,7 @@ export function headers(one, tokens, known, name) {
     const spec = which ? tokens[which] : one.token;
     if (!spec) throw new Error(`${one.name}: no token ${which ?? ''}`);
     const key = which ?? '';
-    if (!made.has(key)) made.set(key, token(spec, tokens));
+    if (!made.has(key)) made.set(key, token(filled(spec, known), tokens));
     return made.get(key);
   };
   const all = { ...one.headers };

@@ -85,7 +85,7 @@ export function described(spec, named) {
   if (spec.like === undefined) return spec;
   const base = described(spec.like, named);
   const { like, claims, header, ...rest } = spec;
-  return { ...base, ...rest, claims: over(base.claims, claims), header: over(base.header, header) };
+  return { ...base, ...rest, claims: over(base.claims, claims), header: { ...base.header, ...header } };
 }
 
 /**

@@ -28,9 +28,10 @@ export const SETTINGS = { 'websocket-http2': 'true' };
 /**
  * The transports for a case: `via` says whether its credentials are in `headers` or in the payload
  * (`init`), both if it says nothing; a case with a payload of its own is for sockets; `only` is `http` or
- * `sockets`; `not` is a part of the names of transports that cannot carry it.
+ * `sockets`; `not` is a part of the names of transports that cannot carry it, `just` the name of the one
+ * that it is about.
  */
-export function waysFor({ via, init, only, not, headers = {} }) {
+export function waysFor({ via, init, only, not, just, headers = {} }) {
   const isRepeated = Object.values(headers).some(Array.isArray);
   let ways;
   if (init !== undefined) ways = overSockets;
@@ -39,7 +40,8 @@ export function waysFor({ via, init, only, not, headers = {} }) {
   else ways = [...overHttp, ...overSockets, ...inPayload];
   return ways
     .filter(({ isSocket }) => only === undefined || isSocket === (only === 'sockets'))
-    .filter(({ name }) => not === undefined || !name.includes(not));
+    .filter(({ name }) => not === undefined || !name.includes(not))
+    .filter(({ name }) => just === undefined || name === just);
 }
 
 /** What a transport tells of a refusal, in one form: `{code, message}`, or `{status}` without words. */

@@ -1,6 +1,6 @@
 //! Authentication, tried out.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use artesian_auth::{
     Mode,
@@ -31,7 +31,13 @@ pub async fn check(
     report: &mut Report,
 ) -> Result<(), CliError> {
     let config = &settings.server.auth;
-    let token = args::text(matches, "token").map(read_token).transpose()?;
+    let token = match args::text(matches, "token").map(read_token).transpose() {
+        Ok(token) => token,
+        Err(error) => {
+            report.error(&format!("token: {error}"))?;
+            None
+        }
+    };
     let inspection = match Inspection::start(config.clone()).await {
         Ok(inspection) => inspection,
         Err(error) => return report.error(&format!("authentication: {error}")),
@@ -68,17 +74,17 @@ pub async fn check(
 }
 
 /// The token, without what is often copied with it.
-fn read_token(given: &str) -> Result<String, CliError> {
+fn read_token(given: &str) -> io::Result<String> {
     let mut text = given.to_owned();
     if given == "-" {
         text.clear();
-        std::io::stdin().lock().take(LONGEST_TOKEN).read_to_string(&mut text)?;
+        io::stdin().lock().take(LONGEST_TOKEN).read_to_string(&mut text)?;
     }
     let text = text.trim();
     let token = text.get(..7).filter(|start| start.eq_ignore_ascii_case("bearer "));
     let token = token.map_or(text, |start| text.get(start.len()..).unwrap_or_default()).trim();
     if token.is_empty() {
-        return Err(CliError::Usage("--token: there is no token".to_owned()));
+        return Err(io::Error::other("there is none"));
     }
     Ok(token.to_owned())
 }
