@@ -91,7 +91,9 @@ impl Model {
         let grants = judge.grants(headers, *sent, SystemTime::now());
         if message["complete"] == true {
             let result = watch.complete();
-            return if let Err(text) = result { self.fail(&text) };
+            return if let Err(text) = result {
+                self.fail(&text)
+            };
         }
         let payload = message["payload"].take();
         Tally::count(&self.common.report.tally.results);

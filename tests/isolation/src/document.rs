@@ -90,17 +90,17 @@ impl Document {
                 json!({ "owner": Who::user_name(user) }),
                 "note(where: {owner: {_eq: $owner}}, order_by: {id: asc}) { id seq owner }",
             ),
-            Self::ByKey(id) => ("($id: Int!)", json!({ "id": id }), "note_by_pk(id: $id) { id seq body }"),
+            Self::ByKey(id) => {
+                ("($id: Int!)", json!({ "id": id }), "note_by_pk(id: $id) { id seq body }")
+            }
             Self::Nested => (
                 "",
                 json!({}),
                 "note(order_by: {id: asc}) { id seq replies(order_by: {id: asc}) { id seq text } }",
             ),
-            Self::Replies => (
-                "",
-                json!({}),
-                "reply(order_by: {id: asc}) { id seq note { id seq } }",
-            ),
+            Self::Replies => {
+                ("", json!({}), "reply(order_by: {id: asc}) { id seq note { id seq } }")
+            }
             Self::Count => ("", json!({}), "note_aggregate { aggregate { count max { seq } } }"),
             Self::Both => (
                 "",
@@ -173,9 +173,9 @@ impl Document {
             }
             Self::ByKey(id) => {
                 let row = notes().find(|(key, _)| **key == id);
-                let row = row.map(|(id, note)| {
-                    json!({"id": id, "seq": note.seq, "body": text("body", note.seq)})
-                });
+                let row = row.map(
+                    |(id, note)| json!({"id": id, "seq": note.seq, "body": text("body", note.seq)}),
+                );
                 json!({ "note_by_pk": row })
             }
             Self::Nested => json!({"note": list(&|id, note| {

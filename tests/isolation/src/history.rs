@@ -1,10 +1,6 @@
 //! Everything that was ever committed, and what each identity may have seen when.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
@@ -123,9 +119,8 @@ mod tests {
             let rows: Value = seq.iter().map(|seq| json!({"id": 1, "seq": seq})).collect();
             json!({ "note": rows })
         };
-        let find = |user, seq: &[i64], from| {
-            history.find(who(user), Document::Since(0), &rows(seq), from)
-        };
+        let find =
+            |user, seq: &[i64], from| history.find(who(user), Document::Since(0), &rows(seq), from);
         assert_eq!((find(0, &[], 0), find(0, &[], 1), find(0, &[], 3)), (Some(0), Some(2), None));
         assert_eq!((find(0, &[1], 0), find(0, &[1], 2)), (Some(1), None));
         assert_eq!((find(1, &[2], 0), find(1, &[1], 0)), (Some(2), None));

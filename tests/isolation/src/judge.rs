@@ -168,7 +168,11 @@ impl Judge {
     }
 
     /// Whether the administrator closed what means one of these after that time.
-    pub fn was_closed(&self, after: SystemTime, mut is_meant: impl FnMut(&Closing) -> bool) -> bool {
+    pub fn was_closed(
+        &self,
+        after: SystemTime,
+        mut is_meant: impl FnMut(&Closing) -> bool,
+    ) -> bool {
         let is_later = |closing: &Closing| closing.ended.is_none_or(|ended| ended >= after);
         self.closings.read().iter().any(|closing| is_later(closing) && is_meant(closing))
     }

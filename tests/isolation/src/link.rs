@@ -77,7 +77,8 @@ impl Ask {
         }
         let mut request = request.body(Full::from(body)).unwrap();
         let more = self.more.iter().map(|(name, value)| (*name, value.as_str()));
-        for (name, value) in self.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).chain(more) {
+        for (name, value) in self.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).chain(more)
+        {
             let value = HeaderValue::try_from(value).unwrap();
             request.headers_mut().insert(HeaderName::try_from(name).unwrap(), value);
         }
@@ -144,7 +145,8 @@ impl Link {
 /// The whole body as text.
 pub async fn body(response: Response<Incoming>) -> String {
     let bytes = timeout(LIMIT, response.into_body().collect()).await.unwrap();
-    bytes.map_or_else(|error| error.to_string(), |bytes| {
-        String::from_utf8_lossy(&bytes.to_bytes()).into_owned()
-    })
+    bytes.map_or_else(
+        |error| error.to_string(),
+        |bytes| String::from_utf8_lossy(&bytes.to_bytes()).into_owned(),
+    )
 }

@@ -42,14 +42,16 @@ pub fn settings(mode: Mode, version: &Version, hook: SocketAddr, grace: Duration
             ),
             unauthorized_role: Some("anonymous".to_owned()),
         },
-        Mode::Webhook => AuthConfig {
-            admin_secrets: secrets,
-            mode: AuthMode::Webhook(
-                WebhookConfig::new(&format!("http://{hook}/{}", version.webhook), HookMethod::Get)
-                    .unwrap(),
-            ),
-            unauthorized_role: None,
-        },
+        Mode::Webhook => {
+            let url = format!("http://{hook}/{}", version.webhook);
+            let is_odd = !version.webhook.is_multiple_of(2);
+            let method = if is_odd { HookMethod::Post } else { HookMethod::Get };
+            AuthConfig {
+                admin_secrets: secrets,
+                mode: AuthMode::Webhook(WebhookConfig::new(&url, method).unwrap()),
+                unauthorized_role: None,
+            }
+        }
     };
     ServerConfig {
         auth,

@@ -129,8 +129,7 @@ fn step(random: &mut Random, state: &mut State, seq: i64) -> Vec<String> {
                 state.replies.remove(&id);
                 return vec![format!("DELETE FROM reply WHERE id = {id}")];
             }
-            let reply =
-                Reply { note: *random.pick(&notes), author: user(random), seq };
+            let reply = Reply { note: *random.pick(&notes), author: user(random), seq };
             state.replies.insert(id, reply);
             let author = Who::user_name(reply.author);
             vec![format!(

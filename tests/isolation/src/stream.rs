@@ -237,4 +237,3 @@ impl Client for Streams {
         self.link = Link::Each;
     }
 }
-

@@ -76,7 +76,9 @@ impl Session {
                     self.deferred_bytes = 0;
                     break;
                 }
-                Some(Deferred::Init(payload)) => self.authenticate(payload, Answer::Acknowledgement),
+                Some(Deferred::Init(payload)) => {
+                    self.authenticate(payload, Answer::Acknowledgement)
+                }
                 Some(Deferred::Refresh(payload, by)) => self.refresh(payload, by),
                 Some(Deferred::Start(id, payload)) => match self.protocol {
                     Subprotocol::TransportWs => self.transport_ws_start(id, payload.as_deref()),

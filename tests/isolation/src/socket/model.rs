@@ -307,8 +307,9 @@ impl Model {
                 self.held.last().is_some_and(|held| held.may(has_expired))
                     || self.possible().iter().any(has_expired)
             }
-            (4403, "Forbidden: closed by the administrator") => judge
-                .was_closed(self.opened, |closing| ever.iter().any(|g| closing.means(g.who))),
+            (4403, "Forbidden: closed by the administrator") => {
+                judge.was_closed(self.opened, |closing| ever.iter().any(|g| closing.means(g.who)))
+            }
             (4403, "Forbidden: the credentials are no longer accepted") => {
                 ever.iter().any(|grant| !judge.honours(grant.proof))
             }
@@ -342,7 +343,11 @@ impl Model {
         }
         if is_over(expires, Duration::ZERO) {
             let is_late = is_over(expires, self.common.grace + 2 * SLACK);
-            return if is_last || is_late { missing("the end of who has expired") } else { Rest::Settled };
+            return if is_last || is_late {
+                missing("the end of who has expired")
+            } else {
+                Rest::Settled
+            };
         }
         for operation in self.operations.values() {
             if operation.stopped.is_some() {
