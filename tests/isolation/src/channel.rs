@@ -283,7 +283,8 @@ impl ChannelClient {
         let Self { common, random, link, open } = self;
         let Some(open) = open else { return };
         let id = open.model.with(|model| {
-            let ids: Vec<String> = model.operations.keys().cloned().collect();
+            let running = model.operations.iter().filter(|(_, operation)| !operation.is_stopped);
+            let ids: Vec<String> = running.map(|(id, _)| id.clone()).collect();
             let id = (!ids.is_empty()).then(|| random.pick(&ids).clone())?;
             model.operations.get_mut(&id)?.is_stopped = true;
             model.note(format!("> {id} is stopped"));
@@ -324,7 +325,7 @@ impl Client for ChannelClient {
         match self.random.below(20) {
             0..=7 if running < RUNNING => self.start().await,
             8..=10 => self.stop().await,
-            11 => self.end().await,
+            11 if self.random.one_in(8) => self.end().await,
             _ => open.model.linger(&mut self.random).await,
         }
     }

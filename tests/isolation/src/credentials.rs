@@ -176,7 +176,7 @@ impl Judge {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let expires = match life {
             Life::Long => now + 3600,
-            Life::Short => now + 2 + random.bits() % 4,
+            Life::Short => now + 2 + random.bits() % 2,
             Life::Over => now - 10,
         };
         let mut token = Token {
@@ -202,7 +202,7 @@ impl Judge {
     }
 
     fn good_token(&self, random: &mut Random) -> Arc<Token> {
-        if random.one_in(5) {
+        if random.one_in(3) {
             let key = self.key(random);
             return self.mint(random, Life::Short, key, None);
         }

@@ -42,14 +42,16 @@ pub fn settings(mode: Mode, version: &Version, hook: SocketAddr, grace: Duration
             ),
             unauthorized_role: Some("anonymous".to_owned()),
         },
-        Mode::Webhook => AuthConfig {
-            admin_secrets: secrets,
-            mode: AuthMode::Webhook(
-                WebhookConfig::new(&format!("http://{hook}/{}", version.webhook), HookMethod::Get)
-                    .unwrap(),
-            ),
-            unauthorized_role: None,
-        },
+        Mode::Webhook => {
+            let url = format!("http://{hook}/{}", version.webhook);
+            let is_odd = !version.webhook.is_multiple_of(2);
+            let method = if is_odd { HookMethod::Post } else { HookMethod::Get };
+            AuthConfig {
+                admin_secrets: secrets,
+                mode: AuthMode::Webhook(WebhookConfig::new(&url, method).unwrap()),
+                unauthorized_role: None,
+            }
+        }
     };
     ServerConfig {
         auth,
@@ -64,6 +66,9 @@ pub fn settings(mode: Mode, version: &Version, hook: SocketAddr, grace: Duration
             // Those whose visits are cut short, again and again, are what this is about.
             legacy_ack_delay: Duration::ZERO,
             message_rate: RateLimit::NONE,
+            // So that some wait for their turn.
+            max_preparations: 1,
+            max_executions: 2,
             ..LimitsConfig::default()
         },
         ..ServerConfig::default()
@@ -90,14 +95,14 @@ impl Operator {
     /// Works until it is told to stop.
     pub async fn work(&mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::Acquire) && !self.common.report.has_failed() {
-            match self.random.below(12) {
+            match self.random.below(40) {
                 0 => self.rotate(),
                 1 | 2 => self.close().await,
-                3 => self.list().await,
-                4 => (self.reload)().await,
+                3..=5 => self.list().await,
+                6..=8 => (self.reload)().await,
                 _ => {}
             }
-            tokio::time::sleep(Duration::from_millis(self.random.bits() % 60)).await;
+            tokio::time::sleep(Duration::from_millis(self.random.bits() % 100)).await;
         }
     }
 
@@ -121,7 +126,7 @@ impl Operator {
     async fn close(&mut self) {
         let user = u8::try_from(self.random.below(USERS.into())).unwrap();
         let role = *self.random.pick(&[Role::User, Role::Reader, Role::Editor, Role::Anonymous]);
-        let (user, role) = match self.random.below(3) {
+        let (user, role) = match self.random.below(6) {
             0 => (Some(user), None),
             1 => (None, Some(role)),
             _ => (Some(user), Some(role)),

@@ -38,10 +38,6 @@ impl Tally {
 
     /// A run of some length in which nothing happens proves nothing.
     pub fn check(&self, what: &str, steps: u64) {
-        #[expect(clippy::print_stdout, reason = "for who looks at the test")]
-        {
-            println!("{what}: {self:?}");
-        }
         let Self { results, refreshed, ended, refused, expired, revoked, rotated } = self;
         assert!(results.load(Ordering::Relaxed) >= 5 * steps, "{what}: {self:?}");
         let all = [refreshed, ended, refused, expired, revoked, rotated];

@@ -91,6 +91,7 @@ async fn write(common: &Common, store: &dyn Store, random: &mut Random, stop: &A
 
 /// Runs a plan against a database.
 pub async fn run<B: Backend>(plan: Plan, backend: B, kind: &str, store: &dyn Store) {
+    say(&format!("{plan:?}"));
     let mut random = Random::new(plan.seed);
     let metrics = Arc::new(Metrics::new("isolation"));
     let config = DatabaseConfig {
@@ -161,10 +162,17 @@ pub async fn run<B: Backend>(plan: Plan, backend: B, kind: &str, store: &dyn Sto
         (stats.cohorts == 0 && stats.subscribers == 0).then_some(()).ok_or(format!("{stats:?}"))
     };
     eventually(&what, stats).await;
+    say(&format!("{what}: {:?}", common.report.tally));
     common.report.tally.check(&what, plan.steps);
     stop.cancel();
     timeout(LIMIT, serving).await.unwrap().unwrap();
     hook.abort();
+}
+
+/// For who looks at the test, or at its failure.
+#[expect(clippy::print_stdout, reason = "the output of a test")]
+fn say(text: &str) {
+    println!("{text}");
 }
 
 /// Nothing is left of the clients.

@@ -17,7 +17,7 @@ use crate::{
     judge::Grant,
     link::{Ask, Link},
     report::{Tally, Trace},
-    watch::Watch,
+    watch::{Failure, Watch},
 };
 
 /// Streams at a time.
@@ -67,7 +67,7 @@ impl Model {
             }
             Frame::Result(message) => match message.get("errors") {
                 Some(_) if common.judge.may_refuse(&self.headers, self.sent, self.heard) => {
-                    self.watch.has_failed = true;
+                    self.watch.failure = Some(Failure::NotAllowed);
                     Ok(())
                 }
                 Some(errors) => self.watch.errors(&self.grants, errors),
@@ -203,7 +203,7 @@ impl Client for Streams {
         self.open.retain(|open| !open.model.with(|model| model.is_over));
         match self.random.below(4) {
             0 if self.open.len() < OPEN => self.start().await,
-            1 if self.open.len() == OPEN => self.end().await,
+            1 if self.open.len() == OPEN && self.random.one_in(4) => self.end().await,
             _ => {
                 let at = self.random.below(self.open.len());
                 match self.open.get(at) {

@@ -23,15 +23,24 @@ pub struct Watch {
     pub last: Option<(Who, Value)>,
     /// The commit that the last result is from, or one before it.
     from: usize,
-    /// It was refused or ended with errors, and there were good reasons.
-    pub has_failed: bool,
+    /// It was refused or ended with errors.
+    pub failure: Option<Failure>,
+}
+
+/// Why there is no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Its client may not run it.
+    NotAllowed,
+    /// Its client's credentials have expired.
+    Expired,
 }
 
 impl Watch {
     /// An operation that is being sent.
     pub fn new(document: Document, run: Run) -> Self {
         let sent = SystemTime::now();
-        Self { document, run, sent, last: None, from: 0, has_failed: false }
+        Self { document, run, sent, last: None, from: 0, failure: None }
     }
 
     /// A result has come, and belongs to one of these identities. What was committed later than
@@ -43,7 +52,7 @@ impl Watch {
         grace: std::time::Duration,
         data: &Value,
     ) -> Result<(), String> {
-        if self.has_failed {
+        if self.failure.is_some() {
             return Err("a result after an error".to_owned());
         }
         match &self.last {
@@ -57,8 +66,14 @@ impl Watch {
             let from = if is_known { self.from } else { 0 };
             let Some(commit) = history.find(grant.who, self.document, data, from) else { continue };
             let end = grant.expires.map(|expires| expires + SLACK);
-            if end.is_some_and(|end| self.sent > end || history.began(commit) > end + grace) {
-                late = Some(format!("{grant:?} had expired"));
+            let began = history.began(commit);
+            if end.is_some_and(|end| self.sent > end || began > end + grace) {
+                let since = |time: SystemTime| time.duration_since(grant.expires?).ok();
+                late = Some(format!(
+                    "\n  which had expired: the operation was sent {:?} later, the rows were written {:?} later",
+                    since(self.sent),
+                    since(began)
+                ));
                 continue;
             }
             self.last = Some((grant.who, data.clone()));
@@ -78,12 +93,13 @@ impl Watch {
 
     /// Errors have come in the place of a result.
     pub fn errors(&mut self, allowed: &[Grant], errors: &Value) -> Result<(), String> {
-        self.has_failed = true;
         let now = SystemTime::now();
         let code = errors[0]["extensions"]["code"].as_str();
+        let is_expiry = code == Some("invalid-jwt");
+        self.failure = Some(if is_expiry { Failure::Expired } else { Failure::NotAllowed });
         let is_legitimate = allowed.iter().any(|grant| {
             let has_expired = grant.expires.is_some_and(|expires| expires <= now + SLACK);
-            !self.document.is_for(grant.who) || (has_expired && code == Some("invalid-jwt"))
+            !self.document.is_for(grant.who) || (has_expired && is_expiry)
         });
         if is_legitimate {
             return Ok(());
@@ -96,8 +112,8 @@ impl Watch {
 
     /// It has completed.
     pub fn complete(&self) -> Result<(), String> {
-        match (self.has_failed, self.run, &self.last) {
-            (true, ..) | (false, Run::Once, Some(_)) => Ok(()),
+        match (self.failure, self.run, &self.last) {
+            (Some(_), ..) | (None, Run::Once, Some(_)) => Ok(()),
             (_, run, last) => Err(format!("{run:?} has completed by itself after {last:?}")),
         }
     }

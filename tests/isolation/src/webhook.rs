@@ -10,11 +10,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -46,14 +46,26 @@ pub async fn serve(listener: TcpListener, common: Arc<Common>) {
     }
 }
 
+/// The client's headers, as each method has them.
+async fn headers(request: Request<Incoming>) -> Headers {
+    if request.method() == Method::POST {
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let headers = body["headers"].as_object().unwrap();
+        return headers.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+    }
+    let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
+    let headers = request.headers().iter();
+    headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}
+
 async fn answer(
     common: Arc<Common>,
     serial: Arc<AtomicU64>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, http::Error> {
-    let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
-    let headers: Headers =
-        request.headers().iter().map(|(n, v)| (n.as_str().to_owned(), text(v))).collect();
+    let headers = headers(request).await;
     let number = serial.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     if number.is_multiple_of(2) {
         tokio::time::sleep(Duration::from_millis(number % LONGEST)).await;

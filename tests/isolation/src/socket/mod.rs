@@ -248,7 +248,7 @@ impl Socket {
             return;
         }
         let judge = &self.common.judge;
-        let headers = if random.one_in(12) { judge.bad(random) } else { judge.good(random) };
+        let headers = if random.one_in(30) { judge.bad(random) } else { judge.good(random) };
         match self.protocol {
             Protocol::Legacy => open.init(random, &headers).await,
             Protocol::Modern if random.one_in(2) => {
@@ -309,13 +309,13 @@ impl Client for Socket {
         }
         let Some(open) = &mut self.open else { return self.connect().await };
         let random = &mut self.random;
-        match random.below(40) {
-            0..=13 => start(&self.common, self.protocol, open, random, false).await,
-            14..=18 => start(&self.common, self.protocol, open, random, true).await,
-            19..=22 => open.stop(&self.common, self.protocol, random).await,
-            23..=29 => self.refresh().await,
-            30 => self.end(false).await,
-            31 => self.end(true).await,
+        match random.below(200) {
+            0..=69 => start(&self.common, self.protocol, open, random, false).await,
+            70..=94 => start(&self.common, self.protocol, open, random, true).await,
+            95..=114 => open.stop(&self.common, self.protocol, random).await,
+            115..=137 => self.refresh().await,
+            150 | 151 => self.end(false).await,
+            152 | 153 => self.end(true).await,
             _ => open.model.linger(random).await,
         }
         tokio::time::sleep(Duration::from_millis(self.random.bits() % 8)).await;

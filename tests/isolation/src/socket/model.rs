@@ -16,7 +16,7 @@ use crate::{
     credentials::Headers,
     judge::{Grant, SLACK},
     report::{Tally, Trace},
-    watch::Watch,
+    watch::{Failure, Watch},
 };
 
 /// A subprotocol.
@@ -265,7 +265,11 @@ impl Model {
         };
         let is_over = matches!(kind, "complete" | "error");
         let tally = &self.common.report.tally;
-        Tally::count(if watch.has_failed { &tally.ended } else { &tally.results });
+        Tally::count(match watch.failure {
+            None => &tally.results,
+            Some(Failure::Expired) => &tally.expired,
+            Some(Failure::NotAllowed) => &tally.ended,
+        });
         if !is_over {
             self.operations.insert(id.to_owned(), operation);
         }
