@@ -9,8 +9,7 @@
 use std::sync::Arc;
 
 use artesian_remote::{
-    Credentials, Event, Kind, Operation, Transport, Upstream, UpstreamConfig, config::Method,
-    dial::Network,
+    Credentials, Event, Kind, Operation, Transport, Upstream, UpstreamConfig, dial::Network,
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -23,15 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("URL TRANSPORT DOCUMENT [TOKEN]".into());
     };
     let mut config = UpstreamConfig::new(url.parse()?);
-    config.transport = match transport.as_str() {
-        "http" | "auto" => Transport::Auto,
-        "graphql-transport-ws" => Transport::TransportWs,
-        "graphql-ws" => Transport::LegacyWs,
-        "sse" => Transport::Sse(Method::Post),
-        "sse-get" => Transport::Sse(Method::Get),
-        "multipart" => Transport::Multipart,
-        _ => return Err("no such transport".into()),
-    };
+    config.transport = if transport == "http" { Transport::None } else { transport.parse()? };
     let credentials = match rest.first() {
         None => Credentials::none(),
         Some(token) => Credentials::new([(AUTHORIZATION, HeaderValue::try_from(token)?)])

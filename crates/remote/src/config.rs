@@ -89,6 +89,29 @@ pub enum Transport {
     Sse(Method),
     /// Apollo's multipart subscriptions.
     Multipart,
+    /// Not at all.
+    None,
+}
+
+impl std::str::FromStr for Transport {
+    type Err = &'static str;
+
+    /// The names of settings.
+    fn from_str(name: &str) -> Result<Self, &'static str> {
+        Ok(match name {
+            "auto" => Self::Auto,
+            "graphql-transport-ws" => Self::TransportWs,
+            "graphql-ws" => Self::LegacyWs,
+            "sse" => Self::Sse(Method::Post),
+            "sse-get" => Self::Sse(Method::Get),
+            "multipart" => Self::Multipart,
+            "none" => Self::None,
+            _ => {
+                return Err("expected auto, graphql-transport-ws, graphql-ws, sse, sse-get, \
+                            multipart or none");
+            }
+        })
+    }
 }
 
 impl Transport {
@@ -102,7 +125,7 @@ impl Transport {
             Self::Auto => &[&Subprotocol::PREFERENCE, MODERN, LEGACY],
             Self::TransportWs => &[MODERN],
             Self::LegacyWs => &[LEGACY],
-            Self::Sse(_) | Self::Multipart => &[],
+            Self::Sse(_) | Self::Multipart | Self::None => &[],
         }
     }
 }

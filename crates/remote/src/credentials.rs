@@ -7,14 +7,16 @@ use http::{HeaderName, HeaderValue, header};
 
 use crate::{RemoteError, operation::object};
 
-/// What a service is told of one client: headers, and the payload of `connection_init`.
+/// What a service is told of one client: headers, and the payload of `connection_init`, for the socket
+/// or for each operation.
 ///
 /// It is part of every key under which something is shared: two clients with different credentials
-/// share neither a socket nor an operation. Credentials that are equal are equal in every byte.
+/// share no operation, nor a socket, unless they differ only in what travels with each operation. Credentials that are equal are equal in every byte.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Credentials {
     headers: Arc<[(HeaderName, HeaderValue)]>,
     init_payload: Option<Bytes>,
+    operation_payload: Option<Bytes>,
 }
 
 impl Credentials {
@@ -33,7 +35,7 @@ impl Credentials {
         for (_, value) in &mut headers {
             value.set_sensitive(true);
         }
-        Self { headers: headers.into(), init_payload: None }
+        Self { headers: headers.into(), ..Self::default() }
     }
 
     /// Adds a payload of `connection_init`: a JSON object as text.
@@ -45,6 +47,22 @@ impl Credentials {
         Ok(self)
     }
 
+    /// Adds what a client said in its `connection_init`, to travel with each of its operations on a
+    /// socket that it shares with others (Mercurius' extension `connectionInit`): a JSON object as
+    /// text. Clients that differ in it alone share a socket, and no operation.
+    ///
+    /// # Errors
+    /// [`RemoteError::Request`] if it is none.
+    pub fn with_operation_payload(mut self, payload: Bytes) -> Result<Self, RemoteError> {
+        self.operation_payload = Some(object(payload, "the payload of connection_init")?);
+        Ok(self)
+    }
+
+    /// What a socket is told: all but what travels with each operation.
+    pub(crate) fn of_socket(&self) -> Self {
+        Self { operation_payload: None, ..self.clone() }
+    }
+
     /// The headers, sorted by name.
     pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.headers
@@ -53,6 +71,11 @@ impl Credentials {
     /// The payload of `connection_init`.
     pub fn init_payload(&self) -> Option<&Bytes> {
         self.init_payload.as_ref()
+    }
+
+    /// The payload that travels with each operation.
+    pub fn operation_payload(&self) -> Option<&Bytes> {
+        self.operation_payload.as_ref()
     }
 
     /// These headers, and those of `defaults` whose names are not among them.
@@ -97,6 +120,7 @@ impl fmt::Debug for Credentials {
         f.debug_struct("Credentials")
             .field("headers", &names)
             .field("init_payload", &self.init_payload.is_some())
+            .field("operation_payload", &self.operation_payload.is_some())
             .finish()
     }
 }

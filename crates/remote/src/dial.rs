@@ -19,10 +19,11 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// HTTP/1.1 or HTTP/2, as TLS negotiates.
-    Http,
-    /// A WebSocket: HTTP/1.1.
-    WebSocket,
+    /// Single operations: HTTP/2 if TLS negotiates it, else HTTP/1.1.
+    Requests,
+    /// One WebSocket, event stream or multipart body: HTTP/1.1. Services limit the streams of a
+    /// connection with HTTP/2, to 100 often, and those beyond would wait unseen.
+    Stream,
 }
 
 /// Where to connect to.
@@ -55,8 +56,8 @@ pub trait Dial: Send + Sync {
 /// TCP, and TLS with the certificate authorities that are trusted.
 #[derive(Clone)]
 pub struct Network {
-    http: TlsConnector,
-    websocket: TlsConnector,
+    requests: TlsConnector,
+    streams: TlsConnector,
 }
 
 /// After this long without a byte the other machine is asked whether it is still there, so that
@@ -95,15 +96,15 @@ impl Network {
             config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
             TlsConnector::from(Arc::new(config))
         };
-        Ok(Self { http: connector(&[b"h2", b"http/1.1"]), websocket: connector(&[b"http/1.1"]) })
+        Ok(Self { requests: connector(&[b"h2", b"http/1.1"]), streams: connector(&[b"http/1.1"]) })
     }
 }
 
 impl Dial for Network {
     fn dial(&self, target: Target) -> BoxFuture<'static, io::Result<Wire>> {
         let tls = match target.purpose {
-            Purpose::Http => self.http.clone(),
-            Purpose::WebSocket => self.websocket.clone(),
+            Purpose::Requests => self.requests.clone(),
+            Purpose::Stream => self.streams.clone(),
         };
         async move {
             let tcp = TcpStream::connect((target.host.as_str(), target.port)).await?;

@@ -8,8 +8,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     Credentials, Kind, Operation, RemoteError, Response, Stats, Subscription,
     circuit::Circuit,
-    config::{Sharing, UpstreamConfig},
-    dial::Dial,
+    config::{Sharing, Transport, UpstreamConfig},
+    dial::{Dial, Purpose},
     http::{HttpClient, Requests},
     stats::Counters,
     stream::Streams,
@@ -33,7 +33,8 @@ impl Upstream {
         let counters = Arc::new(Counters::default());
         let stop = CancellationToken::new();
         let most = config.limits.sockets.min(Semaphore::MAX_PERMITS);
-        let client = HttpClient::new(Arc::clone(&dial), &config);
+        let client = |purpose| HttpClient::new(Arc::clone(&dial), &config, purpose);
+        let (requests, streams) = (client(Purpose::Requests), client(Purpose::Stream));
         let shared = Arc::new(Shared {
             circuit: Circuit::new(config.circuit.clone(), Arc::clone(&counters)),
             connections: Arc::new(Semaphore::new(most)),
@@ -44,13 +45,13 @@ impl Upstream {
         });
         let carrier = Carrier {
             pool: Pool::new(Arc::clone(&shared)),
-            streams: Streams::new(Arc::clone(&shared), client.clone()),
+            streams: Streams::new(Arc::clone(&shared), streams),
             shared: Arc::clone(&shared),
         };
         let keeps_latest = shared.config.sharing == Sharing::Latest;
         let registry = Registry::new(shared.config.limits.buffer_bytes, keeps_latest, counters);
         Self {
-            requests: Requests::new(Arc::clone(&shared), client),
+            requests: Requests::new(Arc::clone(&shared), requests),
             carrier: Arc::new(carrier),
             registry,
             shared,
@@ -77,7 +78,8 @@ impl Upstream {
     /// runtime.
     ///
     /// # Errors
-    /// The operation is no subscription, or the service is being shut down.
+    /// The operation is no subscription, or subscriptions are turned off, or the transport cannot carry
+    /// these credentials.
     pub fn subscribe(
         &self,
         operation: impl Into<Arc<Operation>>,
@@ -86,6 +88,14 @@ impl Upstream {
         let operation = operation.into();
         if operation.kind() != Kind::Subscription {
             return Err(RemoteError::request("only subscriptions have a stream of results"));
+        }
+        let transport = self.shared.config.transport;
+        if transport == Transport::None {
+            return Err(RemoteError::request("subscriptions of this service are turned off"));
+        }
+        if credentials.operation_payload().is_some() && transport.offers().is_empty() {
+            // Without it the operation would run as if it were the gateway's own.
+            return Err(RemoteError::request("only WebSockets carry a payload per operation"));
         }
         let key = Key { operation, credentials, serial: 0 };
         let is_shared = self.shared.config.sharing != Sharing::None;

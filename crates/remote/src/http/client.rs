@@ -13,7 +13,11 @@ use hyper_util::{
 };
 
 use super::connector::Connector;
-use crate::{Credentials, RemoteError, config::UpstreamConfig, dial::Dial};
+use crate::{
+    Credentials, RemoteError,
+    config::UpstreamConfig,
+    dial::{Dial, Purpose},
+};
 
 /// How long a connection without a request is kept; servers tend to close theirs after a minute.
 const IDLE: Duration = Duration::from_secs(30);
@@ -28,8 +32,8 @@ pub(crate) struct HttpClient {
 }
 
 impl HttpClient {
-    pub fn new(dial: Arc<dyn Dial>, config: &UpstreamConfig) -> Self {
-        let connector = Connector { dial, timeout: config.timeouts.connect };
+    pub fn new(dial: Arc<dyn Dial>, config: &UpstreamConfig, purpose: Purpose) -> Self {
+        let connector = Connector { dial, timeout: config.timeouts.connect, purpose };
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_idle_timeout(IDLE).pool_timer(TokioTimer::new()).timer(TokioTimer::new());
         if let Some(interval) = config.timeouts.ping_interval {

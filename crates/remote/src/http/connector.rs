@@ -28,6 +28,7 @@ use crate::{
 pub(crate) struct Connector {
     pub dial: Arc<dyn Dial>,
     pub timeout: Duration,
+    pub purpose: Purpose,
 }
 
 /// An open connection.
@@ -46,13 +47,13 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let (dial, limit) = (Arc::clone(&self.dial), self.timeout);
+        let (dial, limit, purpose) = (Arc::clone(&self.dial), self.timeout, self.purpose);
         Box::pin(async move {
             let tls = uri.scheme_str() == Some("https");
             let host = uri.host().unwrap_or_default();
             let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
             let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-            let target = Target { host, port, tls, purpose: Purpose::Http };
+            let target = Target { host, port, tls, purpose };
             match tokio::time::timeout(limit, dial.dial(target)).await {
                 Ok(Ok(wire)) => Ok(Stream { io: TokioIo::new(wire.io), is_http2: wire.is_http2 }),
                 Ok(Err(error)) => Err(RemoteError::unreachable(&error)),

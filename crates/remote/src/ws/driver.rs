@@ -115,6 +115,7 @@ async fn drive(
         idle_since: None,
         message_since: None,
         stuck_since: None,
+        deaf_since: None,
     };
     loop {
         let is_over = task.drain();
@@ -161,6 +162,8 @@ struct Task<'a, S> {
     message_since: Option<Instant>,
     /// Since when nothing of what is to be sent was taken.
     stuck_since: Option<Instant>,
+    /// Since when nothing can be sent any more. What has arrived by then may say why.
+    deaf_since: Option<Instant>,
 }
 
 impl<S> Task<'_, S> {
@@ -176,15 +179,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<'_, S> {
         let now = Instant::now();
         let is_idle = self.socket.reserved() == 0 && is_ready(self.socket);
         self.idle_since = is_idle.then(|| self.idle_since.unwrap_or(now));
-        let is_stuck = !self.out.is_empty();
+        let is_stuck = !self.out.is_empty() && self.deaf_since.is_none();
         self.stuck_since = is_stuck.then(|| self.stuck_since.unwrap_or(now));
         let session_due = self.with_session(|session| session.next_timeout()).flatten();
         let idle_due = self.idle_since.map(|since| since + timeouts.idle);
-        let reads = self.out.len() < MOST_QUEUED;
+        let reads = self.out.len() < MOST_QUEUED || self.deaf_since.is_some();
         let message_since = self.message_since.filter(|_| reads);
         let message_due = message_since.map(|since| since + timeouts.message);
         let stuck_due = self.stuck_since.map(|since| since + timeouts.message);
-        let due = [session_due.map(Instant::from_std), idle_due, message_due, stuck_due];
+        let deaf_due = self.deaf_since.map(|since| since + FAREWELL);
+        let session_due = session_due.map(Instant::from_std);
+        let due = [session_due, idle_due, message_due, stuck_due, deaf_due];
         let due = due.into_iter().flatten().min();
 
         self.received.reserve(READ);
@@ -193,8 +198,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<'_, S> {
                 Ok(0) | Err(_) => return Err(RemoteError::lost()),
                 Ok(_) => return self.take_in(),
             },
-            wrote = self.write.write(&self.out), if !self.out.is_empty() => match wrote {
-                Ok(0) | Err(_) => return Err(RemoteError::lost()),
+            wrote = self.write.write(&self.out), if is_stuck => match wrote {
+                Ok(0) | Err(_) => self.deaf_since = Some(now),
                 Ok(count) => {
                     self.out.advance(count);
                     self.stuck_since = None;
@@ -208,6 +213,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<'_, S> {
                 let now = Instant::now();
                 let has_passed = |due: Option<Instant>| due.is_some_and(|due| due <= now);
                 let limit = timeouts.message;
+                if has_passed(deaf_due) {
+                    return Err(RemoteError::lost());
+                }
                 if has_passed(message_due) {
                     return Err(RemoteError::Timeout { what: Step::FinishMessage, limit });
                 }

@@ -39,7 +39,7 @@ pub(super) async fn open(
             host: endpoint.host().to_owned(),
             port: endpoint.port(),
             tls: endpoint.tls(),
-            purpose: Purpose::WebSocket,
+            purpose: Purpose::Stream,
         };
         let wire = dial.dial(target).await.map_err(|error| RemoteError::unreachable(&error))?;
         shake_hands(wire, config, credentials, offered).await

@@ -65,7 +65,7 @@ impl Pool {
         self.sockets.lock().values().map(Vec::len).sum()
     }
 
-    /// Begins an operation on a socket of a client with these credentials; opens one if there is none
+    /// Begins an operation on a socket for clients with these credentials; opens one if there is none
     /// with room.
     pub async fn begin(
         self: &Arc<Self>,
@@ -73,8 +73,10 @@ impl Pool {
         request: Bytes,
         sink: Sink,
     ) -> Result<Running, RemoteError> {
-        let reservation = self.reserve(credentials)?;
-        reservation.begin(request, sink, self.shared.config.limits.socket_queue_bytes).await
+        let reservation = self.reserve(&credentials.of_socket())?;
+        let own = credentials.operation_payload();
+        let limit = self.shared.config.limits.socket_queue_bytes;
+        reservation.begin(request, own, sink, limit).await
     }
 
     fn reserve(self: &Arc<Self>, credentials: &Credentials) -> Result<Reservation, RemoteError> {

@@ -99,10 +99,12 @@ impl Reservation {
         Self { socket: Arc::clone(socket) }
     }
 
-    /// Begins an operation once the socket is ready.
+    /// Begins an operation once the socket is ready; `own` is what the client said of itself if that
+    /// travels with the operation.
     pub async fn begin(
         self,
         request: Bytes,
+        own: Option<&Bytes>,
         sink: Sink,
         queue_limit: usize,
     ) -> Result<Running, RemoteError> {
@@ -111,9 +113,13 @@ impl Reservation {
         if state.queued > queue_limit {
             return Err(RemoteError::Busy { what: "bytes waiting to be sent", limit: queue_limit });
         }
-        let size = request.len();
+        let size = request.len().saturating_add(own.map_or(0, Bytes::len));
         let session = state.session.as_mut().ok_or_else(RemoteError::lost)?;
-        let key = session.subscribe(request).map_err(RemoteError::of_subscribe)?;
+        let key = match own {
+            None => session.subscribe(request),
+            Some(own) => session.subscribe_for(request, own),
+        };
+        let key = key.map_err(RemoteError::of_subscribe)?;
         state.queued = state.queued.saturating_add(size);
         // Before the request is on its way, so that it stands before the results.
         sink.establish();

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use artesian_remote::{Credentials, Transport, config::Method};
+use artesian_remote::{Credentials, RemoteError, Transport, config::Method};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
+use serde_json::json;
 
 use crate::support::{
     COMPLETE, Service, config, credentials, event, next, query,
@@ -99,6 +100,56 @@ async fn every_part_of_the_credentials_counts() {
     assert_eq!(service.dialled(), all.len(), "a socket for each");
     let stats = client.stats();
     assert_eq!((stats.subscriptions, stats.shared), (all.len(), all.len() as u64));
+}
+
+/// Mercurius' extension: one socket for all, and each one's payload on its own operations.
+#[tokio::test(start_paused = true)]
+async fn a_payload_per_operation() {
+    for (transport, name) in
+        [(Transport::TransportWs, "graphql-transport-ws"), (Transport::LegacyWs, "graphql-ws")]
+    {
+        let service = Service::new();
+        let mut config = config(transport);
+        config.init_payload = Some(Bytes::from_static(b"{\"token\":\"gateway\"}"));
+        let client = service.client(config);
+        let join = |token: &str| {
+            let payload = Bytes::from(format!("{{\"token\":\"{token}\"}}"));
+            let credentials = Credentials::none().with_operation_payload(payload).unwrap();
+            client.subscribe(subscription("{ n }"), credentials).unwrap()
+        };
+        let mut a = join("a");
+        let (mut ws, init) = service.accept().await.welcome(name).await;
+        assert_eq!(init["token"], "gateway");
+        let message = ws.message().await;
+        assert_eq!(message["payload"], json!({"query": "{ n }"}));
+        let extension = json!([{"type": "connectionInit", "payload": {"token": "a"}}]);
+        assert_eq!(message["extensions"], extension);
+        let mut b = join("b");
+        let message_b = ws.message().await;
+        assert_eq!(message_b["extensions"][0]["payload"]["token"], "b");
+        let _like_b = join("b");
+        let mut nobody = client.subscribe(subscription("{ n }"), Credentials::none()).unwrap();
+        let message_nobody = ws.message().await;
+        assert_eq!(message_nobody.get("extensions"), None);
+        let kind = if name == "graphql-ws" { "data" } else { "next" };
+        for (n, message) in [(1, &message), (2, &message_b), (3, &message_nobody)] {
+            ws.next(kind, message["id"].as_str().unwrap(), n).await;
+        }
+        for (n, one) in [(1, &mut a), (2, &mut b), (3, &mut nobody)] {
+            assert_eq!(event(one).await, next(&format!("{{\"data\":{{\"n\":{n}}}}}")));
+        }
+        assert_eq!((service.dialled(), client.stats().started), (1, 3));
+    }
+    // Other transports have no place for it.
+    let service = Service::new();
+    for transport in [Transport::Sse(Method::Post), Transport::Multipart, Transport::None] {
+        let client = service.client(config(transport));
+        let credentials =
+            Credentials::none().with_operation_payload(Bytes::from_static(b"{}")).unwrap();
+        let refused = client.subscribe(subscription("{ n }"), credentials);
+        assert!(matches!(refused, Err(RemoteError::Request(_))), "{transport:?}");
+    }
+    assert_eq!(service.dialled(), 0);
 }
 
 /// And every part of the operation.

@@ -1,11 +1,25 @@
 //! Over real sockets, with real time and many threads.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use artesian_remote::{
     Credentials, RemoteError, Transport, Upstream, UpstreamConfig,
     config::Method,
     dial::{Dial, Network},
+};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{
@@ -59,8 +73,8 @@ async fn nobody_listens() {
     assert!(text.contains("refused") && !text.contains("127.0.0.1"), "{text}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tls_is_checked() {
+/// What accepts connections with TLS for `localhost`, and who trusts it.
+fn tls(protocols: &[&[u8]]) -> (TlsAcceptor, Arc<dyn Dial>) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
@@ -71,8 +85,15 @@ async fn tls_is_checked() {
         .with_no_client_auth()
         .with_single_cert(vec![cert.der().clone()], key)
         .unwrap();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    (TlsAcceptor::from(Arc::new(config)), Arc::new(Network::with_roots(roots).unwrap()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_is_checked() {
+    let (acceptor, trusting) = tls(&[b"http/1.1"]);
     let (listener, address) = listen().await;
     let serving = tokio::spawn(async move {
         loop {
@@ -91,9 +112,6 @@ async fn tls_is_checked() {
         }
     });
 
-    let mut roots = RootCertStore::empty();
-    roots.add(cert.der().clone()).unwrap();
-    let trusting = Arc::new(Network::with_roots(roots).unwrap());
     let client = Upstream::new(at("https", address, Transport::Auto), trusting);
     let response = client.request(&query("{ n }"), &Credentials::none()).await.unwrap();
     assert_eq!(response.text, GOOD);
@@ -106,6 +124,61 @@ async fn tls_is_checked() {
     let client = Upstream::new(config, plain());
     let error = client.request(&query("{ n }"), &Credentials::none()).await.unwrap_err();
     assert!(matches!(error, RemoteError::Unreachable(_)), "{error:?}");
+    serving.abort();
+}
+
+/// Requests share a connection with HTTP/2; a stream has a connection of its own with HTTP/1.1.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http_2_is_for_requests() {
+    let (acceptor, dial) = tls(&[b"h2", b"http/1.1"]);
+    let (listener, address) = listen().await;
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let serving = tokio::spawn({
+        let accepted = Arc::clone(&accepted);
+        async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                accepted.fetch_add(1, Ordering::SeqCst);
+                let stream = acceptor.accept(stream).await.unwrap();
+                let answer = service_fn(|request: hyper::Request<Incoming>| async move {
+                    let version = format!("{:?}", request.version());
+                    let is_stream = request.headers()["accept"] == "text/event-stream";
+                    let payload = format!("{{\"data\":{{\"version\":\"{version}\"}}}}");
+                    let (kind, body) = if is_stream {
+                        let end = "event: complete\ndata:\n\n";
+                        ("text/event-stream", format!("event: next\ndata: {payload}\n\n{end}"))
+                    } else {
+                        (JSON, payload)
+                    };
+                    let response = hyper::Response::builder().header("content-type", kind);
+                    response.body(Full::new(Bytes::from(body)))
+                });
+                tokio::spawn(async move {
+                    let server = auto::Builder::new(TokioExecutor::new());
+                    let _ended = server.serve_connection(TokioIo::new(stream), answer).await;
+                });
+            }
+        }
+    });
+    let config = at("https", address, Transport::Sse(Method::Post));
+    let client = Arc::new(Upstream::new(config, dial));
+    let first = client.request(&query("{ n }"), &Credentials::none()).await.unwrap();
+    assert_eq!(first.text, r#"{"data":{"version":"HTTP/2.0"}}"#);
+    let asking = (0..50).map(|_| {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move {
+            let response = client.request(&query("{ n }"), &Credentials::none()).await.unwrap();
+            assert_eq!(response.text, r#"{"data":{"version":"HTTP/2.0"}}"#);
+        })
+    });
+    for one in asking.collect::<Vec<_>>() {
+        one.await.unwrap();
+    }
+    assert_eq!(accepted.load(Ordering::SeqCst), 1);
+    let mut running = client.subscribe(subscription("{ n }"), Credentials::none()).unwrap();
+    assert_eq!(event(&mut running).await, next(r#"{"data":{"version":"HTTP/1.1"}}"#));
+    assert_eq!(event(&mut running).await, COMPLETE);
+    assert_eq!(accepted.load(Ordering::SeqCst), 2);
     serving.abort();
 }
 

@@ -145,6 +145,24 @@ impl ClientSession {
     /// Begins an operation. `request` is a GraphQL request as a JSON object, with the members
     /// `query`, `operationName`, `variables` and `extensions`.
     pub fn subscribe(&mut self, request: Bytes) -> Result<OperationKey, SubscribeError> {
+        self.begin(request, "")
+    }
+
+    /// The same for one of several clients that share the connection: `init` is the payload of that
+    /// client's `connection_init`, a JSON object. It stands in `extensions` beside the request, as
+    /// Mercurius' gateways send it to services (mercurius #268, `connectionInit`).
+    pub fn subscribe_for(
+        &mut self,
+        request: Bytes,
+        init: &[u8],
+    ) -> Result<OperationKey, SubscribeError> {
+        let init = String::from_utf8_lossy(init);
+        let members = format!(r#","extensions":[{{"type":"connectionInit","payload":{init}}}]"#);
+        self.begin(request, &members)
+    }
+
+    /// `members` stand between the type and the request.
+    fn begin(&mut self, request: Bytes, members: &str) -> Result<OperationKey, SubscribeError> {
         if self.is_closed() {
             return Err(SubscribeError::Closed);
         }
@@ -157,7 +175,8 @@ impl ClientSession {
             Subprotocol::TransportWs => "subscribe",
             Subprotocol::Legacy => "start",
         };
-        let start = message(format!(r#"{{"id":"{id}","type":"{kind}","payload":"#), request);
+        let start =
+            message(format!(r#"{{"id":"{id}","type":"{kind}"{members},"payload":"#), request);
         if self.phase == Phase::Ready {
             self.out.push_back(ClientOutput::Send(start));
             return Ok(self.operations.insert(None));
