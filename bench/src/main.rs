@@ -33,7 +33,8 @@ fn main() {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         // Processes that benchmarks start.
-        ["swarm", address] => swarm::obey(address),
+        ["swarm", address] => swarm::obey(address, None),
+        ["swarm", address, file] => swarm::obey(address, Some(file)),
         ["bare-writes"] => peer::bare_writes(),
         args => benchmark(args),
     }

@@ -138,11 +138,10 @@ impl Host {
         }
         // What ends in a number is an address (URL Standard, section 3.5), of which only the usual
         // form is known here.
-        let last = text.rsplit('.').next()?;
-        if last.starts_with(|first: char| first.is_ascii_digit())
-            && (last.bytes().all(|b| b.is_ascii_digit())
-                || last.to_ascii_lowercase().starts_with("0x"))
-        {
+        let last = text.rsplit('.').next()?.to_ascii_lowercase();
+        let is_number = last.bytes().all(|b| b.is_ascii_digit())
+            || last.strip_prefix("0x").is_some_and(|n| n.bytes().all(|b| b.is_ascii_hexdigit()));
+        if is_number {
             return text.parse::<Ipv4Addr>().ok().map(|address| Self::Address(address.into()));
         }
         Some(Self::Name(text.to_ascii_lowercase()))
@@ -191,6 +190,7 @@ mod tests {
             ("http://localhost:3000", "http://localhost", false),
             ("http://127.0.0.1:3000", "http://127.0.0.1:3000", true),
             ("http://127.0.0.1", "http://127.0.0.2", false),
+            ("http://127.0.0.0x1-x", "http://127.0.0.0x1-x", true),
             ("http://[::1]:3000", "http://[::1]:3000", true),
             ("http://[0:0::1]:3000", "http://[::1]:3000", true),
             ("http://[::1]", "http://[::2]", false),

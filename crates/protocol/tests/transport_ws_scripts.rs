@@ -196,17 +196,19 @@ const SCRIPTS: &[(&str, &str)] = &[
     ),
     // Fresh credentials
     (
-        "a ping with headers is answered and authenticates without an acknowledgement",
+        "a ping with headers authenticates, and is answered once that is done",
         r#"
         init
         > {"type":"ping","payload":{"headers":{"a":"b"},"x":[1]}}
-        < {"type":"pong","payload":{"headers":{"a":"b"},"x":[1]}}
         fresh {"headers":{"a":"b"},"x":[1]}
+        > {"type":"ping","payload":{"x":1}}
+        < {"type":"pong","payload":{"x":1}}
         ok {"ignored":1}
+        < {"type":"pong","payload":{"headers":{"a":"b"},"x":[1]}}
         > {"type":"ping","payload":{"connectionParams":{}}}
-        < {"type":"pong","payload":{"connectionParams":{}}}
         fresh {"connectionParams":{}}
         ok
+        < {"type":"pong","payload":{"connectionParams":{}}}
         > {"id":"1","type":"subscribe","payload":{"query":"{a}"}}
         start A {a}"#,
     ),
@@ -236,7 +238,6 @@ const SCRIPTS: &[(&str, &str)] = &[
         > {"id":"1","type":"subscribe","payload":{"query":"{a}"}}
         start A {a}
         > {"type":"ping","payload":{"headers":{}}}
-        < {"type":"pong","payload":{"headers":{}}}
         fresh {"headers":{}}
         > {"id":"2","type":"subscribe","payload":{"query":"{b}"}}
         > {"id":"3","type":"subscribe","payload":{"query":"{c}"}}
@@ -244,6 +245,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         < {"id":"1","type":"next","payload":{"data":1}}
         > {"id":"2","type":"complete"}
         ok
+        < {"type":"pong","payload":{"headers":{}}}
         start B {c}
         next A {"data":2}
         < {"id":"1","type":"next","payload":{"data":2}}"#,
@@ -258,6 +260,16 @@ const SCRIPTS: &[(&str, &str)] = &[
         fresh {"headers":{}}
         refuse bad token
         stop A
+        close 4403 Forbidden: bad token"#,
+    ),
+    (
+        "a ping with credentials that are refused has no answer but the end",
+        r#"
+        init
+        > {"type":"ping","payload":{"headers":{}}}
+        fresh {"headers":{}}
+        > {"type":"ping","payload":{"headers":{"n":2}}}
+        refuse bad token
         close 4403 Forbidden: bad token"#,
     ),
     (
@@ -278,20 +290,20 @@ const SCRIPTS: &[(&str, &str)] = &[
         r#"
         init
         > {"type":"ping","payload":{"headers":{"n":1}}}
-        < {"type":"pong","payload":{"headers":{"n":1}}}
         fresh {"headers":{"n":1}}
         > {"id":"1","type":"subscribe","payload":{"query":"{a}"}}
         > {"id":"2","type":"subscribe","payload":{"query":"{b}","extensions":{"connectionInit":{"headers":{"n":2}}}}}
         > {"type":"ping","payload":{"headers":{"n":3}}}
-        < {"type":"pong","payload":{"headers":{"n":3}}}
         > {"id":"3","type":"subscribe","payload":{"query":"{c}"}}
         ok
+        < {"type":"pong","payload":{"headers":{"n":1}}}
         start A {a}
         fresh {"headers":{"n":2}}
         ok
         start B {b}
         fresh {"headers":{"n":3}}
         ok
+        < {"type":"pong","payload":{"headers":{"n":3}}}
         start C {c}"#,
     ),
     (
@@ -350,11 +362,8 @@ const SCRIPTS: &[(&str, &str)] = &[
         > {"id":"1","type":"subscribe","payload":{"query":"{aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}","extensions":{"connectionInit":{"headers":{}}}}}
         fresh {"headers":{}}
         > {"type":"ping","payload":{"headers":{}}}
-        < {"type":"pong","payload":{"headers":{}}}
         > {"type":"ping","payload":{"headers":{}}}
-        < {"type":"pong","payload":{"headers":{}}}
         > {"type":"ping","payload":{"headers":{}}}
-        < {"type":"pong","payload":{"headers":{}}}
         close 1008 Too many messages before the fresh credentials were checked"#,
     ),
     // Operations

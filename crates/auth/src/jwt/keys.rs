@@ -9,8 +9,6 @@ use jsonwebtoken::{
 };
 use serde::Deserialize;
 
-use super::provider;
-
 /// The most keys of a set, and the most that one token without a `kid` is tried with.
 const MAX_KEYS: usize = 100;
 const MAX_TRIED: usize = 16;
@@ -165,7 +163,6 @@ impl KeySet {
 
     /// The one key of a configuration.
     pub fn of(key: &StaticKey) -> Self {
-        provider::install();
         let StaticKey { algorithm, key } = key.clone();
         let keys = vec![Key { id: None, algorithms: vec![algorithm], key }];
         Self { keys, unusable: Vec::new() }
@@ -174,7 +171,6 @@ impl KeySet {
     /// Reads a set (RFC 7517, section 5). Keys of unknown kinds and those that are not for signatures
     /// are left out; an error says why none is left.
     pub fn from_json(text: &[u8]) -> Result<Self, String> {
-        provider::install();
         let written: Written =
             serde_json::from_slice(text).map_err(|_| "it is no JSON Web Key Set".to_owned())?;
         if written.keys.len() > MAX_KEYS {

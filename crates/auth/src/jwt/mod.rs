@@ -7,8 +7,9 @@ pub mod jwks;
 pub mod keys;
 mod members;
 pub mod path;
-mod provider;
+mod signature;
 pub mod token;
+pub mod wanted;
 
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
@@ -16,7 +17,7 @@ use artesian_engine::Identity;
 use futures_util::future::join_all;
 use http::Uri;
 use parking_lot::Mutex;
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{Equivalent, Weighter, sync::Cache};
 
 use self::{
     claims::Granted,
@@ -24,6 +25,7 @@ use self::{
     jwks::Jwks,
     keys::KeySet,
     token::{Token, Validity},
+    wanted::WantedClaims,
 };
 use crate::{
     AuthError, Counters, Credentials, Proof, cookie,
@@ -44,6 +46,7 @@ pub struct Tokens {
 
 struct Issuer {
     config: JwtConfig,
+    wanted: WantedClaims,
     keys: Keys,
 }
 
@@ -71,6 +74,16 @@ impl Keys {
 /// A token and the configuration that it was verified for.
 type CacheKey = (usize, Box<str>);
 
+/// The same before it is kept.
+#[derive(Hash)]
+struct Asked<'a>(usize, &'a str);
+
+impl Equivalent<CacheKey> for Asked<'_> {
+    fn equivalent(&self, key: &CacheKey) -> bool {
+        self.0 == key.0 && *self.1 == *key.1
+    }
+}
+
 #[derive(Clone)]
 struct ByLength;
 
@@ -87,22 +100,25 @@ pub struct Verified {
     /// The keys that it was verified with: others may not know its key any more.
     keys: Arc<KeySet>,
     proof: Proof,
-    /// Identities by role.
-    identities: Mutex<HashMap<Box<str>, Identity>>,
+    /// Identities in the roles that were asked for, mostly one.
+    identities: Mutex<Vec<Identity>>,
 }
 
 impl Verified {
     /// The identity in a role, or in the default one.
     pub fn identity(&self, role: Option<&str>) -> Result<Identity, AuthError> {
         let role = role.unwrap_or(&self.granted.default_role);
-        if let Some(identity) = self.identities.lock().get(role) {
+        if let Some(identity) = self.identities.lock().iter().find(|one| *one.role == *role) {
             return Ok(identity.clone());
         }
         if !self.granted.allowed_roles.iter().any(|allowed| allowed == role) {
             return Err(AuthError::RoleNotAllowed);
         }
         let identity = Identity::new(role, self.granted.session.clone());
-        self.identities.lock().insert(role.into(), identity.clone());
+        let mut identities = self.identities.lock();
+        if !identities.contains(&identity) {
+            identities.push(identity.clone());
+        }
         Ok(identity)
     }
 
@@ -165,7 +181,7 @@ impl Tokens {
                     KeySource::Static(key) => Keys::Fixed(Arc::new(KeySet::of(key))),
                     KeySource::Url(url) => at_url(url),
                 };
-                Issuer { config, keys }
+                Issuer { wanted: WantedClaims::of(&config.claims), config, keys }
             })
             .collect();
         Self {
@@ -307,22 +323,23 @@ impl Tokens {
         token: &str,
     ) -> Result<(Arc<Verified>, IsNew), AuthError> {
         let keys = issuer.keys.now();
-        let key = (at, Box::from(token));
         let now = SystemTime::now();
-        let is_current = |verified: &Verified| Arc::ptr_eq(&verified.keys, &keys);
-        if let Some(stale) = self.verified.peek(&key)
-            && !is_current(&stale)
-        {
-            self.verified.remove(&key);
+        if let Some(known) = self.verified.get(&Asked(at, token)) {
+            if Arc::ptr_eq(&known.keys, &keys) {
+                known.validity.check(now)?;
+                return Ok((known, IsNew(false)));
+            }
+            self.verified.remove(&Asked(at, token));
         }
+        let key = (at, Box::from(token));
         // Equal tokens that come at once are verified once.
         let mut is_new = IsNew(false);
         let verified = self.verified.get_or_insert_with(&key, || {
             is_new = IsNew(true);
-            let claims = Token::parse(token)?.verify(&keys)?;
+            let claims = Token::parse(token)?.verify_some(&keys, &issuer.wanted)?;
             let validity = Validity::of(&claims, &issuer.config, now)?;
             let granted = claims::granted(claims, &issuer.config.claims)?;
-            let identities = Mutex::new(HashMap::new());
+            let identities = Mutex::default();
             let keys = Arc::clone(&keys);
             let proof = issuer.config.proof;
             Ok::<_, AuthError>(Arc::new(Verified { granted, validity, keys, proof, identities }))

@@ -3,6 +3,7 @@
 use artesian_auth::{
     AuthConfig, ConfigError, Mode,
     config::{HookMethod, WebhookConfig, jwt_secrets, parse_jwt_secrets},
+    jwt::keys::StaticKey,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -35,6 +36,8 @@ fn errors_name_the_member() {
         (json!({"type": "HS256", "key": ["hush"]}), "`key` must be text"),
         (hs(json!({"jwk_url": "https://h/"})), "exclude each other"),
         (hs(json!({"jwk_uri": "https://h/"})), "unknown member `jwk_uri`; known are type, key, "),
+        (hs(json!({"hushhushhushhushhushhushhush": 1})), "unknown member; known are type, key, "),
+        (hs(json!({"hush hush": 1})), "unknown member; known are type, key, "),
         (hs(json!({"audience": 7})), "`audience` must be text: write it in quotes"),
         (hs(json!({"audience": ["a", 7]})), "`audience` must be text or a list of texts"),
         (hs(json!({"audience": []})), "empty list"),
@@ -145,6 +148,9 @@ fn unchanged_settings_are_equal_and_changed_ones_are_not() {
     assert!(config("a", &pem("RS256")) != config("a", &pem("PS256")));
     assert!(config("a", &json!([base])) == config("a", &base));
     assert!(config("a", &json!([base, pem("RS256")])) != config("a", &base));
+    let key = |key: &str| StaticKey::new("HS256", key).unwrap();
+    let same_length = LONG_SECRET.to_uppercase();
+    assert!(key(LONG_SECRET) == key(LONG_SECRET) && key(LONG_SECRET) != key(&same_length));
     let hook = |url: &str| Mode::Webhook(WebhookConfig::new(url, HookMethod::Get).unwrap());
     assert!(hook("http://h/") == hook("http://h/"));
     assert!(hook("http://h/") != hook("http://h/?x") && hook("http://h/") != Mode::Secrets);

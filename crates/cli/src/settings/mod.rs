@@ -2,11 +2,15 @@
 
 pub mod auth;
 #[cfg(test)]
+mod auth_secrets_tests;
+#[cfg(test)]
 mod auth_tests;
 pub mod definitions;
 #[cfg(test)]
 pub mod docs;
 pub mod file;
+#[cfg(test)]
+mod guide_tests;
 pub mod limits;
 #[cfg(test)]
 mod limits_docs;

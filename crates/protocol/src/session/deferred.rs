@@ -10,6 +10,7 @@
 use serde_json::value::RawValue;
 
 use super::operations::ClientId;
+use super::refresh::{Answer, Bearer};
 use super::{CloseCode, Phase, Session};
 use crate::ws::Subprotocol;
 
@@ -19,7 +20,7 @@ pub(super) enum Deferred {
     /// A further `connection_init` while one is pending.
     Init(Option<Box<RawValue>>),
     /// Fresh credentials while an authentication is pending.
-    Refresh(Box<RawValue>),
+    Refresh(Box<RawValue>, Bearer),
     /// A `start` or `subscribe`.
     Start(ClientId, Option<Box<RawValue>>),
     /// One that was stopped while it waited: it never runs, but its `complete` is owed.
@@ -34,7 +35,7 @@ impl Session {
     /// behind fresh credentials finds room however long it is: an operation that brings them may be
     /// as long as any other.
     pub(super) fn defer(&mut self, message: Deferred, bytes: usize) {
-        let is_refresh = self.acknowledged && self.is_implicit;
+        let is_refresh = self.acknowledged && !matches!(self.answer, Answer::Acknowledgement);
         if !is_refresh || !self.deferred.is_empty() {
             self.deferred_bytes += bytes + OVERHEAD;
         }
@@ -75,8 +76,10 @@ impl Session {
                     self.deferred_bytes = 0;
                     break;
                 }
-                Some(Deferred::Init(payload)) => self.authenticate(payload, true),
-                Some(Deferred::Refresh(payload)) => self.authenticate(Some(payload), false),
+                Some(Deferred::Init(payload)) => {
+                    self.authenticate(payload, Answer::Acknowledgement)
+                }
+                Some(Deferred::Refresh(payload, by)) => self.refresh(payload, by),
                 Some(Deferred::Start(id, payload)) => match self.protocol {
                     Subprotocol::TransportWs => self.transport_ws_start(id, payload.as_deref()),
                     Subprotocol::Legacy => self.legacy_start(id, payload.as_deref()),

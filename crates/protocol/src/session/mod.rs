@@ -47,6 +47,7 @@ use crate::ws::{Subprotocol, truncate_reason};
 use deferred::Deferred;
 use operations::{ClientId, Operations};
 use output::message;
+use refresh::Answer;
 use timers::Timers;
 
 /// How far the connection has come.
@@ -71,9 +72,8 @@ pub struct Session {
     phase: Phase,
     /// Whether the client was ever accepted.
     acknowledged: bool,
-    /// Whether the pending authentication is one without a `connection_init`, so that it is not
-    /// acknowledged. Set for each one when it begins.
-    is_implicit: bool,
+    /// What says that the pending authentication has let the client in.
+    answer: Answer,
     operations: Operations,
     timers: Timers,
     out: VecDeque<Output>,
@@ -92,7 +92,7 @@ impl Session {
             protocol,
             phase: Phase::AwaitInit,
             acknowledged: false,
-            is_implicit: false,
+            answer: Answer::Nothing,
             operations: Operations::default(),
             timers: Timers::new(now, config.init_timeout),
             out: VecDeque::new(),
@@ -199,14 +199,19 @@ impl Session {
     }
 
     fn acknowledge(&mut self, now: Instant, payload: Option<Bytes>) {
-        let is_implicit = self.is_implicit;
-        if !is_implicit {
-            // Clients of old refuse `payload: null`, so the key is left out (graphql-ws#348).
-            let payload = payload.filter(|p| !p.is_empty() && !json::is_empty_object(p));
-            self.send(match payload {
-                Some(payload) => message(r#"{"type":"connection_ack","payload":"#, payload),
-                None => Message::whole(Bytes::from_static(br#"{"type":"connection_ack"}"#)),
-            });
+        let answer = std::mem::replace(&mut self.answer, Answer::Nothing);
+        let is_implicit = !matches!(answer, Answer::Acknowledgement);
+        match answer {
+            Answer::Acknowledgement => {
+                // Clients of old refuse `payload: null`, so the key is left out (graphql-ws#348).
+                let payload = payload.filter(|p| !p.is_empty() && !json::is_empty_object(p));
+                self.send(match payload {
+                    Some(payload) => message(r#"{"type":"connection_ack","payload":"#, payload),
+                    None => Message::whole(Bytes::from_static(br#"{"type":"connection_ack"}"#)),
+                });
+            }
+            Answer::Pong(payload) => self.pong(Some(&payload)),
+            Answer::Nothing => {}
         }
         self.phase = Phase::Ready;
         if !std::mem::replace(&mut self.acknowledged, true) {
@@ -408,17 +413,16 @@ impl Session {
         self.out.push_back(Output::Close { code, reason: truncate_reason(reason).to_owned() });
     }
 
-    /// Asks the driver to authenticate; nothing else may be pending. `is_init`: there was a
-    /// `connection_init`, to be acknowledged.
-    fn authenticate(&mut self, payload: Option<Box<RawValue>>, is_init: bool) {
+    /// Asks the driver to authenticate; nothing else may be pending.
+    fn authenticate(&mut self, payload: Option<Box<RawValue>>, answer: Answer) {
         self.timers.init_received();
         self.phase = Phase::Authenticating;
-        self.is_implicit = !is_init;
-        let kind = match (self.acknowledged, is_init) {
+        let kind = match (self.acknowledged, &answer) {
             (false, _) => AuthenticateKind::First,
-            (true, true) => AuthenticateKind::Repeated,
-            (true, false) => AuthenticateKind::Refresh,
+            (true, Answer::Acknowledgement) => AuthenticateKind::Repeated,
+            (true, _) => AuthenticateKind::Refresh,
         };
+        self.answer = answer;
         self.out.push_back(Output::Authenticate { payload, kind });
     }
 

@@ -1,9 +1,10 @@
 //! Fresh credentials on an open `graphql-transport-ws` connection.
 //!
 //! That protocol has one `connection_init`, and closes on a second. So credentials that take the
-//! place of the earlier ones come in what it leaves open: the payload of a `ping`, which is answered
-//! like any other, or `extensions.connectionInit` of a `subscribe`, which then starts under the new
-//! identity. Both have a shape of `connection_init`'s payload: `{"headers":{…}}` or
+//! place of the earlier ones come in what it leaves open: the payload of a `ping`, whose `pong` is sent
+//! once they are in force, or `extensions.connectionInit` of a `subscribe`, which then starts under
+//! the new identity. So a client knows whom a result is for: what comes behind the `pong`, or behind
+//! the first message of that operation, is the new identity's. Both have a shape of `connection_init`'s payload: `{"headers":{…}}` or
 //! `{"connectionParams":{…}}`. Other shapes mean something else, or nothing, and are left alone. So
 //! is the list `extensions` beside the payload that Mercurius gateways send.
 //!
@@ -31,14 +32,36 @@ pub enum AuthenticateKind {
     Refresh,
 }
 
+/// What tells a client that its credentials are in force.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// `connection_ack`
+    Acknowledgement,
+    /// `pong` with this payload.
+    Pong(Box<RawValue>),
+    /// Nothing of its own.
+    Nothing,
+}
+
+/// How fresh credentials came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bearer {
+    Ping,
+    Subscribe,
+}
+
 impl Session {
     /// Authenticates with fresh credentials, after what is pending.
-    pub(super) fn refresh(&mut self, credentials: Box<RawValue>) {
+    pub(super) fn refresh(&mut self, credentials: Box<RawValue>, by: Bearer) {
         if self.phase == Phase::Authenticating {
             let bytes = credentials.get().len();
-            self.defer(Deferred::Refresh(credentials), bytes);
+            self.defer(Deferred::Refresh(credentials, by), bytes);
         } else {
-            self.authenticate(Some(credentials), false);
+            let answer = match by {
+                Bearer::Ping => Answer::Pong(credentials.clone()),
+                Bearer::Subscribe => Answer::Nothing,
+            };
+            self.authenticate(Some(credentials), answer);
         }
     }
 
@@ -50,7 +73,7 @@ impl Session {
         payload: &RawValue,
     ) {
         let bytes = payload.get().len();
-        self.refresh(credentials);
+        self.refresh(credentials, Bearer::Subscribe);
         self.defer(Deferred::Start(id, Some(payload.to_owned())), bytes);
     }
 }

@@ -7,7 +7,7 @@ use super::deferred::Deferred;
 use super::envelope::Envelope;
 use super::operations::ClientId;
 use super::output::message;
-use super::refresh::{is_credentials, take_credentials};
+use super::refresh::{Answer, Bearer, is_credentials, take_credentials};
 use super::{CloseCode, Output, Phase, Session};
 use crate::{GraphQLRequest, Message};
 
@@ -37,8 +37,10 @@ impl Session {
             "connection_init" => {
                 let payload = envelope.object()?.map(ToOwned::to_owned);
                 match self.phase {
-                    Phase::AwaitInit => self.authenticate(payload, true),
-                    Phase::Ready if compat.repeated_init => self.authenticate(payload, true),
+                    Phase::AwaitInit => self.authenticate(payload, Answer::Acknowledgement),
+                    Phase::Ready if compat.repeated_init => {
+                        self.authenticate(payload, Answer::Acknowledgement);
+                    }
                     Phase::Authenticating if compat.repeated_init => {
                         self.defer(Deferred::Init(payload), text.len());
                     }
@@ -50,19 +52,10 @@ impl Session {
             }
             "ping" => {
                 let payload = envelope.object()?;
-                let pong = match payload {
-                    Some(payload) => message(
-                        &br#"{"type":"pong","payload":"#[..],
-                        Bytes::copy_from_slice(payload.get().as_bytes()),
-                    ),
-                    None => Message::whole(Bytes::from_static(br#"{"type":"pong"}"#)),
-                };
-                self.send(pong);
                 // Of a client that was not accepted yet it is only a ping.
-                if let Some(payload) = payload.filter(|raw| is_credentials(raw))
-                    && self.acknowledged
-                {
-                    self.refresh(payload.to_owned());
+                match payload.filter(|raw| self.acknowledged && is_credentials(raw)) {
+                    Some(credentials) => self.refresh(credentials.to_owned(), Bearer::Ping),
+                    None => self.pong(payload),
                 }
             }
             "pong" => {
@@ -109,6 +102,17 @@ impl Session {
             _ => return Err(String::from("unknown `type`")),
         }
         Ok(())
+    }
+
+    /// Answers a `ping`.
+    pub(super) fn pong(&mut self, payload: Option<&RawValue>) {
+        self.send(match payload {
+            Some(payload) => message(
+                &br#"{"type":"pong","payload":"#[..],
+                Bytes::copy_from_slice(payload.get().as_bytes()),
+            ),
+            None => Message::whole(Bytes::from_static(br#"{"type":"pong"}"#)),
+        });
     }
 
     /// A `subscribe` that waited; it was found to be well-formed when it came, and credentials that

@@ -36,7 +36,9 @@ impl Stream for Until {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = &mut *self;
         let Some(items) = &mut this.items else { return Poll::Ready(None) };
-        if this.end.as_mut().poll(cx).is_ready() {
+        // The clock counts as well: a busy runtime's timers are late.
+        let is_over = this.end.deadline() <= Instant::now();
+        if is_over || this.end.as_mut().poll(cx).is_ready() {
             this.items = None;
             let error = AuthError::Expired.to_error();
             return Poll::Ready(Some(Item::Ended(vec![error])));
@@ -54,5 +56,28 @@ impl Items for Until {
         if let Some(items) = &mut self.items {
             items.as_mut().change_identity(identity);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use artesian_engine::Payload;
+    use futures_util::{FutureExt, StreamExt, stream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_comes_late_however_late_timers_are() {
+        const LIFE: Duration = Duration::from_secs(1);
+        let result = || Item::Result(Payload::data("{}".into()));
+        let endless = Box::pin(stream::iter(std::iter::repeat_with(result)));
+        let mut items = until(Some(SystemTime::now() + LIFE), endless);
+        let mut next = || items.next().now_or_never().unwrap();
+        assert!(matches!(next(), Some(Item::Result(_))));
+        // No timer fires while this thread stands still.
+        std::thread::sleep(LIFE);
+        assert!(matches!(next(), Some(Item::Ended(_))));
+        assert!(next().is_none());
     }
 }
