@@ -24,7 +24,7 @@ coverage+=" -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-cove
 RUSTFLAGS="$coverage --cfg fuzzing" cargo build --quiet --release --locked \
     --manifest-path fuzz/Cargo.toml --target-dir "$target" --target "$host" --bins
 
-targets=(frames server_transport_ws server_legacy client http streams graphql)
+targets=(frames server_transport_ws server_legacy client http streams graphql origins credentials tokens)
 [ "${1:-}" = --build ] && exit
 [ $# -gt 0 ] && targets=("$@")
 
@@ -37,6 +37,7 @@ for name in "${targets[@]}"; do
         -artifact_prefix="fuzz/artifacts/$name/" -print_final_stats=1 -verbosity=1)
     case $name in
     server_* | client) options+=(-dict=fuzz/dictionaries/session.dict) ;;
+    origins | credentials | tokens) options+=(-dict=fuzz/dictionaries/auth.dict) ;;
     http | graphql) options+=(-dict="fuzz/dictionaries/$name.dict") ;;
     esac
     status=0

@@ -53,10 +53,11 @@ step_autobahn() { # the WebSocket codec, against Autobahn's cases
     scripts/autobahn.sh
 }
 
-step_browser() { # the console in Chromium, against a stand-in that it can provoke
+step_browser() { # the console in Chromium, against a stand-in that it can provoke; pages of other origins
     packages tests/console
     cd tests/console
     npm test
+    npm run origins
 }
 
 step_demo() { # the console in Chromium, against the demo

@@ -7,12 +7,14 @@
 //! artesian-bench fan-out  PATH_OF_ARTESIAN                CPU time of a message to 10,000 sockets
 //! artesian-bench connects PATH_OF_ARTESIAN                connects per second
 //! artesian-bench storm    PATH_OF_ARTESIAN                10,000 clients come back at once
+//! artesian-bench auth     [PATH_OF_ARTESIAN]              CPU time of telling who asks; a burst with one token
 //! ```
 //! All parties of a comparison run at the same time on the same machine, in turns, and a ratio of
 //! one run is what is printed; absolute figures depend on the machine.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark stops at any failure")]
 
+mod auth;
 mod by_pk;
 mod connects;
 mod fan_out;
@@ -31,7 +33,8 @@ fn main() {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         // Processes that benchmarks start.
-        ["swarm", address] => swarm::obey(address),
+        ["swarm", address] => swarm::obey(address, None),
+        ["swarm", address, file] => swarm::obey(address, Some(file)),
         ["bare-writes"] => peer::bare_writes(),
         args => benchmark(args),
     }
@@ -46,13 +49,15 @@ async fn benchmark(args: &[&str]) {
         ["fan-out", artesian] => fan_out::run(artesian).await,
         ["connects", artesian] => connects::run(artesian).await,
         ["storm", artesian] => storm::run(artesian).await,
+        ["auth"] => auth::cost().await,
+        ["auth", artesian] => auth::run(artesian).await,
         // Started by `by-pk`, and by several.
         ["hand-written", url] => by_pk::serve_peer(url).await,
         ["bare-sockets", buffer] => peer::bare_sockets(buffer).await,
         _ => {
             println!(
                 "usage: artesian-bench by-pk|start-up PATH_OF_ARTESIAN DATABASE_URL\n       \
-                 artesian-bench sockets|fan-out|connects|storm PATH_OF_ARTESIAN"
+                 artesian-bench sockets|fan-out|connects|storm|auth PATH_OF_ARTESIAN"
             );
             std::process::exit(2);
         }

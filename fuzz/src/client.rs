@@ -98,6 +98,7 @@ impl Driver {
                 let reason = String::from_utf8_lossy(line.rest).into_owned();
                 self.session.connection_lost(None, &reason);
             }
+            "fresh" => self.session.refresh(Bytes::from_static(br#"{"headers":{}}"#)),
             "lazy" => self.lazy = !self.lazy,
             "wait" => self.wait(line.wait()),
             _ => self.text(line.all),

@@ -3,11 +3,14 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod credentials;
 pub mod frames;
 pub mod graphql;
 pub mod http;
+pub mod origins;
 mod reference;
 pub mod script;
 pub mod seeds;
 pub mod server;
 pub mod streams;
+pub mod tokens;

@@ -1,6 +1,8 @@
 //! The first inputs of every target, made of our own tests: the scripts of the sessions, the
 //! documents of the binder. `cargo run --example seeds` writes them to `corpus/`.
 
+mod auth;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
@@ -39,6 +41,9 @@ pub fn all(crates: &Path) -> io::Result<BTreeMap<&'static str, Vec<Vec<u8>>>> {
         ("server_legacy", scripts(&["legacy_scripts.rs", "compat_scripts.rs"], "")?),
         ("client", client),
         ("http", http()),
+        ("origins", auth::origins()),
+        ("credentials", auth::credentials()),
+        ("tokens", auth::tokens()),
         ("streams", streams()),
         (
             "graphql",
@@ -58,7 +63,8 @@ fn raw_strings(text: &str) -> Vec<&str> {
 }
 
 /// Words of the scripts that say what is expected.
-const SERVER_EXPECTS: [&str; 6] = ["<", "auth", "start", "stop", "wsping", "close"];
+const SERVER_EXPECTS: [&str; 8] =
+    ["<", "auth", "again", "fresh", "start", "stop", "wsping", "close"];
 const CLIENT_EXPECTS: [&str; 9] =
     ["<", "acked", "next", "error", "complete", "lost", "wsping", "close", "ignored"];
 

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use artesian_protocol::session::{CloseCode, Compat, CompatProfile};
+use artesian_protocol::session::{AuthenticateKind, CloseCode, Compat, CompatProfile};
 use artesian_protocol::{OperationKey, Output, Session, SessionConfig, Subprotocol};
 use bytes::Bytes;
 use serde_json::Value;
@@ -228,7 +228,8 @@ impl Driver {
                 }
             }
             Output::WsPing => assert!(self.accepted > 0),
-            Output::Authenticate { .. } => {
+            Output::Authenticate { kind, .. } => {
+                assert_eq!(kind == AuthenticateKind::First, self.accepted == 0);
                 assert!(!std::mem::replace(&mut self.asked, true), "two questions at a time");
             }
             Output::Start { key, request } => {
@@ -236,6 +237,9 @@ impl Driver {
                 let persisted = || request.extensions.as_ref()?.get("persistedQuery");
                 let named = request.document_id.is_some() || persisted().is_some();
                 assert!(request.query.is_some() || named);
+                let credentials = || request.extensions.as_ref()?.get("connectionInit")?.get("headers");
+                let is_legacy = self.protocol == Subprotocol::Legacy;
+                assert!(is_legacy || !credentials().is_some_and(Value::is_object), "not taken out");
                 assert!(self.operations.insert(key, true).is_none(), "key used twice");
                 self.order.push(key);
             }

@@ -1,13 +1,11 @@
 // Drives the console in headless Chromium. ARTESIAN_URL names a running Artesian with the demo's data; without it the
 // fake server beside this file stands in. SCREENSHOTS names a folder to leave pictures in.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { launch } from './chromium.mjs';
 import { startFakeServer } from './fake-server.mjs';
 
 const REAL = process.env.ARTESIAN_URL;
-const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 const ORDERS = `subscription {
   orders(order_by: {placed_at: desc}, limit: 20) { id status placed_at courier { name } }
 }`;
@@ -25,18 +23,7 @@ let sockets;
 before(async () => {
   fake = REAL ? undefined : await startFakeServer();
   url = REAL ? new URL('/', REAL).href : fake.url;
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  browser = await launch();
 });
 
 after(async () => {

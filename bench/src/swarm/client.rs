@@ -70,8 +70,8 @@ impl Client {
         self.stream.set_zero_linger().unwrap();
     }
 
-    /// The upgrade, and `connection_init` until its acknowledgement.
-    pub async fn acknowledge(&mut self) -> Result<(), Failure> {
+    /// The upgrade, and `init`, which is `connection_init`, until its acknowledgement.
+    pub async fn acknowledge(&mut self, init: &str) -> Result<(), Failure> {
         self.stream
             .write_all(
                 b"GET /graphql HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\n\
@@ -90,7 +90,7 @@ impl Client {
         if !head.starts_with(b"HTTP/1.1 101") {
             return Err(refusal(&String::from_utf8_lossy(&head)));
         }
-        self.send(r#"{"type":"connection_init"}"#.to_owned()).await?;
+        self.send(init.to_owned()).await?;
         let ack = self.text().await?;
         if !ack.windows(16).any(|w| w == b"\"connection_ack\"") {
             return Err(Failure::Unexpected(String::from_utf8_lossy(&ack).into_owned()));

@@ -7,6 +7,7 @@ mod client;
 mod orders;
 
 use std::{
+    path::Path,
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -48,8 +49,15 @@ pub struct Opened {
 impl Swarm {
     /// Starts a process without clients.
     pub fn start(address: &str) -> Self {
+        Self::start_as(address, None)
+    }
+
+    /// The same with clients that say who they are: a file with payloads of `connection_init`, one a
+    /// line, which are dealt out to them.
+    pub fn start_as(address: &str, payloads: Option<&Path>) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["swarm", address])
+            .args(payloads)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -22,6 +22,8 @@ struct Job {
     stays: bool,
     turns: Rc<Semaphore>,
     counts: Rc<Counts>,
+    /// What clients send as `connection_init`, dealt out to them.
+    inits: Rc<[String]>,
 }
 
 #[derive(Default)]
@@ -41,7 +43,7 @@ impl Counts {
 }
 
 /// Does what standard input says until it ends.
-pub fn obey(address: &str) {
+pub fn obey(address: &str, payloads: Option<&str>) {
     // One client's failure is everybody's.
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -49,10 +51,19 @@ pub fn obey(address: &str) {
         std::process::exit(1);
     }));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(LocalSet::new().run_until(orders(address.into())));
+    runtime.block_on(LocalSet::new().run_until(orders(address.into(), inits(payloads))));
 }
 
-async fn orders(address: Rc<str>) {
+fn inits(payloads: Option<&str>) -> Rc<[String]> {
+    let Some(file) = payloads else { return [r#"{"type":"connection_init"}"#.to_owned()].into() };
+    let payloads = std::fs::read_to_string(file).unwrap();
+    payloads
+        .lines()
+        .map(|payload| format!(r#"{{"type":"connection_init","payload":{payload}}}"#))
+        .collect()
+}
+
+async fn orders(address: Rc<str>, inits: Rc<[String]>) {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let counts = Rc::new(Counts::default());
     let mut clients = JoinSet::new();
@@ -69,6 +80,7 @@ async fn orders(address: Rc<str>) {
                     stays: *verb == "open",
                     turns: Rc::new(Semaphore::new(at_a_time.parse().unwrap())),
                     counts: counts.clone(),
+                    inits: inits.clone(),
                 };
                 counts.arrived.set(0);
                 counts.retries.set(0);
@@ -142,11 +154,12 @@ async fn arrive(job: &Job, number: usize) -> Option<Client> {
 
 async fn attempt_once(job: &Job, number: usize) -> Result<Client, Failure> {
     let mut client = Client::connect(&job.address, number).await?;
+    let init = &job.inits[number % job.inits.len()];
     match &*job.goal {
         "raw" => {}
-        "acknowledged" => client.acknowledge().await?,
+        "acknowledged" => client.acknowledge(init).await?,
         _ => {
-            client.acknowledge().await?;
+            client.acknowledge(init).await?;
             client.subscribe(1 + number % job.queries).await?;
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 
 use crate::{
-    AdminSecrets, AuthConfig, AuthError, ConfigError, Credentials, Mode, Proof,
+    AdminSecrets, AuthConfig, AuthError, ConfigError, Counters, Credentials, Mode, Proof, Stats,
     config::WebhookConfig,
     credentials::Wanted,
     fetch::Client,
@@ -23,11 +23,12 @@ pub struct Auth {
     /// What lets clients in at all.
     proofs: Vec<Proof>,
     wanted: Wanted,
+    counters: Arc<Counters>,
 }
 
 enum Method {
     Secrets,
-    Tokens(Tokens),
+    Tokens(Arc<Tokens>),
     Webhook(Arc<Webhook>),
 }
 
@@ -53,6 +54,30 @@ impl Authenticated {
 impl Auth {
     /// Starts to fetch what it needs; within a Tokio runtime.
     pub fn start(config: AuthConfig) -> Result<Self, ConfigError> {
+        Self::start_counting(config, Arc::default())
+    }
+
+    /// The same with counters that are there already.
+    pub fn start_counting(
+        config: AuthConfig,
+        counters: Arc<Counters>,
+    ) -> Result<Self, ConfigError> {
+        Self::build(config, counters, None)
+    }
+
+    /// The same for other settings; this one stays as it is. What is configured as before is taken
+    /// over: key sets by URL with the keys that they have, tokens that were verified, and what the
+    /// webhook said. So a change of the admin secret costs no request, and locks nobody out while the
+    /// issuer is away.
+    pub fn renew(&self, config: AuthConfig) -> Result<Self, ConfigError> {
+        Self::build(config, Arc::clone(&self.counters), Some(&self.method))
+    }
+
+    fn build(
+        config: AuthConfig,
+        counters: Arc<Counters>,
+        old: Option<&Method>,
+    ) -> Result<Self, ConfigError> {
         config.check()?;
         let secrets = AdminSecrets::new(&config.admin_secrets)?;
         let client = || Client::new().map_err(|error| ConfigError::Tls(error.to_string()));
@@ -63,10 +88,23 @@ impl Auth {
             Mode::Jwt(issuers) => proofs.extend(issuers.iter().map(|issuer| issuer.proof)),
             Mode::Webhook(hook) => proofs.push(hook.proof()),
         }
-        let method = match config.mode {
-            Mode::Secrets => Method::Secrets,
-            Mode::Jwt(configs) => Method::Tokens(Tokens::start(configs, &client()?)),
-            Mode::Webhook(hook) => Method::Webhook(Webhook::new(hook, client()?)),
+        let method = match (config.mode, old) {
+            (Mode::Secrets, _) => Method::Secrets,
+            (Mode::Jwt(configs), Some(Method::Tokens(old))) if old.are_of(&configs) => {
+                Method::Tokens(Arc::clone(old))
+            }
+            (Mode::Jwt(configs), Some(Method::Tokens(old))) => {
+                Method::Tokens(Arc::new(Tokens::start(configs, Some(old), &client()?, &counters)))
+            }
+            (Mode::Jwt(configs), _) => {
+                Method::Tokens(Arc::new(Tokens::start(configs, None, &client()?, &counters)))
+            }
+            (Mode::Webhook(hook), Some(Method::Webhook(old))) if *old.config() == hook => {
+                Method::Webhook(Arc::clone(old))
+            }
+            (Mode::Webhook(hook), _) => {
+                Method::Webhook(Webhook::new(hook, client()?, Arc::clone(&counters)))
+            }
         };
         let wanted = match &method {
             Method::Secrets => Wanted::Named(Vec::new()),
@@ -78,7 +116,7 @@ impl Auth {
             Authenticated::new(Identity::new(role.trim(), Default::default()), proof)
         });
         proofs.extend(unauthorized_role.iter().map(|anonymous| anonymous.proof));
-        Ok(Self { secrets, method, unauthorized_role, proofs, wanted })
+        Ok(Self { secrets, method, unauthorized_role, proofs, wanted, counters })
     }
 
     /// Whether every client is the administrator.
@@ -163,18 +201,21 @@ impl Auth {
         self.unauthorized_role.clone().ok_or(refusal)
     }
 
-    /// The tokens, for `artesian check`.
-    pub fn tokens(&self) -> Option<&Tokens> {
-        match &self.method {
-            Method::Tokens(tokens) => Some(tokens),
-            _ => None,
-        }
+    /// What it did so far.
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    /// Its counters.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
     }
 }
 
 impl Webhook {
-    fn reads_requests(&self) -> bool {
-        self.config().method == crate::config::HookMethod::Post
+    pub(crate) fn reads_requests(&self) -> bool {
+        let config = self.config();
+        config.method == crate::config::HookMethod::Post && config.send_request
     }
 
     /// Its settings.

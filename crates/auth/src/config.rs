@@ -2,13 +2,14 @@
 
 use std::{fmt, time::Duration};
 
-use http::Uri;
+use artesian_engine::identity::ADMIN_ROLE;
+use http::{Uri, uri::Authority};
 use serde_json::Value;
 
 use crate::{Proof, jwt::config::JwtConfig};
 
-/// How clients are authenticated.
-#[derive(Clone, Default)]
+/// How clients are authenticated. Equal configurations let in the same clients.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct AuthConfig {
     /// Admin secrets, any of which is good.
     pub admin_secrets: Vec<String>,
@@ -19,7 +20,7 @@ pub struct AuthConfig {
 }
 
 /// How clients without the admin secret are authenticated.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Not at all: without admin secrets everybody is the administrator.
     #[default]
@@ -30,13 +31,16 @@ pub enum Mode {
     Webhook(WebhookConfig),
 }
 
-/// A service that says who a client is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A service that says who a client is. Has no `Debug` on purpose: the query of its URL may hold a
+/// secret.
+#[derive(Clone, PartialEq, Eq)]
 pub struct WebhookConfig {
     /// Its URL.
     pub url: Uri,
     /// How it is asked.
     pub method: HookMethod,
+    /// Whether it is told the GraphQL request too, where it is asked with POST.
+    pub send_request: bool,
     /// How long its whole answer may take.
     pub timeout: Duration,
 }
@@ -79,6 +83,9 @@ pub enum ConfigError {
     /// An empty role.
     #[error("the unauthorized role must not be empty")]
     EmptyRole,
+    /// The administrator as the role of clients without credentials.
+    #[error("the unauthorized role must not be admin: everybody would be the administrator")]
+    AdminRole,
     /// The machine's certificate authorities cannot be used.
     #[error("TLS: {0}")]
     Tls(String),
@@ -116,6 +123,7 @@ impl AuthConfig {
         match &self.unauthorized_role {
             None => Ok(()),
             Some(role) if role.trim().is_empty() => Err(ConfigError::EmptyRole),
+            Some(role) if role.trim() == ADMIN_ROLE => Err(ConfigError::AdminRole),
             Some(_) if matches!(self.mode, Mode::Webhook(_)) => Err(ConfigError::RoleBesideWebhook),
             Some(_) if self.is_open() => Err(ConfigError::RoleWithoutSecret),
             Some(_) => Ok(()),
@@ -133,22 +141,43 @@ impl WebhookConfig {
     /// 10 s.
     pub fn new(url: &str, method: HookMethod) -> Result<Self, ConfigError> {
         let url = http_url(url).map_err(ConfigError::Webhook)?;
-        Ok(Self { url, method, timeout: Duration::from_secs(10) })
+        Ok(Self { url, method, send_request: true, timeout: Duration::from_secs(10) })
     }
 }
 
-/// A URL of HTTP with a host.
+/// A URL of HTTP with a host. Errors never quote it: its query may hold a secret.
 pub(crate) fn http_url(text: &str) -> Result<Uri, String> {
-    let url: Uri = text.trim().parse().map_err(|_| "the URL is malformed".to_owned())?;
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("the URL is empty".to_owned());
+    }
+    let url: Uri = text.parse().map_err(|_| "the URL is malformed".to_owned())?;
     match url.scheme_str() {
+        // They would not be sent, and HTTP/2 forbids them (RFC 9113, section 8.3.1).
+        _ if url.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
+            Err("user and password in the URL are not supported".to_owned())
+        }
+        // A password with a slash looks like a port and a path, and paths are shown.
+        _ if url.authority().is_some_and(|authority| !has_real_port(authority)) => {
+            Err("the URL is malformed".to_owned())
+        }
         Some("http" | "https") if url.host().is_some_and(|host| !host.is_empty()) => Ok(url),
         _ => Err("the URL must begin with http:// or https:// and name a host".to_owned()),
     }
 }
 
+/// Whether there is a port that is one, or none.
+fn has_real_port(authority: &Authority) -> bool {
+    let rest = authority.as_str().strip_prefix(authority.host());
+    rest.is_some_and(str::is_empty) || authority.port_u16().is_some()
+}
+
 /// The configurations in the value of `--jwt-secret`: a JSON object, or an array of them for tokens
 /// of several issuers.
 pub fn parse_jwt_secrets(text: &str) -> Result<Vec<JwtConfig>, ConfigError> {
+    if text.trim().is_empty() {
+        return Err(ConfigError::Jwt("it is empty".to_owned()));
+    }
     let value: Value = serde_json::from_str(text).map_err(|error| {
         // The message of the parser could quote the key.
         ConfigError::Jwt(format!("no JSON (line {}, column {})", error.line(), error.column()))

@@ -5,14 +5,18 @@
 //! things says nothing, and the client is refused.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     hash::{Hash, Hasher},
 };
 
 use http::{HeaderMap, HeaderName};
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 
-use crate::admin::SECRET_HEADERS;
+use crate::{
+    admin::SECRET_HEADERS,
+    members::{Object, text},
+};
 
 /// Prefix of session variables.
 pub const SESSION_PREFIX: &str = "x-hasura-";
@@ -23,8 +27,8 @@ pub const ROLE_HEADER: &str = "x-hasura-role";
 pub const MAX_VALUE_BYTES: usize = 16 << 10;
 const MAX_TOTAL_BYTES: usize = 64 << 10;
 
-/// Headers that differ between requests of one client, or belong to one connection.
-const NEVER: [&str; 14] = [
+/// Headers that differ between requests of one client, or belong to one connection or event stream.
+const NEVER: [&str; 15] = [
     "sec-websocket-key",
     "sec-websocket-version",
     "sec-websocket-extensions",
@@ -39,6 +43,7 @@ const NEVER: [&str; 14] = [
     "content-length",
     "content-type",
     "expect",
+    "x-graphql-event-stream-token",
 ];
 
 /// Which headers matter, which depends on how clients are authenticated.
@@ -59,6 +64,16 @@ impl Wanted {
             Self::Named(names) => names.iter().any(|wanted| wanted == name),
             Self::Everything => !NEVER.contains(&name) && !name.starts_with(':'),
         }
+    }
+
+    /// Whether a header may not say two things. A token's own header is one of them; cookies have
+    /// names of their own.
+    fn identifies(&self, name: &str) -> bool {
+        let is_known = name.starts_with(SESSION_PREFIX)
+            || SECRET_HEADERS.contains(&name)
+            || name == "authorization";
+        is_known
+            || matches!(self, Self::Named(names) if name != "cookie" && names.iter().any(|n| n == name))
     }
 }
 
@@ -88,20 +103,25 @@ impl Credentials {
             if !wanted.wants(name) || (name == "cookie" && !cookies) {
                 continue;
             }
-            let Ok(value) = value.to_str() else {
-                found.is_malformed |= is_identity(name);
-                continue;
+            let value = match value.to_str() {
+                Ok(text) => Cow::Borrowed(text),
+                // Pages may put anything into a cookie; that one is not ours.
+                Err(_) if name == "cookie" => String::from_utf8_lossy(value.as_bytes()),
+                Err(_) => {
+                    found.is_malformed |= wanted.identifies(name);
+                    continue;
+                }
             };
             let Some(old) = found.values.get(name) else {
-                found.values.insert(name.into(), value.into());
+                found.values.insert(name.into(), (*value).into());
                 continue;
             };
             if name == "cookie" {
                 // HTTP/2 may split it (RFC 9113, section 8.2.3).
                 let joined = format!("{old}; {value}");
                 found.values.insert(name.into(), joined.into());
-            } else if is_identity(name) {
-                found.is_malformed |= &**old != value;
+            } else if wanted.identifies(name) {
+                found.is_malformed |= **old != *value;
             } else {
                 let joined = format!("{old}, {value}");
                 found.values.insert(name.into(), joined.into());
@@ -162,18 +182,19 @@ impl Credentials {
         };
         let mut init = Self::default();
         init.take(&object, wanted);
-        for inner in children(&object, "headers") {
-            init.take(inner, wanted);
+        for inner in object.children("headers") {
+            init.take(&inner, wanted);
         }
-        for wrapper in children(&object, "connectionParams") {
-            init.take(wrapper, wanted);
-            for inner in children(wrapper, "headers") {
-                init.take(inner, wanted);
+        for wrapper in object.children("connectionParams") {
+            init.take(&wrapper, wanted);
+            for inner in wrapper.children("headers") {
+                init.take(&inner, wanted);
             }
-            if let Some(Value::String(token)) = wrapper.get("token")
-                && wanted.wants("authorization")
-            {
-                init.put("authorization", &format!("Bearer {token}"));
+            let tokens = wrapper.0.iter().filter(|(name, _)| name == "token");
+            for token in tokens.filter_map(|(_, value)| text(value)) {
+                if wanted.wants("authorization") {
+                    init.put("authorization", &format!("Bearer {token}"), wanted);
+                }
             }
         }
         self.is_malformed |= init.is_malformed;
@@ -181,30 +202,33 @@ impl Credentials {
         self.measure();
     }
 
-    fn take(&mut self, object: &Object, wanted: &Wanted) {
-        for (name, value) in object {
+    fn take(&mut self, object: &Object<'_>, wanted: &Wanted) {
+        for (name, value) in &object.0 {
             let name = name.to_ascii_lowercase();
             // Only what a header could be: `headers` and other members are not credentials.
             if !wanted.wants(&name) || HeaderName::try_from(&*name).is_err() {
                 continue;
             }
-            match value {
-                Value::String(text) => self.put(&name, text),
-                Value::Number(number) => self.put(&name, &number.to_string()),
-                Value::Bool(flag) => self.put(&name, &flag.to_string()),
-                _ => self.is_malformed |= is_identity(&name),
+            match value.get().as_bytes() {
+                [b'"', ..] => match text(value) {
+                    Some(text) => self.put(&name, &text, wanted),
+                    None => self.is_malformed |= wanted.identifies(&name),
+                },
+                // Numbers and booleans, as they are written.
+                [b'-' | b'0'..=b'9' | b't' | b'f', ..] => self.put(&name, value.get(), wanted),
+                _ => self.is_malformed |= wanted.identifies(&name),
             }
         }
     }
 
-    fn put(&mut self, name: &str, value: &str) {
+    fn put(&mut self, name: &str, value: &str, wanted: &Wanted) {
         // What could not be a header cannot be passed on as one.
         if value.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
-            self.is_malformed |= is_identity(name);
+            self.is_malformed |= wanted.identifies(name);
             return;
         }
         let old = self.values.insert(name.into(), value.into());
-        self.is_malformed |= is_identity(name) && old.is_some_and(|old| &*old != value);
+        self.is_malformed |= wanted.identifies(name) && old.is_some_and(|old| &*old != value);
     }
 
     fn measure(&mut self) {
@@ -218,20 +242,6 @@ impl Credentials {
         }
         self.is_too_long = total > MAX_TOTAL_BYTES;
     }
-}
-
-type Object = serde_json::Map<String, Value>;
-
-fn children<'a>(object: &'a Object, name: &'a str) -> impl Iterator<Item = &'a Object> {
-    object
-        .iter()
-        .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
-        .filter_map(|(_, value)| value.as_object())
-}
-
-/// Headers that may not say two things.
-fn is_identity(name: &str) -> bool {
-    name.starts_with(SESSION_PREFIX) || SECRET_HEADERS.contains(&name) || name == "authorization"
 }
 
 #[cfg(test)]
@@ -272,6 +282,7 @@ mod tests {
             ("x-hasura-role", "user"),
             ("x-request-id", "7"),
             ("sec-websocket-key", "k"),
+            ("x-graphql-event-stream-token", "t"),
             ("accept", "a"),
             ("accept", "b"),
         ];
@@ -285,6 +296,7 @@ mod tests {
         assert_eq!(all.get("accept"), Some("a, b"));
         assert_eq!(all.get("x-request-id"), Some("7"));
         assert_eq!((all.get("sec-websocket-key"), all.get("cookie")), (None, None));
+        assert_eq!(all.get("x-graphql-event-stream-token"), None);
     }
 
     #[test]
@@ -299,9 +311,31 @@ mod tests {
                 assert!(init(Credentials::default(), &odd).is_malformed(), "{odd}");
             }
         }
+        // Members may be there twice, too.
+        for twice in [
+            r#"{"authorization":"a","authorization":"b"}"#,
+            r#"{"headers":{"authorization":"a"},"headers":{"authorization":"b"}}"#,
+            r#"{"connectionParams":{"token":"a","token":"b"}}"#,
+        ] {
+            assert!(init(Credentials::default(), twice).is_malformed(), "{twice}");
+            let same = twice.replace("\"b\"", "\"a\"");
+            assert!(!init(Credentials::default(), &same).is_malformed(), "{same}");
+        }
         // The two cases of a name are one name.
         let cases = r#"{"Authorization":"a","authorization":"b"}"#;
         assert!(init(Credentials::default(), cases).is_malformed());
+    }
+
+    #[test]
+    fn a_header_of_the_token_says_one_thing_too() {
+        let own = Wanted::Named(vec![HeaderName::from_static("x-token")]);
+        assert!(headers(&[("x-token", "a"), ("x-token", "b")], &own, true).is_malformed());
+        assert!(!headers(&[("x-token", "a"), ("x-token", "a")], &own, true).is_malformed());
+        assert!(!headers(&[("x-token", "a"), ("x-token", "b")], &named(), true).is_malformed());
+        let raw = r#"{"x-token":"a","headers":{"X-Token":"b"}}"#.to_owned();
+        let mut found = Credentials::default();
+        found.merge_init(Some(&RawValue::from_string(raw).unwrap()), &own);
+        assert!(found.is_malformed());
     }
 
     #[test]
@@ -324,6 +358,20 @@ mod tests {
         }
         let number = init(Credentials::default(), r#"{"x-hasura-user-id":7,"x-hasura-vip":true}"#);
         assert_eq!(pairs(&number), [("x-hasura-user-id", "7"), ("x-hasura-vip", "true")]);
+    }
+
+    #[test]
+    fn a_cookie_that_is_not_ascii_is_not_in_the_way_of_others() {
+        let mut map = HeaderMap::new();
+        for cookie in ["name=Jürgen; session=t".as_bytes(), b"odd=\xff"] {
+            map.append("cookie", http::HeaderValue::from_bytes(cookie).unwrap());
+        }
+        map.append("x-hasura-user-id", http::HeaderValue::from_bytes("ü".as_bytes()).unwrap());
+        let found = Credentials::from_headers(&map, &named(), true);
+        let cookie = found.get("cookie").unwrap();
+        assert_eq!(crate::cookie::find(cookie, "session"), Ok(Some("t")));
+        // What stands for the identity is plain text or nothing.
+        assert!(found.is_malformed());
     }
 
     #[test]

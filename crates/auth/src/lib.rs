@@ -9,12 +9,16 @@
 //! |---|---|
 //! | [`credentials`] | what a client says of itself |
 //! | [`config`] | settings, Hasura's `--jwt-secret` among them |
+//! | [`inspect`] | trying a configuration out, for `artesian check` |
 //! | [`jwt`] | tokens: keys, key sets by URL, claims |
 //! | [`webhook`] | asking a service of the user's |
+//! | [`origin`] | origins of pages, and patterns for them |
 //! | [`error`] | refusals, with Hasura's codes and words |
+//! | [`stats`] | what was counted |
 //!
 //! No value of a header, token or cookie is ever part of an error or of a log line.
 
+mod about;
 pub mod admin;
 pub mod auth;
 pub mod config;
@@ -23,8 +27,13 @@ pub mod credentials;
 pub mod error;
 mod fetch;
 mod freshness;
+pub mod inspect;
 pub mod jwt;
+mod members;
+pub mod origin;
+mod place;
 mod proof;
+pub mod stats;
 pub mod webhook;
 
 pub use admin::AdminSecrets;
@@ -33,3 +42,4 @@ pub use config::{AuthConfig, ConfigError, Mode};
 pub use credentials::Credentials;
 pub use error::AuthError;
 pub use proof::Proof;
+pub use stats::{Counters, Stats};

@@ -24,7 +24,7 @@ use serde_json::{Map, Value, json};
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
-    AuthError, Credentials,
+    AuthError, Counters, Credentials,
     config::{HookMethod, WebhookConfig},
     credentials::{ROLE_HEADER, SESSION_PREFIX},
     fetch::Client,
@@ -106,10 +106,11 @@ pub struct Webhook {
     asking: Mutex<HashMap<Question, Asking>>,
     turns: Semaphore,
     this: Weak<Self>,
+    counters: Arc<Counters>,
 }
 
 impl Webhook {
-    pub(crate) fn new(config: WebhookConfig, client: Client) -> Arc<Self> {
+    pub(crate) fn new(config: WebhookConfig, client: Client, counters: Arc<Counters>) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             config,
             client,
@@ -117,6 +118,7 @@ impl Webhook {
             asking: Mutex::new(HashMap::new()),
             turns: Semaphore::new(CONCURRENCY),
             this: this.clone(),
+            counters,
         })
     }
 
@@ -132,7 +134,7 @@ impl Webhook {
             .filter(|(name, _)| self.config.method == HookMethod::Post || !IGNORED.contains(name))
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        let request = request.filter(|_| self.config.method == HookMethod::Post).cloned();
+        let request = request.filter(|_| self.reads_requests()).cloned();
         let is_lasting = |name: &str| !TRACES.contains(&name) && !name.starts_with("x-b3-");
         let question = Question {
             headers: headers.iter().filter(|(name, _)| is_lasting(name)).cloned().collect(),
@@ -141,6 +143,7 @@ impl Webhook {
         let now = SystemTime::now();
         if let Some(kept) = self.kept.get(&question) {
             if kept.expires.is_some_and(|until| until > now) {
+                self.counters.webhook_cached.add();
                 return Ok(kept);
             }
             self.kept.remove(&question);
@@ -148,7 +151,10 @@ impl Webhook {
         let asking = {
             let mut asking = self.asking.lock();
             match asking.get(&question) {
-                Some(running) => running.clone(),
+                Some(running) => {
+                    self.counters.webhook_shared.add();
+                    running.clone()
+                }
                 None => {
                     let new = self.start(question.clone(), headers, request);
                     asking.insert(question, new.clone());
@@ -170,6 +176,11 @@ impl Webhook {
         let task = tokio::spawn(async move {
             let this = this.upgrade().ok_or(AuthError::HookFailed)?;
             let answer = this.exchange(&headers, request.as_ref()).await;
+            match &answer {
+                Ok(_) => this.counters.webhook_allowed.add(),
+                Err(AuthError::HookRefused) => this.counters.webhook_refused.add(),
+                Err(_) => this.counters.webhook_failed.add(),
+            }
             if let Ok(answer) = &answer
                 && answer.expires.is_some()
             {
@@ -213,6 +224,17 @@ impl Webhook {
         read
     }
 
+    /// Sends one question past all that is kept, for `artesian check`. The error says why there is no
+    /// answer.
+    pub(crate) async fn look(
+        &self,
+        headers: &[(Box<str>, Box<str>)],
+    ) -> Result<Response<Bytes>, String> {
+        let message = self.message(headers, None).map_err(|error| error.to_string())?;
+        let answer = self.client.send(message, self.config.timeout, MAX_BYTES).await;
+        answer.map_err(|error| error.to_string())
+    }
+
     fn message(
         &self,
         headers: &[(Box<str>, Box<str>)],
@@ -236,14 +258,18 @@ impl Webhook {
                     .iter()
                     .map(|(name, value)| (name.to_string(), Value::from(&**value)))
                     .collect();
-                // A request that is no JSON is not passed on.
-                let request = request.and_then(|text| serde_json::from_slice::<Value>(text).ok());
-                let body = json!({ "headers": headers, "request": request }).to_string();
+                let body = if self.config.send_request {
+                    // A request that is no JSON is not passed on.
+                    let request = request.and_then(|text| serde_json::from_slice(text).ok());
+                    json!({ "headers": headers, "request": request.unwrap_or(Value::Null) })
+                } else {
+                    json!({ "headers": headers })
+                };
                 builder
                     .method("POST")
                     .header(header::CONTENT_TYPE, "application/json")
                     .header(header::USER_AGENT, "artesian")
-                    .body(Full::new(body.into()))
+                    .body(Full::new(body.to_string().into()))
             }
         }
     }
@@ -251,7 +277,7 @@ impl Webhook {
 
 /// What an answer says. Anything but 200 and 401 is a fault of the webhook, and never lets anybody
 /// in.
-fn read(answer: &Response<Bytes>, now: SystemTime) -> Result<Answer, AuthError> {
+pub(crate) fn read(answer: &Response<Bytes>, now: SystemTime) -> Result<Answer, AuthError> {
     match answer.status() {
         StatusCode::OK => {}
         StatusCode::UNAUTHORIZED => return Err(AuthError::HookRefused),

@@ -33,11 +33,13 @@ pub fn command() -> Command {
         .subcommand(demo())
         .subcommand(
             settings(
-                Command::new("check")
-                    .about("Say what is wrong with settings, database, privileges and metadata"),
+                Command::new("check").about(
+                    "Say what is wrong with settings, authentication, database, privileges and metadata",
+                ),
                 &all,
                 false,
             )
+            .args(token())
             .after_help(help::CHECK),
         )
         .subcommand(
@@ -170,6 +172,20 @@ fn role() -> Arg {
         .help("The role to act as [default: admin; with --endpoint: what the server says]")
 }
 
+fn token() -> [Arg; 2] {
+    [
+        Arg::new("token").long("token").value_name("TOKEN").help(
+            "Say whom this token is taken for, or why it is refused; - reads it from standard input, \
+             so that no history and no list of processes has it",
+        ),
+        Arg::new("role")
+            .long("role")
+            .value_name("ROLE")
+            .requires("token")
+            .help("The role that is asked for with the token, as by X-Hasura-Role"),
+    ]
+}
+
 fn remote() -> [Arg; 2] {
     [
         Arg::new("endpoint")
@@ -233,8 +249,8 @@ fn value_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Text => "TEXT",
         Kind::Secret => "SECRET",
-        Kind::SecretList => "JSON",
-        Kind::DatabaseUrl => "URL",
+        Kind::SecretList | Kind::SecretJson => "JSON",
+        Kind::DatabaseUrl | Kind::ServiceUrl => "URL",
         Kind::Path => "PATH",
         Kind::Address => "HOST:PORT",
         Kind::Switch => "true|false",

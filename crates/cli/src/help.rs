@@ -37,9 +37,11 @@ pub const CHECK: &str = "\
 Examples:
   artesian check --database-url postgres://app@localhost/shop --metadata ./metadata
   artesian check && artesian serve
+  artesian check --token - --role editor < token.txt
 
-Reads the settings, connects, reads the catalog, applies the metadata, and reads nothing from every
-table that is served, to see whether the user may. Exit code 1 if anything is wrong.";
+Reads the settings, fetches the keys of tokens, asks the webhook about a client without credentials,
+connects, reads the catalog, applies the metadata, and reads nothing from every table that is served,
+to see whether the user may. Exit code 1 if anything is wrong, or if the token is refused.";
 
 /// `artesian schema`.
 pub const SCHEMA: &str = "\

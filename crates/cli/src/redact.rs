@@ -226,6 +226,15 @@ impl Redactor {
         }
     }
 
+    /// This text must not be seen, nor what it is without percent-encoding.
+    pub fn add_encoded(&mut self, secret: &str) {
+        self.add(secret);
+        let decoded = percent_decoded(secret);
+        if decoded != secret {
+            self.add(&decoded);
+        }
+    }
+
     /// The password of this URL must not be seen.
     pub fn add_url(&mut self, url: &DatabaseUrl) {
         for secret in url.secrets() {

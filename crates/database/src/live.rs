@@ -6,6 +6,8 @@ use artesian_live::{Dependencies, Failure, Fault, Params, Plan, Refetch};
 use artesian_sql::Statement;
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt, Shared};
+use parking_lot::Mutex;
 
 use crate::{Backend, BackendError};
 
@@ -33,6 +35,53 @@ impl LivePlan {
 impl Plan for LivePlan {
     fn dependencies(&self) -> &Dependencies {
         &self.dependencies
+    }
+}
+
+type Analysed = Result<Arc<LivePlan>, BackendError>;
+
+/// The live plan of a statement, made once for all who ask, and again after a failure.
+///
+/// It is made by a task of its own: who asks first may be a client that is not asked on for a while,
+/// since it does not read, and nobody else must have to wait for it.
+#[derive(Default)]
+pub(crate) struct Analysis(Mutex<Option<Shared<BoxFuture<'static, Analysed>>>>);
+
+impl Analysis {
+    /// The plan.
+    ///
+    /// # Errors
+    /// If the database cannot say what the statement depends on.
+    pub(crate) async fn get<B: Backend>(
+        &self,
+        backend: &Arc<B>,
+        statement: &Arc<Statement>,
+    ) -> Analysed {
+        let analysed = {
+            let mut shared = self.0.lock();
+            shared
+                .get_or_insert_with(|| {
+                    let (backend, statement) = (Arc::clone(backend), Arc::clone(statement));
+                    let task =
+                        tokio::spawn(async move { LivePlan::analyse(&*backend, statement).await });
+                    let failed = || BackendError::Rejected {
+                        code: "XX000".to_owned(),
+                        message: "the statement could not be analysed".to_owned(),
+                        detail: None,
+                    };
+                    task.map(move |done| done.unwrap_or_else(|_| Err(failed()))).boxed().shared()
+                })
+                .clone()
+        };
+        let result = analysed.clone().await;
+        if result.is_err() {
+            let mut shared = self.0.lock();
+            // Unless somebody has begun again.
+            if shared.as_ref().is_some_and(|other| other.ptr_eq(&analysed)) {
+                *shared = None;
+            }
+        }
+        result
     }
 }
 

@@ -23,15 +23,12 @@ use artesian_sql::{
 };
 use async_trait::async_trait;
 use parking_lot::RwLock;
-use tokio::{
-    sync::{Mutex, OnceCell},
-    task::AbortHandle,
-};
+use tokio::{sync::Mutex, task::AbortHandle};
 
 use crate::{
     Backend, BackendError,
     errors::{backend_error, compile_error},
-    live::{LivePlan, Refresher},
+    live::{Analysis, Refresher},
 };
 
 /// A database behind the engine.
@@ -258,7 +255,7 @@ impl<B: Backend> Source for Database<B> {
         let database = self.this.upgrade().ok_or_else(|| {
             GraphQLError::new(artesian_engine::ErrorCode::Unexpected, "the database is closing")
         })?;
-        Ok(Arc::new(DatabasePlan { compiled, live: OnceCell::new(), database }))
+        Ok(Arc::new(DatabasePlan { compiled, live: Analysis::default(), database }))
     }
 
     fn generation(&self) -> Generation {
@@ -272,7 +269,7 @@ impl<B: Backend> Source for Database<B> {
 
 struct DatabasePlan<B: Backend> {
     compiled: Compiled,
-    live: OnceCell<Arc<LivePlan>>,
+    live: Analysis,
     database: Arc<Database<B>>,
 }
 
@@ -293,14 +290,9 @@ impl<B: Backend> Plan for DatabasePlan<B> {
     }
 
     async fn subscribe(&self, inputs: &Inputs) -> Result<Box<dyn ResultStream>, GraphQLError> {
-        let plan = self
-            .live
-            .get_or_try_init(|| {
-                LivePlan::analyse(&*self.database.backend, Arc::clone(&self.compiled.statement))
-            })
-            .await
-            .map_err(|e| backend_error(&e))?;
-        let mut subscription = self.database.live.subscribe(Arc::clone(plan), Arc::clone(inputs));
+        let plan = self.live.get(&self.database.backend, &self.compiled.statement).await;
+        let plan = plan.map_err(|e| backend_error(&e))?;
+        let mut subscription = self.database.live.subscribe(plan, Arc::clone(inputs));
         // A statement that the database refuses from the start never starts, as a query would
         // fail; a database that is away comes back, so that is an error within the stream.
         let first = subscription.next().await;

@@ -18,7 +18,7 @@ use artesian_graphql::{
 use parking_lot::RwLock;
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 
-use crate::{EngineConfig, GraphQLError, source::Plan};
+use crate::{EngineConfig, GraphQLError, Identity, SessionVariables, source::Plan};
 
 /// Most plans of one document; documents that take whole objects as variables can have many.
 const PLANS_PER_DOCUMENT: usize = 64;
@@ -77,6 +77,17 @@ pub(crate) struct Key {
 impl Key {
     pub(crate) fn parts(&self) -> KeyRef<'_> {
         KeyRef { role: &self.role, query: &self.query, operation: self.operation.as_deref() }
+    }
+
+    /// Whether the operation with these session variables is this identity's.
+    pub(crate) fn is_for(&self, identity: &Identity, session: &SessionVariables) -> bool {
+        self.role == identity.role && *session == identity.session
+    }
+
+    /// The same operation for another role.
+    pub(crate) fn for_role(&self, role: &Arc<str>) -> Self {
+        let (query, operation) = (Arc::clone(&self.query), self.operation.clone());
+        Self { role: Arc::clone(role), query, operation }
     }
 }
 

@@ -1,19 +1,16 @@
 //! A prepared operation, and how it runs.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use artesian_graphql::{bind::Variables, document::OperationType};
 use bytes::Bytes;
 
 use crate::{
-    Allow, ErrorCode, Event, Explanation, GraphQLError, OperationKind, Payload, ResultStream,
+    Allow, ErrorCode, Explanation, GraphQLError, OperationKind, Payload, ResultStream,
     SessionVariables,
     cache::{Answer, Key},
     engine::{Core, Settled},
+    introspected::Introspected,
     running::Running,
     source::Plan,
 };
@@ -117,10 +114,11 @@ impl Operation {
     /// Whenever the rules change (schema, permissions, limits), the operation is prepared again from
     /// the same request. If it is still valid it goes on by the new rules, and its client hears of
     /// it only if the result differs; otherwise it ends with [`Event::Ended`]. No result that the old
-    /// rules made is given after the change.
+    /// rules made is given after the change. The same holds when the identity changes, see
+    /// [`ResultStream::change_identity`].
     pub async fn subscribe(&self) -> Result<Box<dyn ResultStream>, Vec<GraphQLError>> {
         let Some(plan) = self.plan() else {
-            return Ok(Box::new(Once(Some(self.introspected()))));
+            return Ok(Box::new(Introspected::new(self, self.introspected())));
         };
         let results = plan.subscribe(&self.settled.inputs).await;
         Ok(Box::new(Running::new(self, results.map_err(|e| vec![self.visible(e)])?)))
@@ -135,14 +133,5 @@ impl Operation {
     fn introspected(&self) -> Payload {
         let nothing = || Payload::data(Bytes::from_static(b"{\"data\":{}}"));
         self.settled.introspection.clone().unwrap_or_else(nothing)
-    }
-}
-
-/// A stream of one result.
-struct Once(Option<Payload>);
-
-impl ResultStream for Once {
-    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Event>> {
-        Poll::Ready(self.0.take().map(Event::Result))
     }
 }

@@ -29,9 +29,22 @@ pub struct ErrorExtensions {
     pub path: String,
     /// A code of Hasura's list, e.g. `validation-failed`.
     pub code: ErrorCode,
+    /// Which limit is reached, if it is one that has a time to come back.
+    #[serde(flatten)]
+    pub limit: Option<ReachedLimit>,
     /// Details for the administrator only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub internal: Option<Box<serde_json::Value>>,
+}
+
+/// A limit that a client may come back after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ReachedLimit {
+    /// Its name.
+    pub limit: &'static str,
+    /// After how many seconds, as in the header `Retry-After`.
+    #[serde(rename = "retryAfter")]
+    pub retry_after: u64,
 }
 
 /// The codes that errors carry (Hasura's names).
@@ -96,7 +109,7 @@ impl GraphQLError {
     pub fn at(path: impl Into<String>, code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
-            extensions: ErrorExtensions { path: path.into(), code, internal: None },
+            extensions: ErrorExtensions { path: path.into(), code, limit: None, internal: None },
         }
     }
 

@@ -1,4 +1,4 @@
-//! An operation that runs live, across changes of the rules.
+//! An operation that runs live, across changes of the rules and of its client's identity.
 
 use std::{
     future::Future,
@@ -38,8 +38,8 @@ pub(crate) struct Running {
     /// The generation by whose rules the results are, or are being prepared.
     generation: u64,
     results: Box<dyn ResultStream>,
-    /// The results are by rules that hold no longer, so they must not be given: others are being
-    /// prepared.
+    /// The results are by rules or for an identity that hold no longer, so they must not be given:
+    /// others are being prepared.
     renewal: Option<Box<Renewal>>,
     /// The results were set up anew, and nothing has come of them yet.
     is_new: bool,
@@ -49,8 +49,26 @@ pub(crate) struct Running {
 /// Preparing an operation by other rules.
 struct Renewal {
     work: Pin<Box<dyn Future<Output = Result<Renewed, Event>> + Send>>,
+    cause: Cause,
     /// How long it waits before it begins.
     pause: Duration,
+}
+
+/// Why an operation is prepared anew.
+#[derive(Clone, Copy)]
+enum Cause {
+    Rules,
+    Identity,
+}
+
+impl Cause {
+    /// What the client of a stream hears that cannot be taken over.
+    fn message(self) -> &'static str {
+        match self {
+            Self::Rules => "the schema or the permissions have changed: subscribe again",
+            Self::Identity => "the identity has changed: subscribe again",
+        }
+    }
 }
 
 /// An operation by the rules that hold now.
@@ -92,14 +110,15 @@ impl Running {
         }
     }
 
-    /// Begins to prepare the operation by the rules that hold then.
-    fn renew(&mut self, pause: Duration) {
+    /// Begins to prepare the operation by the rules that hold then, for the identity that holds now.
+    fn renew(&mut self, cause: Cause, pause: Duration) {
         let attempt = Attempt {
             core: Arc::clone(&self.core),
             key: Arc::clone(&self.key),
             variables: self.variables.clone(),
             session: self.session.clone(),
             conflates: self.results.conflates(),
+            cause,
         };
         let at = Instant::now() + pause;
         let work = async move {
@@ -108,7 +127,7 @@ impl Running {
             }
             attempt.run().await
         };
-        self.renewal = Some(Box::new(Renewal { work: Box::pin(work), pause }));
+        self.renewal = Some(Box::new(Renewal { work: Box::pin(work), cause, pause }));
     }
 
     /// What comes next by the rules that hold as far as is known. `true`: it is a failure to go on.
@@ -123,8 +142,9 @@ impl Running {
                     (self.renewal, self.is_new) = (None, true);
                 }
                 Err(event) => {
-                    let last = renewal.pause;
-                    self.renew(if last.is_zero() { PAUSES.0 } else { (last * 2).min(PAUSES.1) });
+                    let (cause, last) = (renewal.cause, renewal.pause);
+                    let pause = if last.is_zero() { PAUSES.0 } else { (last * 2).min(PAUSES.1) };
+                    self.renew(cause, pause);
                     return Poll::Ready((Some(event), true));
                 }
             }
@@ -141,7 +161,7 @@ impl ResultStream for Running {
             if let Poll::Ready(now) = self.rules.poll(cx, changed) {
                 // Other rules may mend what an attempt under way waits for.
                 self.generation = now;
-                self.renew(Duration::ZERO);
+                self.renew(Cause::Rules, Duration::ZERO);
             }
             let (event, is_failure) = ready!(self.poll_event(cx));
             let Some(event) = event else { return Poll::Ready(None) };
@@ -168,6 +188,18 @@ impl ResultStream for Running {
     fn conflates(&self) -> bool {
         self.results.conflates()
     }
+
+    fn change_identity(&mut self, identity: &Identity) -> bool {
+        if self.key.is_for(identity, &self.session) {
+            return false;
+        }
+        if self.key.role != identity.role {
+            self.key = Arc::new(self.key.for_role(&identity.role));
+        }
+        self.session = identity.session.clone();
+        self.renew(Cause::Identity, Duration::ZERO);
+        true
+    }
 }
 
 /// What it takes to prepare an operation again.
@@ -177,6 +209,7 @@ struct Attempt {
     variables: Box<str>,
     session: SessionVariables,
     conflates: bool,
+    cause: Cause,
 }
 
 impl Attempt {
@@ -188,10 +221,7 @@ impl Attempt {
         let variables = read(&self.variables).map_err(ended)?;
         let settled = self.core.settle(&entry, &variables, &identity).map_err(ended)?;
         if !self.conflates {
-            return Err(ended(GraphQLError::new(
-                ErrorCode::StartFailed,
-                "the schema or the permissions have changed: subscribe again",
-            )));
+            return Err(ended(GraphQLError::new(ErrorCode::StartFailed, self.cause.message())));
         }
         let Answer::Plan(plan) = &settled.prepared.answer else {
             return Err(ended(GraphQLError::new(
@@ -224,7 +254,7 @@ fn read(text: &str) -> Result<Variables, GraphQLError> {
 }
 
 /// The end of an operation that is not valid any more.
-fn ended(error: GraphQLError) -> Event {
+pub(crate) fn ended(error: GraphQLError) -> Event {
     Event::Ended(vec![visible(error)])
 }
 

@@ -71,6 +71,22 @@ pub trait ResultStream: Send + 'static {
     fn conflates(&self) -> bool {
         true
     }
+
+    /// The client is somebody else from now on, or the same with other rights. Once this returns,
+    /// nothing more is given that was made for the identity before. The operation goes on: its next
+    /// result is the new identity's, given if it differs from the last one. If the new identity may
+    /// not run it, or the stream does not [conflate](Self::conflates), it ends with
+    /// [`Event::Ended`].
+    ///
+    /// Says whether it was another identity; if so, the stream must be polled again, since nobody is
+    /// woken.
+    ///
+    /// The streams that [`Operation::subscribe`](crate::Operation::subscribe) gives do this. Those of
+    /// a [`Plan`] need not, since they are made for one identity: others take their place. The default
+    /// is for them.
+    fn change_identity(&mut self, _: &Identity) -> bool {
+        false
+    }
 }
 
 impl dyn ResultStream {

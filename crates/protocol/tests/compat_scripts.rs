@@ -36,7 +36,7 @@ const TRANSPORT_WS: &[(&str, &str)] = &[
         > {"type":"subscribe","id":"1","payload":{"query":"{a}"}}
         start A {a}
         > {"type":"connection_init","payload":{"user":2}}
-        auth {"user":2}
+        again {"user":2}
         next A {"data":1}
         < {"id":"1","type":"next","payload":{"data":1}}
         > {"type":"subscribe","id":"2","payload":{"query":"{b}"}}
@@ -52,7 +52,7 @@ const TRANSPORT_WS: &[(&str, &str)] = &[
         > {"type":"subscribe","id":"1","payload":{"query":"{a}"}}
         start A {a}
         > {"type":"connection_init"}
-        auth
+        again
         > {"type":"subscribe","id":"2","payload":{"query":"{b}"}}
         refuse
         stop A
@@ -64,14 +64,14 @@ const TRANSPORT_WS: &[(&str, &str)] = &[
         set compat mercurius
         init
         > {"type":"connection_init","payload":{"user":2}}
-        auth {"user":2}
+        again {"user":2}
         > {"type":"subscribe","id":"1","payload":{"query":"{a}"}}
         > {"type":"connection_init","payload":{"user":3}}
         > {"type":"subscribe","id":"2","payload":{"query":"{b}"}}
         ok
         < {"type":"connection_ack"}
         start A {a}
-        auth {"user":3}
+        again {"user":3}
         ok
         < {"type":"connection_ack"}
         start B {b}"#,
@@ -82,7 +82,7 @@ const TRANSPORT_WS: &[(&str, &str)] = &[
         set compat hasura
         init
         > {"type":"connection_init"}
-        auth
+        again
         > {"type":"subscribe","id":"1","payload":{"query":"{a}"}}
         > {"type":"complete","id":"1"}
         ok
@@ -94,7 +94,7 @@ const TRANSPORT_WS: &[(&str, &str)] = &[
         set compat mercurius
         init
         > {"type":"connection_init"}
-        auth
+        again
         > {"type":"subscribe","id":"1","payload":{"query":"{a}"}}
         > {"type":"complete","id":"1"}
         ok
@@ -107,7 +107,7 @@ const TRANSPORT_WS: &[(&str, &str)] = &[
         set compat hasura
         init
         > {"type":"connection_init"}
-        auth
+        again
         > {"type":"subscribe","id":"1","payload":{"query":"{a}"}}
         > {"type":"subscribe","id":"1","payload":{"query":"{b}"}}
         close 4409 Subscriber for 1 already exists"#,
@@ -120,7 +120,7 @@ const TRANSPORT_WS: &[(&str, &str)] = &[
         > {"type":"subscribe","id":"1","payload":{"query":"{a}"}}
         start A {a}
         > {"type":"connection_init"}
-        auth
+        again
         > {"type":"subscribe","id":"1","payload":{"query":"{b}"}}
         stop A
         close 4409 Subscriber for 1 already exists"#,
@@ -132,7 +132,7 @@ const TRANSPORT_WS: &[(&str, &str)] = &[
         set queue 200
         init
         > {"type":"connection_init"}
-        auth
+        again
         > {"type":"subscribe","id":"1","payload":{"query":"{a}"}}
         > {"type":"subscribe","id":"2","payload":{"query":"{a}"}}
         close 1008 Too many messages before connection_ack"#,
@@ -508,7 +508,7 @@ const LEGACY: &[(&str, &str)] = &[
         > {"type":"start","id":"2","payload":{"query":"{b}"}}
         ok
         start A {a}
-        auth {"user":2}
+        again {"user":2}
         ok
         < {"type":"connection_ack"}
         start B {b}"#,

@@ -83,7 +83,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         set ka 15000
         init
         > {"type":"connection_init","payload":{"b":2}}
-        auth {"b":2}
+        again {"b":2}
         ok
         < {"type":"connection_ack"}"#,
     ),
@@ -94,7 +94,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         > {"type":"start","id":"1","payload":{"query":"{a}"}}
         start A {a}
         > {"type":"connection_init"}
-        auth
+        again
         refuse
         < {"type":"connection_error","payload":{"message":"Prohibited connection!"}}
         stop A
@@ -107,7 +107,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         > {"type":"start","id":"1","payload":{"query":"{a}"}}
         start A {a}
         > {"type":"connection_init"}
-        auth
+        again
         next A {"data":1}
         < {"type":"data","id":"1","payload":{"data":1}}
         > {"type":"stop","id":"1"}
@@ -121,7 +121,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         r#"
         init
         > {"type":"connection_init","payload":{"user":2}}
-        auth {"user":2}
+        again {"user":2}
         > {"type":"start","id":"1","payload":{"query":"{a}"}}
         ok
         < {"type":"connection_ack"}
@@ -138,7 +138,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         ok
         < {"type":"connection_ack"}
         start A {a}
-        auth {"user":2}
+        again {"user":2}
         ok
         < {"type":"connection_ack"}
         start B {b}"#,
@@ -150,7 +150,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         > {"type":"start","id":"1","payload":{"query":"{a}"}}
         start A {a}
         > {"type":"connection_init"}
-        auth
+        again
         > {"type":"start","id":"1","payload":{"query":"{b}"}}
         stop A
         !next A {"data":1}

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use artesian_protocol::session::{Compat, CompatProfile};
+use artesian_protocol::session::{AuthenticateKind, Compat, CompatProfile};
 use artesian_protocol::{OperationKey, Output, Session, SessionConfig, Subprotocol};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -43,6 +43,9 @@ fn message() -> impl Strategy<Value = String> {
         r#"{"query":"{a}"}"#,
         r#"{"query":"{a}"}"#,
         r#"{"query":"{a}","variables":{"x":[1]}}"#,
+        r#"{"query":"{a}","extensions":{"connectionInit":{"headers":{"a":"b"}}}}"#,
+        r#"{"headers":{"a":"b"}}"#,
+        r#"{"connectionParams":{}}"#,
         r#"{"query":1}"#,
         "{}",
         "null",
@@ -65,6 +68,10 @@ fn step() -> impl Strategy<Value = Step> {
         8 => sensible(&["subscribe", "start"]).prop_map(Step::Text),
         6 => sensible(&["complete", "stop", "ping"]).prop_map(Step::Text),
         2 => Just(Step::Text(r#"{"type":"connection_init"}"#.into())),
+        1 => Just(Step::Text(r#"{"type":"ping","payload":{"headers":{"a":"b"}}}"#.into())),
+        1 => (1..9u8).prop_map(|id| Step::Text(format!(
+            r#"{{"type":"subscribe","id":"{id}","payload":{{"query":"{{a}}","extensions":{{"connectionInit":{{"headers":{{}}}}}}}}}}"#
+        ))),
         1 => message().prop_map(Step::Text),
         1 => "[{}\\[\\]\",:a-z0-9 ]{0,30}".prop_map(Step::Text),
         1 => Just(Step::Binary),
@@ -89,7 +96,10 @@ struct Observer {
     /// How often the client was accepted, and told so.
     accepted: usize,
     acknowledged: usize,
+    silent: usize,
     authenticating: bool,
+    /// Whether the question was one that is not acknowledged.
+    asked_silently: bool,
     closed: bool,
 }
 
@@ -111,19 +121,24 @@ impl Observer {
                 assert!(allowed.contains(&kind.as_str()), "{value}");
                 if kind == "connection_ack" {
                     self.acknowledged += 1;
-                    assert!(self.acknowledged <= self.accepted);
+                    assert!(self.acknowledged + self.silent <= self.accepted);
                 }
                 if matches!(kind.as_str(), "next" | "data" | "complete" | "ka" | "ping") {
                     assert!(self.accepted > 0, "{kind} before the acknowledgement");
                 }
             }
             Output::WsPing => assert!(self.accepted > 0),
-            Output::Authenticate { .. } => {
+            Output::Authenticate { kind, .. } => {
                 assert!(!self.authenticating, "two questions at a time");
+                assert_eq!(kind == AuthenticateKind::First, self.accepted == 0);
+                self.asked_silently |= kind == AuthenticateKind::Refresh;
                 self.authenticating = true;
             }
-            Output::Start { key, .. } => {
+            Output::Start { key, request } => {
                 assert!(self.accepted > 0 && !self.authenticating, "started without identity");
+                let is_legacy = self.protocol == Some(Subprotocol::Legacy);
+                let extensions = request.extensions.unwrap_or_default();
+                assert!(is_legacy || extensions.is_empty(), "credentials in a request");
                 assert!(self.operations.insert(key, true).is_none(), "key used twice");
             }
             Output::Stop { key } => {
@@ -180,9 +195,10 @@ fn converse_as(protocol: Subprotocol, profiles: &[CompatProfile], steps: Vec<Ste
             Step::Text(text) => session.handle_text(now, text.as_bytes()),
             Step::Binary => session.handle_binary(now, b"{}"),
             Step::Authenticated(ok) => {
-                if ok && std::mem::take(&mut observer.authenticating) {
-                    observer.accepted += 1;
-                }
+                let asked = std::mem::take(&mut observer.authenticating);
+                let silent = std::mem::take(&mut observer.asked_silently);
+                observer.accepted += usize::from(ok && asked);
+                observer.silent += usize::from(ok && asked && silent);
                 session.authenticated(now, if ok { Ok(None) } else { Err("no".into()) });
             }
             Step::Next(i) => {

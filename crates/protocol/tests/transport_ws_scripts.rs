@@ -194,6 +194,178 @@ const SCRIPTS: &[(&str, &str)] = &[
         init
         > {"type":"pong"}"#,
     ),
+    // Fresh credentials
+    (
+        "a ping with headers authenticates, and is answered once that is done",
+        r#"
+        init
+        > {"type":"ping","payload":{"headers":{"a":"b"},"x":[1]}}
+        fresh {"headers":{"a":"b"},"x":[1]}
+        > {"type":"ping","payload":{"x":1}}
+        < {"type":"pong","payload":{"x":1}}
+        ok {"ignored":1}
+        < {"type":"pong","payload":{"headers":{"a":"b"},"x":[1]}}
+        > {"type":"ping","payload":{"connectionParams":{}}}
+        fresh {"connectionParams":{}}
+        ok
+        < {"type":"pong","payload":{"connectionParams":{}}}
+        > {"id":"1","type":"subscribe","payload":{"query":"{a}"}}
+        start A {a}"#,
+    ),
+    (
+        "a ping with any other payload is only a ping",
+        r#"
+        init
+        > {"type":"ping","payload":{"headers":"x","connectionParams":[],"authorization":"y"}}
+        < {"type":"pong","payload":{"headers":"x","connectionParams":[],"authorization":"y"}}"#,
+    ),
+    (
+        "a ping with headers before the acknowledgement is only a ping",
+        r#"
+        > {"type":"ping","payload":{"headers":{}}}
+        < {"type":"pong","payload":{"headers":{}}}
+        > {"type":"connection_init"}
+        auth
+        > {"type":"ping","payload":{"headers":{}}}
+        < {"type":"pong","payload":{"headers":{}}}
+        ok
+        < {"type":"connection_ack"}"#,
+    ),
+    (
+        "while fresh credentials are checked, running operations go on and new ones wait",
+        r#"
+        init
+        > {"id":"1","type":"subscribe","payload":{"query":"{a}"}}
+        start A {a}
+        > {"type":"ping","payload":{"headers":{}}}
+        fresh {"headers":{}}
+        > {"id":"2","type":"subscribe","payload":{"query":"{b}"}}
+        > {"id":"3","type":"subscribe","payload":{"query":"{c}"}}
+        next A {"data":1}
+        < {"id":"1","type":"next","payload":{"data":1}}
+        > {"id":"2","type":"complete"}
+        ok
+        < {"type":"pong","payload":{"headers":{}}}
+        start B {c}
+        next A {"data":2}
+        < {"id":"1","type":"next","payload":{"data":2}}"#,
+    ),
+    (
+        "refused fresh credentials close with 4403, and what waited never runs",
+        r#"
+        init
+        > {"id":"1","type":"subscribe","payload":{"query":"{a}"}}
+        start A {a}
+        > {"id":"2","type":"subscribe","payload":{"query":"{b}","extensions":{"connectionInit":{"headers":{}}}}}
+        fresh {"headers":{}}
+        refuse bad token
+        stop A
+        close 4403 Forbidden: bad token"#,
+    ),
+    (
+        "a ping with credentials that are refused has no answer but the end",
+        r#"
+        init
+        > {"type":"ping","payload":{"headers":{}}}
+        fresh {"headers":{}}
+        > {"type":"ping","payload":{"headers":{"n":2}}}
+        refuse bad token
+        close 4403 Forbidden: bad token"#,
+    ),
+    (
+        "a subscribe with fresh credentials starts after them, without them",
+        r#"
+        init
+        > {"id":"1","type":"subscribe","payload":{"query":"{a}","extensions":{"connectionInit":{"headers":{"a": "b"}}}}}
+        fresh {"headers":{"a": "b"}}
+        ok
+        start A {a}
+        > {"id":"2","type":"subscribe","payload":{"query":"{b}","extensions":{"connectionInit":{"connectionParams":{}}}}}
+        fresh {"connectionParams":{}}
+        > {"id":"2","type":"complete"}
+        ok"#,
+    ),
+    (
+        "what is pending comes first, in order",
+        r#"
+        init
+        > {"type":"ping","payload":{"headers":{"n":1}}}
+        fresh {"headers":{"n":1}}
+        > {"id":"1","type":"subscribe","payload":{"query":"{a}"}}
+        > {"id":"2","type":"subscribe","payload":{"query":"{b}","extensions":{"connectionInit":{"headers":{"n":2}}}}}
+        > {"type":"ping","payload":{"headers":{"n":3}}}
+        > {"id":"3","type":"subscribe","payload":{"query":"{c}"}}
+        ok
+        < {"type":"pong","payload":{"headers":{"n":1}}}
+        start A {a}
+        fresh {"headers":{"n":2}}
+        ok
+        start B {b}
+        fresh {"headers":{"n":3}}
+        ok
+        < {"type":"pong","payload":{"headers":{"n":3}}}
+        start C {c}"#,
+    ),
+    (
+        "credentials of another shape are extensions like any other",
+        r#"
+        init
+        > {"id":"1","type":"subscribe","payload":{"query":"{a}","extensions":{"connectionInit":{"a":"b"}}}}
+        start A {a}
+        > {"id":"2","type":"subscribe","payload":{"query":"{b}","extensions":{"connectionInit":[{"headers":{}}]}}}
+        start B {b}"#,
+    ),
+    (
+        "extensions beside the payload, as Mercurius gateways send them, are no credentials",
+        r#"
+        init
+        > {"id":"1","type":"subscribe","payload":{"query":"{a}","variables":{}},"extensions":[{"type":"connectionInit","payload":{"headers":{"a":"b"}}}]}
+        start A {a}"#,
+    ),
+    (
+        "credentials that stand twice are 4400",
+        r#"
+        init
+        > {"id":"1","type":"subscribe","payload":{"query":"{a}","extensions":{"connectionInit":{"headers":{}},"connectionInit":{"headers":{}}}}}
+        close 4400 Invalid message received: `connectionInit` must stand once in `extensions`"#,
+    ),
+    (
+        "credentials do not help before the acknowledgement",
+        r#"
+        > {"id":"1","type":"subscribe","payload":{"query":"{a}","extensions":{"connectionInit":{"headers":{}}}}}
+        close 4401 Unauthorized"#,
+    ),
+    (
+        "an id in use is 4409 before credentials are looked at",
+        r#"
+        init
+        > {"id":"1","type":"subscribe","payload":{"query":"{a}"}}
+        start A {a}
+        > {"id":"1","type":"subscribe","payload":{"query":"{b}","extensions":{"connectionInit":{"headers":{}}}}}
+        stop A
+        close 4409 Subscriber for 1 already exists"#,
+    ),
+    (
+        "4409 for an id that waits for fresh credentials",
+        r#"
+        init
+        > {"id":"1","type":"subscribe","payload":{"query":"{a}","extensions":{"connectionInit":{"headers":{}}}}}
+        fresh {"headers":{}}
+        > {"id":"1","type":"subscribe","payload":{"query":"{b}"}}
+        close 4409 Subscriber for 1 already exists"#,
+    ),
+    (
+        "the first that waits may be long, all others are bounded together",
+        r#"
+        set queue 200
+        init
+        > {"id":"1","type":"subscribe","payload":{"query":"{aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}","extensions":{"connectionInit":{"headers":{}}}}}
+        fresh {"headers":{}}
+        > {"type":"ping","payload":{"headers":{}}}
+        > {"type":"ping","payload":{"headers":{}}}
+        > {"type":"ping","payload":{"headers":{}}}
+        close 1008 Too many messages before the fresh credentials were checked"#,
+    ),
     // Operations
     (
         "a query: one result, then complete",

@@ -5,14 +5,18 @@
 //! takes them as they come, and keeps those that the client has not read, up to a bound. Beyond it the
 //! operation is ended with an error that says so: the client has every event up to there, and knows
 //! that some are missing after it. There is never a silent gap.
+//!
+//! When the client becomes somebody else, what waits was made for the identity before: it is dropped,
+//! and the operation ended with an error.
 
 use std::{
     collections::VecDeque,
-    sync::Arc,
+    future::poll_fn,
+    sync::{Arc, Weak},
     task::{Context, Poll},
 };
 
-use artesian_engine::{ErrorCode, Event, GraphQLError, ResultStream};
+use artesian_engine::{ErrorCode, Event, GraphQLError, Identity, ResultStream};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::task::{AbortHandle, coop, yield_now};
@@ -25,6 +29,8 @@ const OVERHEAD: usize = size_of::<Event>();
 /// The client's side.
 struct Buffered {
     shared: Arc<Shared>,
+    /// Of the task, which locks it to ask for one event and lets it go at its end.
+    source: Weak<Mutex<Box<dyn ResultStream>>>,
     task: AbortHandle,
 }
 
@@ -47,6 +53,17 @@ enum End {
     Completed,
     Overflow,
     Failed,
+    OtherIdentity,
+}
+
+/// What became of an event.
+enum Pushed {
+    /// It waits, and all together cost so much.
+    Waits(usize),
+    /// There was no room.
+    Overflow,
+    /// The stream was ended meanwhile.
+    Late,
 }
 
 /// The source's side. Its drop ends the stream, also if the source panics.
@@ -55,19 +72,25 @@ struct Feeder(Arc<Shared>);
 /// The stream itself if newer results replace older ones, otherwise with a buffer in front of it.
 pub(crate) fn buffered(
     limits: &Arc<Limits>,
-    mut source: Box<dyn ResultStream>,
+    source: Box<dyn ResultStream>,
 ) -> Box<dyn ResultStream> {
     if source.conflates() {
         return source;
     }
+    let events = Arc::new(Mutex::new(source));
+    let source = Arc::downgrade(&events);
     let shared = Arc::new(Shared { buffer: Mutex::default(), arrived: AtomicWaker::new() });
     let (feeder, limits) = (Feeder(shared.clone()), limits.clone());
     let most = limits.config.event_buffer_bytes;
     let task = tokio::spawn(async move {
-        while let Some(event) = source.next().await {
-            let Some(bytes) = feeder.push(event, most) else {
-                limits.hit(Limit::EventBuffer);
-                return;
+        while let Some(event) = poll_fn(|cx| events.lock().poll_next(cx)).await {
+            let bytes = match feeder.push(event, most) {
+                Pushed::Waits(bytes) => bytes,
+                Pushed::Overflow => {
+                    limits.hit(Limit::EventBuffer);
+                    return;
+                }
+                Pushed::Late => return,
             };
             // A source that always has more must not outrun a client that is only waiting for its
             // turn.
@@ -79,25 +102,27 @@ pub(crate) fn buffered(
         }
         feeder.end(End::Completed);
     });
-    Box::new(Buffered { shared, task: task.abort_handle() })
+    Box::new(Buffered { shared, source, task: task.abort_handle() })
 }
 
 impl Feeder {
-    /// Adds an event and gives the cost of all; `None` if there was no room. An event finds room in an
-    /// empty buffer however big it is.
-    fn push(&self, event: Event, most: usize) -> Option<usize> {
+    /// Adds an event. One finds room in an empty buffer however big it is.
+    fn push(&self, event: Event, most: usize) -> Pushed {
         let mut buffer = self.0.buffer.lock();
+        if buffer.end.is_some() {
+            return Pushed::Late;
+        }
         let bytes = buffer.bytes + cost(&event);
         if most > 0 && bytes > most && !buffer.events.is_empty() {
             drop(buffer);
             self.end(End::Overflow);
-            return None;
+            return Pushed::Overflow;
         }
         buffer.bytes = bytes;
         buffer.events.push_back(event);
         drop(buffer);
         self.0.arrived.wake();
-        Some(bytes)
+        Pushed::Waits(bytes)
     }
 
     fn end(&self, end: End) {
@@ -141,9 +166,15 @@ impl Buffered {
                 ErrorCode::SlowConsumer,
                 "events are missing from here on: the client does not read them fast enough",
             )),
+            End::OtherIdentity => Some(Event::Ended(vec![identity_changed()])),
             End::Failed => Some(ended(ErrorCode::Unexpected, "the source of events failed")),
         })
     }
+}
+
+/// What the client hears of an operation that could not go on under its new identity.
+pub(crate) fn identity_changed() -> GraphQLError {
+    GraphQLError::new(ErrorCode::StartFailed, "the identity has changed: subscribe again")
 }
 
 fn ended(code: ErrorCode, message: &str) -> Event {
@@ -162,6 +193,24 @@ impl ResultStream for Buffered {
 
     fn conflates(&self) -> bool {
         false
+    }
+
+    fn change_identity(&mut self, identity: &Identity) -> bool {
+        // Only the source knows whose events these are.
+        if let Some(source) = self.source.upgrade()
+            && !source.lock().change_identity(identity)
+        {
+            return false;
+        }
+        let mut buffer = self.shared.buffer.lock();
+        // The task may be about to add an event that it has taken already; it finds the end.
+        if buffer.end.is_none() || !buffer.events.is_empty() {
+            let end = Some(End::OtherIdentity);
+            *buffer = Buffer { end, ..Buffer::default() };
+        }
+        drop(buffer);
+        self.task.abort();
+        true
     }
 }
 
@@ -275,6 +324,60 @@ mod tests {
         settle().await;
         drop(stream);
         send.closed().await;
+    }
+
+    /// Its events are of an identity.
+    struct Owned(Source, Identity);
+
+    impl ResultStream for Owned {
+        fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+            self.0.poll_next(cx)
+        }
+
+        fn conflates(&self) -> bool {
+            false
+        }
+
+        fn change_identity(&mut self, identity: &Identity) -> bool {
+            std::mem::replace(&mut self.1, identity.clone()) != *identity
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_not_given_to_another_identity() {
+        let other = Identity::new("other", Default::default());
+        for end in [false, true] {
+            let (send, receive) = mpsc::unbounded_channel();
+            let owned = Owned(Source(receive), Identity::admin());
+            let mut stream = buffered(&limits(), Box::new(owned));
+            for n in 0..3 {
+                let _ = send.send(Some(event(n, 10)));
+            }
+            settle().await;
+            assert!(!stream.change_identity(&Identity::admin()));
+            assert_eq!(name(stream.next().await), "0");
+            if end {
+                // Its end does not make what waits anybody else's.
+                let _ = send.send(None);
+                settle().await;
+            }
+            assert!(stream.change_identity(&other));
+            assert_eq!(name(stream.next().await), "StartFailed");
+            assert_eq!(name(stream.next().await), "end");
+            send.closed().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_end_that_is_everybodys_stays() {
+        let other = Identity::new("other", Default::default());
+        let (send, receive) = mpsc::unbounded_channel();
+        let mut stream = buffered(&limits(), Box::new(Owned(Source(receive), Identity::admin())));
+        let _ = (send.send(Some(event(0, 10))), send.send(None));
+        assert_eq!(name(stream.next().await), "0");
+        settle().await;
+        stream.change_identity(&other);
+        assert_eq!(name(stream.next().await), "end");
     }
 
     proptest! {

@@ -11,16 +11,20 @@ use artesian_protocol::{
 
 use crate::LimitsConfig;
 
-/// Which pages of other origins may call the server.
+/// Which pages of other origins may call the server, and with the user's cookies or without.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Cors {
-    /// Every origin, without the browser's credentials.
+    /// Every origin, but cookies count only from pages of the server's own: what was not asked for.
     #[default]
+    Default,
+    /// Every origin, and cookies of any page say who is asking, as with Hasura.
     AllowAll,
-    /// These origins: `https://app.example.com`, with a port if it is not the default one, or
-    /// `https://*.example.com` for any one label. WebSocket upgrades from other origins are refused.
+    /// These origins and the server's own, with cookies: `https://app.example.com`, with a port if
+    /// it is not the default one, or `https://*.example.com` for any one label. WebSocket upgrades
+    /// from other origins are refused.
     List(Vec<String>),
-    /// No CORS headers at all: browsers let only pages of the same origin read answers.
+    /// No CORS headers at all: browsers let only pages of the same origin read answers. Cookies of
+    /// upgrades count if `ws_read_cookie` says so.
     Disabled,
 }
 
@@ -137,7 +141,7 @@ impl Default for ServerConfig {
             ws_read_cookie: false,
             expiry_grace: Duration::from_secs(2),
             status_profile: StatusProfile::Hasura,
-            cors: Cors::AllowAll,
+            cors: Cors::Default,
             csrf: CsrfRule::PostOnly,
             max_body_bytes: 1 << 20,
             max_batch_size: 0,
@@ -168,7 +172,7 @@ pub enum ConfigError {
     /// Not `scheme://host[:port]`.
     #[error(
         "`{0}` is no origin: write scheme://host or scheme://host:port, with `*.` for one label \
-         (https://*.example.com)"
+         (https://*.example.com), and names of other scripts in ASCII (xn--…)"
     )]
     BadOrigin(String),
 }

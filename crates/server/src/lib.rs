@@ -24,11 +24,14 @@ mod connection;
 mod console;
 mod http;
 mod io;
+mod items;
 mod limits;
 mod metrics;
+mod queued;
 mod run;
 mod server;
 mod service;
+mod sockets;
 mod ws;
 
 pub use artesian_auth::{self as auth, AuthConfig};

@@ -11,30 +11,21 @@ use artesian_engine::{
 };
 use artesian_protocol::GraphQLRequest;
 use futures_util::{
-    StreamExt,
     future::BoxFuture,
-    stream::{self, BoxStream, Stream},
+    stream::{self, Stream},
 };
 
 use crate::{
-    buffered::buffered,
-    limits::{Limit, Limits, Refused},
+    buffered::{self, buffered},
+    limits::{ClientKey, Limit, Limits, OperationGuard, Refused},
     metrics::{OperationMetrics, Outcome, Transport},
     server::State,
     service::Prepared,
 };
-
-/// What an operation gives. The end of its stream is its completion.
-pub(crate) enum Item {
-    /// A result.
-    Result(Payload),
-    /// The only result of an operation that is no stream.
-    Single(Payload),
-    /// It could not start: these errors instead of a completion.
-    Refused(Vec<GraphQLError>),
-    /// It ran and was ended: these errors instead of a completion.
-    Ended(Vec<GraphQLError>),
-}
+pub(crate) use crate::{
+    items::{BoxItems, Item, Items},
+    queued::queued,
+};
 
 /// The engine's request.
 fn request(request: GraphQLRequest) -> Request {
@@ -70,11 +61,41 @@ pub(crate) async fn once(
 pub(crate) fn prepare(
     state: &State,
     identity: &Identity,
+    client: ClientKey,
+    request: GraphQLRequest,
+    allow: Allow,
+    transport: Transport,
+) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
+    let guard =
+        begin(state, identity, client, transport).map_err(|error| vec![error.to_error()])?;
+    prepare_counted(state, identity, guard, request, allow, transport)
+}
+
+/// Counts an operation against the limits of its identity.
+pub(crate) fn begin(
+    state: &State,
+    identity: &Identity,
+    client: ClientKey,
+    transport: Transport,
+) -> Result<Option<OperationGuard>, Refused> {
+    let guard = state.limits.begin_operation(identity, client);
+    guard.inspect_err(|_| OperationMetrics::rejected(&state.metrics, transport))
+}
+
+/// The same for an operation that was counted.
+pub(crate) fn prepare_counted(
+    state: &State,
+    identity: &Identity,
+    guard: Option<OperationGuard>,
     request: GraphQLRequest,
     allow: Allow,
     transport: Transport,
 ) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
     let prepared = state.service.prepare(self::request(request), identity, allow);
+    let prepared = prepared.map(|operation| match guard {
+        Some(guard) => guard.hold(operation),
+        None => operation,
+    });
     prepared.inspect_err(|errors| {
         log_refusal(errors);
         if errors.iter().any(|error| error.extensions.code == ErrorCode::LimitExceeded) {
@@ -86,7 +107,7 @@ pub(crate) fn prepare(
 
 /// Why an operation was not prepared.
 pub(crate) enum NotPrepared {
-    /// Too many wait for that.
+    /// Too many wait for that, or the identity has had its share.
     Busy(Refused),
     /// These errors say it.
     Refused(Vec<GraphQLError>),
@@ -106,59 +127,23 @@ impl NotPrepared {
 pub(crate) async fn prepare_in_turn(
     state: &State,
     identity: &Identity,
+    client: ClientKey,
     request: GraphQLRequest,
     allow: Allow,
     transport: Transport,
 ) -> Result<Box<dyn Prepared>, NotPrepared> {
+    // What waits for its turn counts as well.
+    let guard = begin(state, identity, client, transport).map_err(NotPrepared::Busy)?;
     let Ok(_pass) = state.limits.preparations.enter().await else {
         OperationMetrics::rejected(&state.metrics, transport);
         return Err(NotPrepared::Busy(state.limits.busy(Limit::Preparations)));
     };
-    prepare(state, identity, request, allow, transport).map_err(NotPrepared::Refused)
+    prepare_counted(state, identity, guard, request, allow, transport).map_err(NotPrepared::Refused)
 }
 
-/// Prepares and runs an operation whose turn to be prepared has not come yet.
-pub(crate) fn queued(
-    state: Arc<State>,
-    identity: Identity,
-    request: GraphQLRequest,
-    transport: Transport,
-) -> BoxStream<'static, Item> {
-    let start = async move {
-        match prepare_in_turn(&state, &identity, request, Allow::ALL, transport).await {
-            Ok(operation) => {
-                let metrics = OperationMetrics::of(&state.metrics, &*operation, transport);
-                results(&state.limits, operation, metrics)
-            }
-            Err(error) => refusal(error.into_errors()),
-        }
-    };
-    Box::pin(Later::Starting(Box::pin(start)))
-}
-
-/// Results of an operation that is prepared first. What that needs is let go before they come.
-enum Later {
-    Starting(BoxFuture<'static, BoxStream<'static, Item>>),
-    Running(BoxStream<'static, Item>),
-}
-
-impl Stream for Later {
-    type Item = Item;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        if let Self::Starting(start) = &mut *self {
-            let items = ready!(start.as_mut().poll(cx));
-            *self = Self::Running(items);
-        }
-        match &mut *self {
-            Self::Starting(_) => Poll::Pending,
-            Self::Running(items) => items.as_mut().poll_next(cx),
-        }
-    }
-}
-
-fn refusal(errors: Vec<GraphQLError>) -> BoxStream<'static, Item> {
-    stream::iter([Item::Refused(errors)]).boxed()
+/// An operation that did not start.
+pub(crate) fn refusal(errors: Vec<GraphQLError>) -> BoxItems {
+    Box::pin(stream::iter([Item::Refused(errors)]))
 }
 
 /// Runs an operation of any kind. Nothing is computed before it is asked for; dropping the stream
@@ -167,16 +152,15 @@ pub(crate) fn results(
     limits: &Arc<Limits>,
     operation: Box<dyn Prepared>,
     metrics: OperationMetrics,
-) -> BoxStream<'static, Item> {
+) -> BoxItems {
     if !operation.is_stream() {
         let limits = limits.clone();
-        return stream::once(async move {
+        return Box::pin(stream::once(async move {
             match once(&limits, &*operation, metrics).await {
                 Ok(payload) => Item::Single(payload),
                 Err(refused) => Item::Refused(vec![refused.to_error()]),
             }
-        })
-        .boxed();
+        }));
     }
     let kind = operation.kind();
     let limits = limits.clone();
@@ -199,8 +183,12 @@ struct Live {
     last: Outcome,
 }
 
+type Start = BoxFuture<'static, Result<Box<dyn ResultStream>, Vec<GraphQLError>>>;
+
 enum Stage {
-    Starting(BoxFuture<'static, Result<Box<dyn ResultStream>, Vec<GraphQLError>>>),
+    Starting(Start),
+    /// The identity has changed since it was prepared.
+    StartingFor(Box<(Start, Identity)>),
     Running(Box<dyn ResultStream>),
     Over,
 }
@@ -263,6 +251,22 @@ impl Stream for Live {
                         return Poll::Ready(Some(Item::Refused(errors)));
                     }
                 },
+                Stage::StartingFor(starting) => {
+                    let (start, identity) = &mut **starting;
+                    match ready!(start.as_mut().poll(cx)) {
+                        Ok(mut results) => {
+                            results.change_identity(identity);
+                            this.stage = Stage::Running(results);
+                        }
+                        // What went wrong may be about what only the one before may see.
+                        Err(_) => {
+                            let errors = vec![buffered::identity_changed()];
+                            log_refusal(&errors);
+                            this.end(Outcome::Rejected);
+                            return Poll::Ready(Some(Item::Refused(errors)));
+                        }
+                    }
+                }
                 Stage::Running(results) => {
                     let Some(event) = ready!(results.poll_next(cx)) else {
                         this.end(this.last);
@@ -273,6 +277,28 @@ impl Stream for Live {
                 Stage::Over => return Poll::Ready(None),
             }
         }
+    }
+}
+
+impl Items for Live {
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn change_identity(self: Pin<&mut Self>, identity: &Identity) {
+        let this = self.get_mut();
+        this.stage = match std::mem::replace(&mut this.stage, Stage::Over) {
+            Stage::Starting(start) => Stage::StartingFor(Box::new((start, identity.clone()))),
+            Stage::StartingFor(mut starting) => {
+                starting.1 = identity.clone();
+                Stage::StartingFor(starting)
+            }
+            Stage::Running(mut results) => {
+                results.change_identity(identity);
+                Stage::Running(results)
+            }
+            Stage::Over => Stage::Over,
+        };
     }
 }
 
@@ -294,3 +320,6 @@ pub(crate) fn code_name(code: ErrorCode) -> String {
         _ => format!("{code:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

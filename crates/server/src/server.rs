@@ -20,6 +20,7 @@ use crate::{
     ConfigError, Metrics, ServerConfig, Service, connection,
     http::{channel::Channels, cors::CorsRules},
     limits::{Limits, TCP_REFUSALS, refuse_tcp},
+    sockets::{Closing, Sockets},
     ws::Compression,
 };
 
@@ -56,6 +57,8 @@ pub(crate) struct State {
     pub limits: Arc<Limits>,
     /// Event streams in single connection mode.
     pub channels: Arc<Channels>,
+    /// The open WebSockets and event streams.
+    pub sockets: Arc<Sockets>,
     /// Cancelled when the server is to stop.
     pub draining: CancellationToken,
     /// The same as a flag, to be looked at often.
@@ -114,11 +117,15 @@ impl Server {
         metrics: Arc<Metrics>,
     ) -> Result<Self, ConfigError> {
         let state = State {
-            auth: Arc::new(ArcSwap::from_pointee(Auth::start(config.auth.clone())?)),
-            cors: CorsRules::new(&config.cors)?,
+            auth: Arc::new(ArcSwap::from_pointee(Auth::start_counting(
+                config.auth.clone(),
+                metrics.auth().clone(),
+            )?)),
+            cors: CorsRules::new(&config)?,
             compression: compression(&config, &metrics),
             session_config: session_config(&config),
             channels: Arc::default(),
+            sockets: Arc::new(Sockets::new(metrics.clone())),
             limits: Arc::new(Limits::new(
                 config.limits.clone(),
                 config.request_timeout,
@@ -165,10 +172,10 @@ impl Control {
     /// If they cannot be used.
     pub fn prepare(&self, config: ServerConfig) -> Result<Change, ConfigError> {
         let old = self.current.load();
-        let auth = Auth::start(config.auth.clone())?;
+        let auth = old.auth.load().renew(config.auth.clone())?;
         let state = State {
             auth: old.auth.clone(),
-            cors: CorsRules::new(&config.cors)?,
+            cors: CorsRules::new(&config)?,
             compression: compression(&config, &old.metrics),
             session_config: session_config(&config),
             limits: Arc::new(old.limits.with(config.limits.clone(), config.request_timeout)),
@@ -176,6 +183,7 @@ impl Control {
             config,
             metrics: old.metrics.clone(),
             channels: old.channels.clone(),
+            sockets: old.sockets.clone(),
             draining: old.draining.clone(),
             stopping: old.stopping.clone(),
             tasks: old.tasks.clone(),
@@ -187,10 +195,14 @@ impl Control {
 
 impl Change {
     /// Puts the settings into force: for new connections, and for new requests of old ones. Sockets
-    /// stay open; who came in by a secret that is no longer one stays in.
+    /// stay open, but for those whose client was let in by a secret, an issuer or a webhook that is
+    /// no longer configured.
     pub fn commit(self) {
-        self.state.auth.store(Arc::new(self.auth));
+        let sockets = self.state.sockets.clone();
+        let auth = Arc::new(self.auth);
+        self.state.auth.store(auth.clone());
         self.current.store(Arc::new(self.state));
+        sockets.close_if(move |proof| !auth.honours(proof), Closing::Rotated);
     }
 }
 

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use artesian_server::{Metrics, Server, ServerConfig, WebSocketConfig};
+use artesian_server::{AuthConfig, Metrics, Server, ServerConfig, WebSocketConfig};
 use tokio::net::TcpListener;
 
 use self::service::Tiny;
@@ -26,8 +26,8 @@ use self::service::Tiny;
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let open = serve(ServerConfig::default()).await?;
-    let admin_secrets = vec!["open".to_owned()];
-    let guarded = serve(ServerConfig { admin_secrets, ..ServerConfig::default() }).await?;
+    let auth = AuthConfig::with_secrets(vec!["open".to_owned()]);
+    let guarded = serve(ServerConfig { auth, ..ServerConfig::default() }).await?;
     let init_timeout = Duration::from_secs(1);
     let websocket = WebSocketConfig { init_timeout, ..WebSocketConfig::default() };
     let hasty = serve(ServerConfig { websocket, ..ServerConfig::default() }).await?;

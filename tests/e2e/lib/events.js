@@ -1,5 +1,6 @@
 // Server-sent events without a GraphQL library.
 
+import { answerOf, send } from './send.js';
 import { Inbox } from './wait.js';
 
 /**
@@ -9,7 +10,7 @@ import { Inbox } from './wait.js';
 export async function openEvents(server, body, { headers = {}, parameters } = {}) {
   const abort = new AbortController();
   const text = typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
-  const response = await fetch(parameters ? `${server.http}?${parameters}` : server.http, {
+  const response = await send(parameters ? `${server.http}?${parameters}` : server.http, {
     method: parameters ? 'GET' : 'POST',
     headers: { accept: 'text/event-stream', 'content-type': 'application/json', ...headers },
     body: parameters ? undefined : text,
@@ -29,22 +30,22 @@ export async function openEvents(server, body, { headers = {}, parameters } = {}
  */
 export async function openSingle(server, body, { headers = {} } = {}) {
   const url = `${server.http}/stream`;
-  const reserved = await fetch(url, { method: 'PUT', headers });
-  if (reserved.status !== 201) return { refusal: await reserved.json() };
+  const reserved = await send(url, { method: 'PUT', headers });
+  if (reserved.status !== 201) return { refusal: await answerOf(reserved) };
   const mine = { ...headers, 'x-graphql-event-stream-token': await reserved.text() };
   const abort = new AbortController();
-  const opened = await fetch(url, { headers: { ...mine, accept: 'text/event-stream' }, signal: abort.signal });
+  const opened = await send(url, { headers: { ...mine, accept: 'text/event-stream' }, signal: abort.signal });
   const inbox = new Inbox();
   read(opened.body, inbox).catch(() => {});
   const close = () => abort.abort();
-  const started = await fetch(url, {
+  const started = await send(url, {
     method: 'POST',
     headers: { ...mine, 'content-type': 'application/json' },
     body: JSON.stringify({ ...body, extensions: { ...body.extensions, operationId: '1' } }),
   });
   if (started.status === 202) return { inbox, close };
   close();
-  return { refusal: await started.json() };
+  return { refusal: await answerOf(started) };
 }
 
 async function read(body, inbox) {

@@ -1,5 +1,6 @@
 // Multipart subscriptions without a GraphQL library.
 
+import { send } from './send.js';
 import { Inbox } from './wait.js';
 
 const ACCEPT = 'multipart/mixed;subscriptionSpec=1.0';
@@ -10,7 +11,7 @@ const ACCEPT = 'multipart/mixed;subscriptionSpec=1.0';
  */
 export async function openParts(server, body, { headers = {}, parameters } = {}) {
   const abort = new AbortController();
-  const response = await fetch(parameters ? `${server.http}?${parameters}` : server.http, {
+  const response = await send(parameters ? `${server.http}?${parameters}` : server.http, {
     method: parameters ? 'GET' : 'POST',
     headers: { accept: ACCEPT, 'content-type': 'application/json', ...headers },
     body: parameters ? undefined : JSON.stringify(body),

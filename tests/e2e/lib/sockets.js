@@ -18,7 +18,8 @@ const WORDS = {
 export class Socket {
   /**
    * Opens a socket; with `init` not false it is initialised and acknowledged too. If that is refused,
-   * the error's `refusal` has the code, the reason and the messages that came.
+   * the error's `refusal` has the code, the reason and the messages that came; or the status, if the
+   * upgrade is refused.
    */
   static async open(server, protocol, { init, headers, compressed = false, http2 = false } = {}) {
     const socket = new Socket();
@@ -40,7 +41,12 @@ export class Socket {
     });
     await within(
       'a socket opens',
-      new Promise((resolve, reject) => socket.ws.once('open', resolve).once('error', reject)),
+      new Promise((resolve, reject) => {
+        socket.ws.once('open', resolve).once('error', (error) => {
+          const [, status] = /^Unexpected server response: (\d+)$/.exec(error.message) ?? [];
+          reject(status ? Object.assign(error, { refusal: { status: Number(status) } }) : error);
+        });
+      }),
     );
     socket.ws.on('error', () => {});
     if (compressed && !socket.ws.extensions.includes('permessage-deflate')) throw new Error('not compressed');

@@ -10,6 +10,7 @@ import { connect as connectHttp2 } from 'node:http2';
 
 import { openEvents, openSingle } from './events.js';
 import { openParts } from './parts.js';
+import { answerOf, jsonOf, send } from './send.js';
 import { LEGACY, MODERN, Socket } from './sockets.js';
 
 const overSocket = (protocol, how) => async (server, body, options) => {
@@ -48,7 +49,7 @@ const overEvents = (method) => async (server, body, { headers } = {}) => {
   const { event, data } = await events.inbox.take('the first event');
   events.close();
   if (event === 'next') return data;
-  if (event === 'not a stream') return { ...JSON.parse(data), status: events.response.status };
+  if (event === 'not a stream') return { ...jsonOf(data), status: events.response.status };
   throw new Error(`${event}: ${JSON.stringify(data)}`);
 };
 
@@ -57,7 +58,7 @@ const overParts = (method) => async (server, body, { headers } = {}) => {
   const parts = await openParts(server, body, options);
   const { payload, errors } = await parts.inbox.take('the first part');
   parts.close();
-  if (payload?.notParts !== undefined) return { ...JSON.parse(payload.notParts), status: parts.response.status };
+  if (payload?.notParts !== undefined) return { ...jsonOf(payload.notParts), status: parts.response.status };
   return payload ?? { data: null, errors };
 };
 
@@ -74,7 +75,7 @@ const overSingleConnection = async (server, body, options) => {
 
 /** One request among others in a body. Servers must be told to allow it, so it is not among the rest. */
 const overBatch = async (server, body, { headers } = {}) => {
-  const response = await fetch(server.http, {
+  const response = await send(server.http, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify([{ query: '{ __typename }' }, body]),
@@ -96,7 +97,7 @@ const overHttp2 = async (server, body, { headers } = {}) => {
     request.end(JSON.stringify(body));
     let text = '';
     for await (const piece of request.setEncoding('utf8')) text += piece;
-    return { ...JSON.parse(text), status: await status };
+    return { ...jsonOf(text), status: await status };
   } finally {
     session.destroy();
   }
@@ -105,16 +106,16 @@ const overHttp2 = async (server, body, { headers } = {}) => {
 /** `{data, errors}` of an operation, by transport. */
 export const WAYS = {
   POST: way(async (server, body, { headers } = {}) => {
-    const response = await fetch(server.http, {
+    const response = await send(server.http, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify(body),
     });
-    return { ...(await response.json()), status: response.status };
+    return answerOf(response);
   }),
   GET: way(async (server, body, { headers } = {}) => {
-    const response = await fetch(`${server.http}?${parameters(body)}`, { headers });
-    return { ...(await response.json()), status: response.status };
+    const response = await send(`${server.http}?${parameters(body)}`, { headers });
+    return answerOf(response);
   }, { inUrl: true }),
   'event stream': way(overEvents('POST'), { streams: true }),
   'event stream, GET': way(overEvents('GET'), { streams: true, inUrl: true }),

@@ -56,10 +56,15 @@ pub struct SqliteWorld {
 impl SqliteWorld {
     /// Writes the file.
     pub fn create(world: &World) -> Self {
+        Self::with(&world.sql())
+    }
+
+    /// Writes a file with what these statements make.
+    pub fn with(sql: &str) -> Self {
         let directory = std::env::temp_dir().join(unique());
         std::fs::create_dir_all(&directory).unwrap();
         let this = Self { directory };
-        this.connection().execute_batch(&world.sql()).unwrap();
+        this.connection().execute_batch(sql).unwrap();
         this
     }
 
@@ -94,6 +99,11 @@ pub struct PostgresWorld {
 impl PostgresWorld {
     /// Creates the database on the server that `ARTESIAN_TEST_POSTGRES_URL` names.
     pub async fn create(world: &World) -> Self {
+        Self::with(&world.sql()).await
+    }
+
+    /// The same with what these statements make.
+    pub async fn with(sql: &str) -> Self {
         let server = std::env::var("ARTESIAN_TEST_POSTGRES_URL").expect(
             "ARTESIAN_TEST_POSTGRES_URL names no server: run `make test`, or start one with \
              scripts/postgres.sh",
@@ -105,7 +115,7 @@ impl PostgresWorld {
             .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C'"))
             .await
             .unwrap();
-        this.client().await.batch_execute(&world.sql()).await.unwrap();
+        this.client().await.batch_execute(sql).await.unwrap();
         this
     }
 

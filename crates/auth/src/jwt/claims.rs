@@ -21,6 +21,9 @@ pub struct Granted {
     pub session: BTreeMap<String, String>,
 }
 
+/// Names and values as the token has them.
+type Variables = Vec<(String, Value)>;
+
 /// Takes roles and session variables out of claims.
 pub fn granted(claims: Claims, source: &ClaimsSource) -> Result<Granted, AuthError> {
     let variables = match source {
@@ -35,12 +38,18 @@ pub fn granted(claims: Claims, source: &ClaimsSource) -> Result<Granted, AuthErr
         match lower.as_str() {
             ALLOWED_ROLES => {
                 let hint = "should be a list of roles";
-                allowed_roles = Some(roles(&value).ok_or_else(|| bad(ALLOWED_ROLES, hint))?);
+                let roles = roles(&value).ok_or_else(|| bad(ALLOWED_ROLES, hint))?;
+                if allowed_roles.replace(roles).is_some() {
+                    return Err(bad(ALLOWED_ROLES, "is there twice"));
+                }
             }
             DEFAULT_ROLE => {
                 let hint = "should be a single role name";
                 let role = value.as_str().filter(|role| !role.is_empty());
-                default_role = Some(role.ok_or_else(|| bad(DEFAULT_ROLE, hint))?.to_owned());
+                let role = role.ok_or_else(|| bad(DEFAULT_ROLE, hint))?.to_owned();
+                if default_role.replace(role).is_some() {
+                    return Err(bad(DEFAULT_ROLE, "is there twice"));
+                }
             }
             _ => {
                 let text = text(&value).ok_or_else(|| bad(&lower, "should be a string"))?;
@@ -57,7 +66,11 @@ pub fn granted(claims: Claims, source: &ClaimsSource) -> Result<Granted, AuthErr
     })
 }
 
-fn in_namespace(mut claims: Claims, at: &Namespace, is_string: bool) -> Result<Claims, AuthError> {
+fn in_namespace(
+    mut claims: Claims,
+    at: &Namespace,
+    is_string: bool,
+) -> Result<Variables, AuthError> {
     let found = match at {
         Namespace::Name(name) => claims.remove(name),
         Namespace::Path(path) => path.find(&Value::Object(claims)).cloned(),
@@ -90,8 +103,8 @@ fn in_namespace(mut claims: Claims, at: &Namespace, is_string: bool) -> Result<C
     Ok(object.into_iter().filter(|(name, _)| is_ours(name)).collect())
 }
 
-fn mapped(claims: &Value, map: &BTreeMap<String, MappedClaim>) -> Result<Claims, AuthError> {
-    let mut found = Claims::new();
+fn mapped(claims: &Value, map: &BTreeMap<String, MappedClaim>) -> Result<Variables, AuthError> {
+    let mut found = Variables::new();
     for (name, claim) in map {
         let value = match claim {
             MappedClaim::Literal(value) => Some(value),
@@ -102,7 +115,7 @@ fn mapped(claims: &Value, map: &BTreeMap<String, MappedClaim>) -> Result<Claims,
             DEFAULT_ROLE => AuthError::RoleClaimMissing(DEFAULT_ROLE),
             _ => AuthError::Claims(format!("JWT claim from claims_map, {name} not found")),
         })?;
-        found.insert(name.clone(), value.clone());
+        found.push((name.clone(), value.clone()));
     }
     Ok(found)
 }

@@ -3,10 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use http::{HeaderName, Uri};
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{keys::StaticKey, path::ClaimPath};
+use super::{keys::StaticKey, members::Members, path::ClaimPath};
 use crate::{Proof, config::http_url, credentials::SESSION_PREFIX};
 
 /// The claim that lists a client's roles.
@@ -17,7 +16,7 @@ pub const DEFAULT_ROLE: &str = "x-hasura-default-role";
 pub const DEFAULT_NAMESPACE: &str = "https://hasura.io/jwt/claims";
 
 /// Tokens of one issuer. Has no `Debug` on purpose: it holds a secret.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct JwtConfig {
     /// What signatures are verified with.
     pub keys: KeySource,
@@ -36,12 +35,22 @@ pub struct JwtConfig {
 }
 
 /// What signatures are verified with.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// One key.
     Static(StaticKey),
     /// A JSON Web Key Set (RFC 7517) at a URL.
     Url(Uri),
+}
+
+impl KeySource {
+    /// Where a key set is.
+    pub fn url(&self) -> Option<&Uri> {
+        match self {
+            Self::Static(_) => None,
+            Self::Url(url) => Some(url),
+        }
+    }
 }
 
 /// Where the token is.
@@ -92,88 +101,59 @@ pub enum MappedClaim {
     },
 }
 
-/// The JSON as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    key: Option<String>,
-    jwk_url: Option<String>,
-    claims_namespace: Option<String>,
-    claims_namespace_path: Option<String>,
-    claims_format: Option<String>,
-    audience: Option<OneOrMany>,
-    issuer: Option<String>,
-    claims_map: Option<BTreeMap<String, Value>>,
-    allowed_skew: Option<u32>,
-    header: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
 impl JwtConfig {
-    /// Reads one object. Errors never quote the key.
+    /// Reads one object. Errors name its members and never quote their values.
     pub fn from_json(value: &Value) -> Result<Self, String> {
-        let written = Written::deserialize(value).map_err(|error| shape_error(value, &error))?;
-        let keys = match (written.key, written.jwk_url) {
+        let written = Members::of(value)?;
+        let keys = match (written.text("key")?, written.text("jwk_url")?) {
             (None, None) => return Err("`key` or `jwk_url` is missing".to_owned()),
             (Some(_), Some(_)) => {
                 return Err("`key` and `jwk_url` exclude each other".to_owned());
             }
             (Some(key), None) => {
-                let kind = written.kind.ok_or("`type` is missing beside `key`")?;
-                KeySource::Static(StaticKey::new(&kind, &key)?)
+                let kind = written.text("type")?.ok_or("`type` is missing beside `key`")?;
+                KeySource::Static(StaticKey::new(kind, key)?)
             }
             (None, Some(url)) => {
-                KeySource::Url(http_url(&url).map_err(|error| format!("`jwk_url`: {error}"))?)
+                KeySource::Url(http_url(url).map_err(|error| format!("`jwk_url`: {error}"))?)
             }
         };
-        let audience = match written.audience {
-            None => None,
-            Some(OneOrMany::One(one)) => Some(vec![one]),
-            Some(OneOrMany::Many(many)) if many.is_empty() => {
-                return Err("`audience` is an empty list, which no token could satisfy".to_owned());
-            }
-            Some(OneOrMany::Many(many)) => Some(many),
-        };
-        let claims = match written.claims_map {
-            Some(map) => ClaimsSource::Map(mapped(map)?),
+        let claims = match written.get("claims_map") {
+            Some(Value::Object(map)) => ClaimsSource::Map(mapped(map)?),
+            Some(_) => return Err("`claims_map` must be an object".to_owned()),
             None => namespace(
-                written.claims_namespace,
-                written.claims_namespace_path.as_deref(),
-                written.claims_format.as_deref(),
+                written.text("claims_namespace")?,
+                written.text("claims_namespace_path")?,
+                written.text("claims_format")?,
             )?,
         };
         Ok(Self {
             keys,
-            audience,
-            issuer: written.issuer,
+            audience: written.audience()?,
+            issuer: written.text("issuer")?.map(str::to_owned),
             claims,
-            allowed_skew: Duration::from_secs(written.allowed_skew.unwrap_or(0).into()),
-            place: place(written.header)?,
-            proof: Proof::of("issuer", value.to_string()),
+            allowed_skew: written.seconds("allowed_skew")?,
+            place: place(written.get("header"))?,
+            proof: Proof::of("issuer", sorted(value).to_string()),
         })
     }
 }
 
-fn shape_error(value: &Value, error: &serde_json::Error) -> String {
-    let text = error.to_string();
+/// The same value, whatever order its members were written in.
+fn sorted(value: &Value) -> Value {
     match value {
-        // Messages about types quote the value that has the wrong one.
-        Value::Object(_) if text.starts_with("unknown field") => text,
-        Value::Object(_) => "a member has the wrong type".to_owned(),
-        _ => "it must be a JSON object".to_owned(),
+        Value::Object(members) => {
+            let members: BTreeMap<_, _> = members.iter().collect();
+            let sorted = |(name, value): (&String, &Value)| (name.clone(), sorted(value));
+            Value::Object(members.into_iter().map(sorted).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        other => other.clone(),
     }
 }
 
 fn namespace(
-    name: Option<String>,
+    name: Option<&str>,
     path: Option<&str>,
     format: Option<&str>,
 ) -> Result<ClaimsSource, String> {
@@ -187,7 +167,7 @@ fn namespace(
             let both = "`claims_namespace` and `claims_namespace_path` exclude each other";
             return Err(both.to_owned());
         }
-        (Some(name), None) => Namespace::Name(name),
+        (Some(name), None) => Namespace::Name(name.to_owned()),
         (None, None) => Namespace::Name(DEFAULT_NAMESPACE.to_owned()),
         (None, Some(path)) => Namespace::Path(
             ClaimPath::parse(path).map_err(|error| format!("`claims_namespace_path`: {error}"))?,
@@ -196,7 +176,7 @@ fn namespace(
     Ok(ClaimsSource::Namespace { at, is_string })
 }
 
-fn mapped(map: BTreeMap<String, Value>) -> Result<BTreeMap<String, MappedClaim>, String> {
+fn mapped(map: &Map<String, Value>) -> Result<BTreeMap<String, MappedClaim>, String> {
     let mut found = BTreeMap::new();
     for (name, value) in map {
         let lower = name.to_ascii_lowercase();
@@ -211,7 +191,7 @@ fn mapped(map: BTreeMap<String, Value>) -> Result<BTreeMap<String, MappedClaim>,
                 let path = ClaimPath::parse(path).map_err(|error| bad(&error))?;
                 MappedClaim::Path { path, default: object.get("default").cloned() }
             }
-            literal => MappedClaim::Literal(literal),
+            literal => MappedClaim::Literal(literal.clone()),
         };
         let literal = match &claim {
             MappedClaim::Literal(value) | MappedClaim::Path { default: Some(value), .. } => {
@@ -236,13 +216,17 @@ fn mapped(map: BTreeMap<String, Value>) -> Result<BTreeMap<String, MappedClaim>,
     }
 }
 
-fn place(header: Option<Value>) -> Result<TokenPlace, String> {
+fn place(header: Option<&Value>) -> Result<TokenPlace, String> {
     const SHAPES: &str = "`header` must be {\"type\":\"Authorization\"}, {\"type\":\"Cookie\",\
                           \"name\":…} or {\"type\":\"CustomHeader\",\"name\":…}";
     // Hasura's documentation has it as JSON in a string, its own examples as an object.
+    let parsed: Value;
     let header = match header {
         None => return Ok(TokenPlace::Authorization),
-        Some(Value::String(text)) => serde_json::from_str(&text).map_err(|_| SHAPES.to_owned())?,
+        Some(Value::String(text)) => {
+            parsed = serde_json::from_str(text).map_err(|_| SHAPES.to_owned())?;
+            &parsed
+        }
         Some(header) => header,
     };
     let member = |name| header.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());

@@ -14,8 +14,10 @@ use tokio::{sync::Mutex, task::AbortHandle, time::Instant};
 
 use super::keys::KeySet;
 use crate::{
+    Counters,
     fetch::Client,
     freshness::{self, Freshness},
+    place::Place,
 };
 
 /// The longest set in bytes, and how long its fetching may take.
@@ -38,6 +40,7 @@ pub(super) struct Jwks {
     /// When it was fetched last, whether or not there was an answer. Held while it is fetched.
     last: Mutex<Option<Instant>>,
     refresher: std::sync::OnceLock<AbortHandle>,
+    counters: Arc<Counters>,
 }
 
 impl Drop for Jwks {
@@ -58,13 +61,14 @@ pub struct FetchKeysError {
 
 impl Jwks {
     /// Keys that are fetched from now on, in a task of their own.
-    pub fn start(url: Uri, client: Client) -> Arc<Self> {
+    pub fn start(url: Uri, client: Client, counters: Arc<Counters>) -> Arc<Self> {
         let jwks = Arc::new(Self {
             url,
             client,
             keys: ArcSwap::from_pointee(KeySet::empty()),
             last: Mutex::new(None),
             refresher: std::sync::OnceLock::new(),
+            counters,
         });
         let task = tokio::spawn(refresh(Arc::downgrade(&jwks)));
         let _ = jwks.refresher.set(task.abort_handle());
@@ -96,57 +100,59 @@ impl Jwks {
         }
     }
 
-    /// Fetches the keys; says for how long they are good. The old ones stay if that fails.
-    pub async fn fetch(&self) -> Result<Duration, FetchKeysError> {
-        match self.try_fetch().await {
-            Ok((keys, life)) => {
-                tracing::debug!(url = %Place(&self.url), "key set fetched");
-                self.keys.store(Arc::new(keys));
-                Ok(life)
-            }
-            Err(reason) => Err(FetchKeysError { url: Place(&self.url).to_string(), reason }),
-        }
+    /// Where it is.
+    pub fn url(&self) -> &Uri {
+        &self.url
     }
 
-    async fn try_fetch(&self) -> Result<(KeySet, Duration), String> {
-        let request = Request::get(self.url.clone())
-            .header(header::ACCEPT, "application/jwk-set+json, application/json")
-            .header(header::USER_AGENT, "artesian")
-            .body(Full::new(Bytes::new()))
-            .map_err(|error| error.to_string())?;
-        let answer = self.client.send(request, TIMEOUT, MAX_BYTES).await;
-        let answer = answer.map_err(|error| error.to_string())?;
-        match answer.status() {
-            StatusCode::OK => {}
-            status if status.is_redirection() => {
-                return Err(format!("it redirects ({status}): configure where it leads"));
-            }
-            status => return Err(format!("the answer was {status}")),
-        }
-        let keys = KeySet::from_json(answer.body()).map_err(str::to_owned)?;
-        let text = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
-        let life =
-            freshness::read(text(header::CACHE_CONTROL), text(header::EXPIRES), SystemTime::now());
-        let life = match life {
-            Freshness::Unknown => DEFAULT_LIFE,
-            Freshness::For(life) => life.clamp(LEAST_INTERVAL, LONGEST_LIFE),
+    /// Fetches the keys; says for how long they are good. The old ones stay if that fails.
+    async fn fetch(&self) -> Result<Duration, FetchKeysError> {
+        let fetched = fetch(&self.url, &self.client).await;
+        let counter = match &fetched {
+            Ok(_) => &self.counters.key_sets_fetched,
+            Err(_) => &self.counters.key_sets_failed,
         };
-        Ok((keys, life))
+        counter.add();
+        let (keys, life) = fetched?;
+        tracing::debug!(url = %Place(&self.url), "key set fetched");
+        self.keys.store(Arc::new(keys));
+        Ok(life)
     }
 }
 
-/// A URL without its query, which may hold a secret.
-struct Place<'a>(&'a Uri);
+/// Fetches a key set, once; says for how long it is good.
+pub(crate) async fn fetch(
+    url: &Uri,
+    client: &Client,
+) -> Result<(KeySet, Duration), FetchKeysError> {
+    let fetched = try_fetch(url, client).await;
+    fetched.map_err(|reason| FetchKeysError { url: Place(url).to_string(), reason })
+}
 
-impl std::fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (scheme, host) = (self.0.scheme_str().unwrap_or(""), self.0.host().unwrap_or(""));
-        write!(f, "{scheme}://{host}")?;
-        if let Some(port) = self.0.port_u16() {
-            write!(f, ":{port}")?;
+async fn try_fetch(url: &Uri, client: &Client) -> Result<(KeySet, Duration), String> {
+    let request = Request::get(url.clone())
+        .header(header::ACCEPT, "application/jwk-set+json, application/json")
+        .header(header::USER_AGENT, "artesian")
+        .body(Full::new(Bytes::new()))
+        .map_err(|error| error.to_string())?;
+    let answer = client.send(request, TIMEOUT, MAX_BYTES).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    match answer.status() {
+        StatusCode::OK => {}
+        status if status.is_redirection() => {
+            return Err(format!("it redirects ({status}): configure where it leads"));
         }
-        f.write_str(self.0.path())
+        status => return Err(format!("the answer was {status}")),
     }
+    let keys = KeySet::from_json(answer.body())?;
+    let text = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    let life =
+        freshness::read(text(header::CACHE_CONTROL), text(header::EXPIRES), SystemTime::now());
+    let life = match life {
+        Freshness::Unknown => DEFAULT_LIFE,
+        Freshness::For(life) => life.clamp(LEAST_INTERVAL, LONGEST_LIFE),
+    };
+    Ok((keys, life))
 }
 
 /// Keeps the keys fresh until nobody needs them.

@@ -2,31 +2,33 @@
 
 pub mod claims;
 pub mod config;
+pub mod explain;
 pub mod jwks;
 pub mod keys;
+mod members;
 pub mod path;
-mod provider;
+mod signature;
 pub mod token;
+pub mod wanted;
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use artesian_engine::Identity;
+use futures_util::future::join_all;
+use http::Uri;
 use parking_lot::Mutex;
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{Equivalent, Weighter, sync::Cache};
 
 use self::{
     claims::Granted,
     config::{JwtConfig, KeySource, TokenPlace},
-    jwks::{FetchKeysError, Jwks},
+    jwks::Jwks,
     keys::KeySet,
     token::{Token, Validity},
+    wanted::WantedClaims,
 };
 use crate::{
-    AuthError, Credentials, Proof, cookie,
+    AuthError, Counters, Credentials, Proof, cookie,
     credentials::{MAX_VALUE_BYTES, ROLE_HEADER},
     error::TokenError,
     fetch::Client,
@@ -39,29 +41,48 @@ const CACHE_BYTES: u64 = 16 << 20;
 pub struct Tokens {
     issuers: Vec<Issuer>,
     verified: Cache<CacheKey, Arc<Verified>, ByLength>,
+    counters: Arc<Counters>,
 }
 
 struct Issuer {
     config: JwtConfig,
+    wanted: WantedClaims,
     keys: Keys,
 }
 
 enum Keys {
-    Static(Arc<KeySet>),
+    Fixed(Arc<KeySet>),
     Url(Arc<Jwks>),
 }
 
 impl Keys {
     fn now(&self) -> Arc<KeySet> {
         match self {
-            Self::Static(keys) => Arc::clone(keys),
+            Self::Fixed(keys) => Arc::clone(keys),
             Self::Url(jwks) => jwks.keys(),
+        }
+    }
+
+    fn jwks(&self) -> Option<&Arc<Jwks>> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Url(jwks) => Some(jwks),
         }
     }
 }
 
 /// A token and the configuration that it was verified for.
 type CacheKey = (usize, Box<str>);
+
+/// The same before it is kept.
+#[derive(Hash)]
+struct Asked<'a>(usize, &'a str);
+
+impl Equivalent<CacheKey> for Asked<'_> {
+    fn equivalent(&self, key: &CacheKey) -> bool {
+        self.0 == key.0 && *self.1 == *key.1
+    }
+}
 
 #[derive(Clone)]
 struct ByLength;
@@ -79,22 +100,25 @@ pub struct Verified {
     /// The keys that it was verified with: others may not know its key any more.
     keys: Arc<KeySet>,
     proof: Proof,
-    /// Identities by role.
-    identities: Mutex<HashMap<Box<str>, Identity>>,
+    /// Identities in the roles that were asked for, mostly one.
+    identities: Mutex<Vec<Identity>>,
 }
 
 impl Verified {
     /// The identity in a role, or in the default one.
     pub fn identity(&self, role: Option<&str>) -> Result<Identity, AuthError> {
         let role = role.unwrap_or(&self.granted.default_role);
-        if let Some(identity) = self.identities.lock().get(role) {
+        if let Some(identity) = self.identities.lock().iter().find(|one| *one.role == *role) {
             return Ok(identity.clone());
         }
         if !self.granted.allowed_roles.iter().any(|allowed| allowed == role) {
             return Err(AuthError::RoleNotAllowed);
         }
         let identity = Identity::new(role, self.granted.session.clone());
-        self.identities.lock().insert(role.into(), identity.clone());
+        let mut identities = self.identities.lock();
+        if !identities.contains(&identity) {
+            identities.push(identity.clone());
+        }
         Ok(identity)
     }
 
@@ -109,39 +133,77 @@ impl Verified {
     }
 }
 
+/// Whether a token was verified just now.
+struct IsNew(bool);
+
 /// What became of a token without waiting for anything.
 enum Attempt {
-    Done(Result<Arc<Verified>, AuthError>),
-    /// Its key is unknown among these of that issuer, which may have new ones.
-    LookAgain(usize, Arc<KeySet>),
+    Done(Result<(Arc<Verified>, IsNew), AuthError>),
+    /// Its key is unknown among these of those issuers, which may have new ones; and what is wrong
+    /// if they have not.
+    LookAgain(Vec<(usize, Arc<KeySet>)>, AuthError),
 }
 
 impl Tokens {
-    /// Verifies tokens of these issuers. Key sets are fetched from now on.
-    pub(crate) fn start(configs: Vec<JwtConfig>, client: &Client) -> Self {
-        provider::install();
+    /// Verifies tokens of these issuers. Key sets that `old` does not have are fetched from now on.
+    pub(crate) fn start(
+        configs: Vec<JwtConfig>,
+        old: Option<&Self>,
+        client: &Client,
+        counters: &Arc<Counters>,
+    ) -> Self {
+        let mut sets: HashMap<Uri, Arc<Jwks>> = HashMap::new();
+        for jwks in old.iter().flat_map(|old| &old.issuers).filter_map(|one| one.keys.jwks()) {
+            sets.insert(jwks.url().clone(), Arc::clone(jwks));
+        }
+        Self::with(configs, counters, |url| {
+            let start = || Jwks::start(url.clone(), client.clone(), Arc::clone(counters));
+            Keys::Url(Arc::clone(sets.entry(url.clone()).or_insert_with(start)))
+        })
+    }
+
+    /// Verifies tokens by these keys, which stay as they are: those of `fetched` by URL, and no others.
+    pub(crate) fn fixed(configs: Vec<JwtConfig>, fetched: &HashMap<Uri, Arc<KeySet>>) -> Self {
+        Self::with(configs, &Arc::default(), |url| {
+            Keys::Fixed(fetched.get(url).cloned().unwrap_or_else(|| Arc::new(KeySet::empty())))
+        })
+    }
+
+    fn with(
+        configs: Vec<JwtConfig>,
+        counters: &Arc<Counters>,
+        mut at_url: impl FnMut(&Uri) -> Keys,
+    ) -> Self {
         let issuers = configs
             .into_iter()
             .map(|config| {
                 let keys = match &config.keys {
-                    KeySource::Static(key) => Keys::Static(Arc::new(KeySet::of(key))),
-                    KeySource::Url(url) => Keys::Url(Jwks::start(url.clone(), client.clone())),
+                    KeySource::Static(key) => Keys::Fixed(Arc::new(KeySet::of(key))),
+                    KeySource::Url(url) => at_url(url),
                 };
-                Issuer { config, keys }
+                Issuer { wanted: WantedClaims::of(&config.claims), config, keys }
             })
             .collect();
-        Self { issuers, verified: Cache::with_weighter(4096, CACHE_BYTES, ByLength) }
+        Self {
+            issuers,
+            verified: Cache::with_weighter(4096, CACHE_BYTES, ByLength),
+            counters: Arc::clone(counters),
+        }
     }
 
-    /// Fetches all key sets anew, for `artesian check`; tells of each what came of it.
-    pub async fn probe(&self) -> Vec<Result<Duration, FetchKeysError>> {
-        let mut results = Vec::new();
-        for issuer in &self.issuers {
-            if let Keys::Url(jwks) = &issuer.keys {
-                results.push(jwks.fetch().await);
-            }
-        }
-        results
+    /// Whether these are its settings.
+    pub(crate) fn are_of(&self, configs: &[JwtConfig]) -> bool {
+        self.configs().eq(configs)
+    }
+
+    /// The settings of each issuer.
+    pub(crate) fn configs(&self) -> impl Iterator<Item = &JwtConfig> {
+        self.issuers.iter().map(|issuer| &issuer.config)
+    }
+
+    /// The keys of an issuer as they are known.
+    pub(crate) fn keys(&self, at: usize) -> Option<Arc<KeySet>> {
+        self.issuers.get(at).map(|issuer| issuer.keys.now())
     }
 
     /// The places in which tokens are looked for.
@@ -195,26 +257,43 @@ impl Tokens {
         token: &str,
         candidates: &[usize],
     ) -> Result<Arc<Verified>, AuthError> {
+        let result = self.find_verified(token, candidates).await;
+        match &result {
+            Ok((_, IsNew(true))) => self.counters.tokens_verified.add(),
+            Ok((_, IsNew(false))) => self.counters.tokens_cached.add(),
+            Err(_) => self.counters.tokens_refused.add(),
+        }
+        result.map(|(verified, _)| verified)
+    }
+
+    async fn find_verified(
+        &self,
+        token: &str,
+        candidates: &[usize],
+    ) -> Result<(Arc<Verified>, IsNew), AuthError> {
         for _ in 0..2 {
             match self.attempt(token, candidates) {
                 Attempt::Done(result) => return result,
-                Attempt::LookAgain(at, seen) => {
-                    if let Some(Keys::Url(jwks)) = self.issuers.get(at).map(|one| &one.keys) {
-                        jwks.look_again(&seen).await;
-                    }
+                Attempt::LookAgain(issuers, _) => {
+                    let looking = issuers.iter().filter_map(|(at, seen)| {
+                        Some(self.issuers.get(*at)?.keys.jwks()?.look_again(seen))
+                    });
+                    join_all(looking).await;
                 }
             }
         }
         match self.attempt(token, candidates) {
             Attempt::Done(result) => result,
-            Attempt::LookAgain(_, keys) if keys.is_empty() => Err(AuthError::KeysUnavailable),
-            Attempt::LookAgain(..) => Err(TokenError::UnknownKey.into()),
+            Attempt::LookAgain(issuers, _) if issuers.iter().any(|(_, keys)| keys.is_empty()) => {
+                Err(AuthError::KeysUnavailable)
+            }
+            Attempt::LookAgain(_, error) => Err(error),
         }
     }
 
     fn attempt(&self, token: &str, candidates: &[usize]) -> Attempt {
         let mut best = AuthError::TokenMissing;
-        let mut look_again = None;
+        let mut unknown_to = Vec::new();
         for &at in candidates {
             let Some(issuer) = self.issuers.get(at) else { continue };
             let error = match self.by_issuer(at, issuer, token) {
@@ -222,17 +301,18 @@ impl Tokens {
                 Err(error) => error,
             };
             let is_unknown = error == AuthError::Token(TokenError::UnknownKey);
-            if is_unknown && matches!(issuer.keys, Keys::Url(_)) {
-                look_again.get_or_insert((at, issuer.keys.now()));
+            if is_unknown && issuer.keys.jwks().is_some() {
+                unknown_to.push((at, issuer.keys.now()));
             }
             if certainty(&error) > certainty(&best) {
                 best = error;
             }
         }
-        match look_again {
-            // The issuer whose key fits knows best what is wrong.
-            Some((at, keys)) if certainty(&best) < 3 => Attempt::LookAgain(at, keys),
-            _ => Attempt::Done(Err(best)),
+        // The issuer who made the token knows best what is wrong.
+        if unknown_to.is_empty() || certainty(&best) == CERTAIN {
+            Attempt::Done(Err(best))
+        } else {
+            Attempt::LookAgain(unknown_to, best)
         }
     }
 
@@ -241,38 +321,46 @@ impl Tokens {
         at: usize,
         issuer: &Issuer,
         token: &str,
-    ) -> Result<Arc<Verified>, AuthError> {
+    ) -> Result<(Arc<Verified>, IsNew), AuthError> {
         let keys = issuer.keys.now();
-        let key = (at, Box::from(token));
         let now = SystemTime::now();
-        let is_current = |verified: &Verified| Arc::ptr_eq(&verified.keys, &keys);
-        if let Some(stale) = self.verified.peek(&key)
-            && !is_current(&stale)
-        {
-            self.verified.remove(&key);
+        if let Some(known) = self.verified.get(&Asked(at, token)) {
+            if Arc::ptr_eq(&known.keys, &keys) {
+                known.validity.check(now)?;
+                return Ok((known, IsNew(false)));
+            }
+            self.verified.remove(&Asked(at, token));
         }
+        let key = (at, Box::from(token));
         // Equal tokens that come at once are verified once.
+        let mut is_new = IsNew(false);
         let verified = self.verified.get_or_insert_with(&key, || {
-            let claims = Token::parse(token)?.verify(&keys)?;
+            is_new = IsNew(true);
+            let claims = Token::parse(token)?.verify_some(&keys, &issuer.wanted)?;
             let validity = Validity::of(&claims, &issuer.config, now)?;
             let granted = claims::granted(claims, &issuer.config.claims)?;
-            let identities = Mutex::new(HashMap::new());
+            let identities = Mutex::default();
             let keys = Arc::clone(&keys);
             let proof = issuer.config.proof;
             Ok::<_, AuthError>(Arc::new(Verified { granted, validity, keys, proof, identities }))
         })?;
         verified.validity.check(now)?;
-        Ok(verified)
+        Ok((verified, is_new))
     }
 }
 
-/// How much an error of one of several issuers tells: 3 is that of the one who made the token.
+/// The certainty of an error of the issuer who made the token.
+const CERTAIN: u8 = 5;
+
+/// How much an error of one of several issuers tells. Several may share a key.
 fn certainty(error: &AuthError) -> u8 {
     match error {
         AuthError::TokenMissing => 0,
         AuthError::Token(TokenError::UnknownKey) => 1,
-        AuthError::Token(TokenError::Algorithm | TokenError::Signature) => 2,
-        _ => 3,
+        AuthError::Token(TokenError::Algorithm) => 2,
+        AuthError::Token(TokenError::Signature) => 3,
+        AuthError::Token(TokenError::Issuer) => 4,
+        _ => CERTAIN,
     }
 }
 

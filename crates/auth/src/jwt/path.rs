@@ -51,6 +51,14 @@ impl ClaimPath {
         })
     }
 
+    /// The name of the member that it begins with; `None` if it begins otherwise.
+    pub fn first(&self) -> Option<&str> {
+        match self.steps.first()? {
+            Step::Key(key) => Some(key),
+            Step::Index(_) => None,
+        }
+    }
+
     /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.text

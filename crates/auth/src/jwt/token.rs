@@ -1,13 +1,19 @@
 //! A token in its compact form (RFC 7515, section 7.1), and what it claims.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, crypto};
-use serde::Deserialize;
+use jsonwebtoken::Algorithm;
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, IgnoredAny},
+};
 use serde_json::{Map, Value};
 
-use super::{config::JwtConfig, keys::KeySet};
+use super::{config::JwtConfig, keys::KeySet, signature, wanted::WantedClaims};
 use crate::error::TokenError;
 
 /// Claims by name.
@@ -24,10 +30,11 @@ pub struct Token<'a> {
 }
 
 #[derive(Deserialize)]
-struct Header {
-    alg: String,
+struct Header<'a> {
+    #[serde(borrow)]
+    alg: Cow<'a, str>,
     kid: Option<String>,
-    crit: Option<Value>,
+    crit: Option<IgnoredAny>,
 }
 
 impl<'a> Token<'a> {
@@ -35,7 +42,8 @@ impl<'a> Token<'a> {
     pub fn parse(text: &'a str) -> Result<Self, TokenError> {
         let (message, signature) = text.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, claims) = message.split_once('.').ok_or(TokenError::Malformed)?;
-        let header: Header = decode(header)?;
+        let header = bytes(header)?;
+        let header: Header = serde_json::from_slice(&header).map_err(|_| TokenError::Malformed)?;
         if header.crit.is_some() {
             return Err(TokenError::Critical);
         }
@@ -56,22 +64,53 @@ impl<'a> Token<'a> {
 
     /// Verifies the signature; the claims are those of the issuer then.
     pub fn verify(&self, keys: &KeySet) -> Result<Claims, TokenError> {
+        self.verify_some(keys, &WantedClaims::ALL)
+    }
+
+    /// The same with some of the claims.
+    pub fn verify_some(&self, keys: &KeySet, wanted: &WantedClaims) -> Result<Claims, TokenError> {
         let mut candidates = keys.find(self.id.as_deref(), self.algorithm).peekable();
         if candidates.peek().is_none() {
             let is_known = self.is_known_to(keys);
             return Err(if is_known { TokenError::Algorithm } else { TokenError::UnknownKey });
         }
+        let Ok(signature) = bytes(self.signature) else { return Err(TokenError::Signature) };
         let message = self.message.as_bytes();
-        let is_good = candidates.any(|key| {
-            crypto::verify(self.signature, message, key, self.algorithm).is_ok_and(|good| good)
-        });
-        if is_good { decode(self.claims) } else { Err(TokenError::Signature) }
+        if !candidates.any(|key| signature::is_good(self.algorithm, key, message, &signature)) {
+            return Err(TokenError::Signature);
+        }
+        let claims = bytes(self.claims)?;
+        let mut deserializer = serde_json::Deserializer::from_slice(&claims);
+        let claims = wanted.deserialize(&mut deserializer);
+        claims
+            .and_then(|claims| deserializer.end().map(|()| claims))
+            .map_err(|_| TokenError::Malformed)
+    }
+}
+
+/// What a token says of itself. Nothing of it is to be trusted.
+pub(crate) struct Stated {
+    /// Its header.
+    pub header: Claims,
+    /// Its claims.
+    pub claims: Claims,
+}
+
+impl Stated {
+    /// Reads a token whose shape is good.
+    pub fn of(text: &str) -> Option<Self> {
+        let (message, _) = text.rsplit_once('.')?;
+        let (header, claims) = message.split_once('.')?;
+        Some(Self { header: decode(header).ok()?, claims: decode(claims).ok()? })
     }
 }
 
 fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenError> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)?;
-    serde_json::from_slice(&bytes).map_err(|_| TokenError::Malformed)
+    serde_json::from_slice(&bytes(part)?).map_err(|_| TokenError::Malformed)
+}
+
+fn bytes(part: &str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
 }
 
 /// When a token is good.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::*;
 
 /// The public key of the tests as a JSON Web Key.
-fn jwk(algorithm: &str, id: &str) -> Value {
+pub fn jwk(algorithm: &str, id: &str) -> Value {
     let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     match algorithm {
         "EdDSA" => {
@@ -30,11 +30,11 @@ fn jwk(algorithm: &str, id: &str) -> Value {
     }
 }
 
-fn signed(algorithm: &str, id: &str) -> String {
+pub fn signed(algorithm: &str, id: &str) -> String {
     token_with(&json!({"alg": algorithm, "kid": id}), &claims(json!({})))
 }
 
-fn set(keys: &[Value]) -> Reply {
+pub fn set(keys: &[Value]) -> Reply {
     Reply::json(&json!({ "keys": keys }))
 }
 
@@ -139,4 +139,29 @@ async fn rotated_keys_are_fetched_once_for_many_tokens() {
     // The old key is gone, and so is the memory of tokens that it signed.
     let old = bearer(&auth, &signed("RS256", "old")).await.unwrap_err();
     assert_eq!(old, AuthError::Token(TokenError::UnknownKey));
+}
+
+#[tokio::test]
+async fn every_issuer_is_asked_again_for_a_key_that_none_knows() {
+    let first = Service::start(set(&[jwk("RS256", "r")])).await;
+    let second = Service::start(Reply::Say(500, vec![], String::new())).await;
+    let auth = with_jwt(&json!([{"jwk_url": first.url()}, {"jwk_url": second.url()}]));
+    first.requests(1).await;
+    second.requests(1).await;
+    bearer(&auth, &signed("RS256", "r")).await.unwrap();
+    // It may be of the one whose keys are not known.
+    let error = bearer(&auth, &signed("ES256", "e")).await.unwrap_err();
+    assert_eq!(error, AuthError::KeysUnavailable);
+    second.say(set(&[jwk("ES256", "e")]));
+    later(6).await;
+    bearer(&auth, &signed("ES256", "e")).await.unwrap();
+    let error = bearer(&auth, &signed("EdDSA", "d")).await.unwrap_err();
+    assert_eq!(error, AuthError::Token(TokenError::UnknownKey));
+    second.say(set(&[jwk("EdDSA", "d")]));
+    later(6).await;
+    bearer(&auth, &signed("EdDSA", "d")).await.unwrap();
+    // The name of a key that one of them knows, and the signature of nobody.
+    let forged = format!("{}AAAA", signed("RS256", "r"));
+    let error = bearer(&auth, &forged).await.unwrap_err();
+    assert_eq!(error, AuthError::Token(TokenError::Signature));
 }

@@ -229,7 +229,7 @@ async fn claims_that_do_not_fit_are_refused() {
     let claims_error = |error: &AuthError| matches!(error, AuthError::Claims(_));
     let role_error = |error: &AuthError| matches!(error, AuthError::RoleClaimMissing(_));
     type Check = fn(&AuthError) -> bool;
-    let rows: [(serde_json::Value, Check); 12] = [
+    let rows: [(serde_json::Value, Check); 13] = [
         (json!({}), claims_error),
         (json!({"c": "text"}), claims_error),
         (json!({"c": null}), claims_error),
@@ -241,14 +241,15 @@ async fn claims_that_do_not_fit_are_refused() {
         (with("x-hasura-allowed-roles", json!(["a", 1])), claims_error),
         (with("x-hasura-default-role", json!(["a"])), claims_error),
         (with("x-hasura-list", json!(["1"])), claims_error),
-        (with("X-Hasura-Default-Role", json!("b")), claims_error),
+        // Two spellings of one claim say two things.
+        (with("X-Hasura-Default-Role", json!("a")), claims_error),
+        (with("X-Hasura-Allowed-Roles", json!(["a"])), claims_error),
     ];
     for (body, is_expected) in rows {
         let Err(error) = bearer(&auth, &token("HS256", &body)).await else {
-            // Two spellings of one claim: the later one counts, and it must be allowed.
             panic!("{body} was accepted");
         };
-        assert!(is_expected(&error) || error == AuthError::RoleNotAllowed, "{body}: {error:?}");
+        assert!(is_expected(&error), "{body}: {error:?}");
     }
 }
 

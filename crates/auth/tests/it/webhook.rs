@@ -78,6 +78,22 @@ async fn post_passes_headers_and_the_request_on() {
 }
 
 #[tokio::test]
+async fn the_request_stays_here_if_that_is_wanted() {
+    let service = Service::start(user()).await;
+    let mut hook = WebhookConfig::new(&service.url(), HookMethod::Post).unwrap();
+    assert!(hook.send_request, "the default");
+    hook.send_request = false;
+    let config = AuthConfig { mode: Mode::Webhook(hook), ..AuthConfig::default() };
+    let auth = Auth::start(config).unwrap();
+    assert!(!auth.reads_requests());
+    let sent = credentials(&auth, &[("authorization", "Bearer t")]);
+    let request = Bytes::from_static(b"{\"query\":\"{a}\"}");
+    auth.authenticate(&sent, Some(&request)).await.unwrap();
+    let body: Value = serde_json::from_slice(&service.last().1).unwrap();
+    assert_eq!(body, json!({"headers": {"authorization": "Bearer t"}}));
+}
+
+#[tokio::test]
 async fn faults_are_errors_and_never_admin() {
     let admin = json!({"x-hasura-role": "admin"}).to_string();
     let rows = [

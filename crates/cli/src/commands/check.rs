@@ -1,14 +1,18 @@
 //! `artesian check`.
 
+mod auth;
+mod report;
+
 use std::sync::Arc;
 
 use artesian_engine::{Allow, Identity, Request};
 use artesian_live::NoObserver;
-use artesian_server::{Metrics, Server};
+use artesian_server::{ConfigError, Metrics, Server};
 use artesian_sql::model::ModelTable;
 use clap::ArgMatches;
 use serde_json::Value as Json;
 
+use self::report::Report;
 use crate::{
     connect::{Opened, Plan},
     error::CliError,
@@ -42,6 +46,7 @@ async fn check(matches: &ArgMatches, report: &mut Report) -> Result<(), CliError
     for warning in &settings.warnings {
         report.warning(warning)?;
     }
+    auth::check(&settings, matches, report).await?;
     let plan = Plan::new(&settings, &environment)?;
     if let Some(path) = &settings.source.metadata {
         report.good(&format!("metadata: {} was read", path.display()))?;
@@ -68,14 +73,16 @@ fn server(settings: &Settings, opened: &Opened, report: &mut Report) -> Result<(
     let metrics = Arc::new(Metrics::new(super::serve::VERSION));
     match Server::new(opened.engine.clone(), settings.server.clone(), metrics) {
         Ok(_) => report.good("server: its settings can be used")?,
+        // This was told already.
+        Err(ConfigError::Auth(_)) => {}
         Err(error) => report.error(&format!("server: {error}"))?,
     }
     let host = settings.listen.rsplit_once(':').map_or("", |(host, _)| host);
     let is_local = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
     if settings.server.auth.is_open() && !is_local {
         report.warning(&format!(
-            "no admin secret is set and {} is not a loopback address: everybody who can reach it \
-             may read everything. Set ARTESIAN_ADMIN_SECRET",
+            "no authentication is set and {} is not a loopback address: everybody who can reach it \
+             may read everything. Set ARTESIAN_ADMIN_SECRET, or tokens or a webhook",
             settings.listen
         ))?;
     }
@@ -124,31 +131,4 @@ async fn read_nothing(opened: &Opened, table: &ModelTable) -> Result<(), String>
         _ => String::new(),
     };
     Err(format!("{message}{remedy}"))
-}
-
-#[derive(Default)]
-struct Report {
-    errors: usize,
-    warnings: usize,
-}
-
-impl Report {
-    fn line(&mut self, is_good: bool, text: &str) -> Result<(), CliError> {
-        let word = if is_good { "ok     " } else { "error  " };
-        Ok(output::line(&format!("{word} {text}"))?)
-    }
-
-    fn good(&mut self, text: &str) -> Result<(), CliError> {
-        self.line(true, text)
-    }
-
-    fn error(&mut self, text: &str) -> Result<(), CliError> {
-        self.errors += 1;
-        self.line(false, text)
-    }
-
-    fn warning(&mut self, text: &str) -> Result<(), CliError> {
-        self.warnings += 1;
-        Ok(output::line(&format!("warning {text}"))?)
-    }
 }

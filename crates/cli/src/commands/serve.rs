@@ -18,8 +18,8 @@ use crate::{
     connect::{Opened, Plan},
     error::CliError,
     logging::{self, Logs},
-    reload::{Parts, Reloader, Sources},
-    settings::{Environment, Settings, limits},
+    reload::{self, Parts, Reloader, Sources},
+    settings::{self, Environment, Settings, limits},
     signals::{Hangup, Shutdown},
 };
 
@@ -48,6 +48,7 @@ async fn serve(
     logs: Logs,
     started: Instant,
 ) -> Result<(), CliError> {
+    let known = reload::look(&settings).await;
     let plan = Arc::new(Plan::new(&settings, &sources.environment)?);
     tracing::info!(version = VERSION, database = %plan.url(), "starting");
     if let Some(file) = &settings.config_file {
@@ -56,9 +57,13 @@ async fn serve(
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
+    tracing::info!("authentication: {}", settings.server.auth.summary());
+    for doubt in settings::auth::doubts(&settings.server) {
+        tracing::warn!("{doubt}");
+    }
     if plan.engine().trusted_mode == TrustedMode::Only && settings.server.auth.is_open() {
         tracing::warn!(
-            "only trusted documents are to run, but no admin secret is set: every client is the \
+            "only trusted documents are to run, but no authentication is set: every client is the \
              administrator unless it names another role, and the administrator may run anything"
         );
     }
@@ -81,7 +86,7 @@ async fn serve(
     address.announce(&settings, &opened, started);
     let (engine, database) = (opened.engine.clone(), opened.database.clone());
     let parts = Parts { engine, database, control, logs, metrics };
-    let reloading = tokio::spawn(Reloader::new(sources, settings, plan, parts).run(hangup));
+    let reloading = tokio::spawn(Reloader::new(sources, settings, plan, parts, known).run(hangup));
     serving.await;
     reloading.abort();
     // Ends live queries, so that the database is closed before the process ends.
@@ -237,8 +242,8 @@ impl Address {
         tracing::info!("changes: {}", opened.changes);
         if settings.server.auth.is_open() && self.is_public {
             tracing::warn!(
-                "no admin secret is set and {} is not a loopback address: everybody who can reach \
-                 it may read everything. Set ARTESIAN_ADMIN_SECRET",
+                "no authentication is set and {} is not a loopback address: everybody who can reach \
+                 it may read everything. Set ARTESIAN_ADMIN_SECRET, or tokens or a webhook",
                 settings.listen
             );
         }

@@ -17,7 +17,7 @@ use crate::{
     connect::{self, Plan},
     error::CliError,
     logging::Logs,
-    settings::{DEFAULT_CONFIG, Environment, Flags, Settings, definitions, limits},
+    settings::{self, DEFAULT_CONFIG, Environment, Flags, Settings, definitions, limits},
     signals::Hangup,
 };
 
@@ -66,6 +66,7 @@ pub struct Reloader {
     /// What is in force.
     settings: Settings,
     plan: Arc<Plan>,
+    watcher: Watcher,
     /// When to try again although nothing happens.
     retry: Option<Instant>,
 }
@@ -76,8 +77,8 @@ enum Refused {
     #[error("{0}")]
     Unusable(CliError),
     #[error(
-        "there is no admin secret any more: everybody would be the administrator. Restart if that is \
-         meant"
+        "there is no authentication any more: everybody would be the administrator. Restart if that \
+         is meant"
     )]
     Open,
     #[error("{0}")]
@@ -88,16 +89,31 @@ enum Refused {
     Task,
 }
 
+/// Looks at all files that these settings are read from.
+pub async fn look(settings: &Settings) -> Look {
+    let source = &settings.source;
+    let config = settings.config_file.clone().unwrap_or_else(|| DEFAULT_CONFIG.into());
+    let trusted = &settings.documents.trusted;
+    let paths: Vec<_> = source.metadata.iter().chain(trusted).cloned().chain([config]).collect();
+    tokio::task::spawn_blocking(move || Look::at(&paths)).await.unwrap_or_default()
+}
+
 impl Reloader {
-    /// Settings that were read and are in force.
-    pub fn new(sources: Sources, settings: Settings, plan: Arc<Plan>, parts: Parts) -> Self {
-        Self { sources, parts, settings, plan, retry: None }
+    /// Settings that were read and are in force. `known` is what the files looked like when they were
+    /// read: what has changed since then, while the database was waited for, is read again.
+    pub fn new(
+        sources: Sources,
+        settings: Settings,
+        plan: Arc<Plan>,
+        parts: Parts,
+        known: Look,
+    ) -> Self {
+        Self { sources, parts, settings, plan, watcher: Watcher::new(known), retry: None }
     }
 
     /// Never ends.
     pub async fn run(mut self, mut hangup: Hangup) {
         let when = self.settings.reload;
-        let mut watcher = Watcher::new(self.look().await);
         let mut ticks = tokio::time::interval(when.interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -109,11 +125,11 @@ impl Reloader {
                     }
                     tracing::info!("SIGHUP: configuration and metadata are read again");
                     // What changes while it is read is read once more.
-                    watcher = Watcher::new(self.look().await);
+                    self.watcher = Watcher::new(look(&self.settings).await);
                     self.reload(true).await;
                 }
                 _ = ticks.tick(), if when.by_change => {
-                    if watcher.sees(self.look().await) {
+                    if self.watcher.sees(look(&self.settings).await) {
                         tracing::info!("a file has changed: configuration and metadata are read again");
                         self.reload(false).await;
                     }
@@ -123,16 +139,6 @@ impl Reloader {
                 }
             }
         }
-    }
-
-    /// Looks at all files that settings are read from.
-    async fn look(&self) -> Look {
-        let source = &self.settings.source;
-        let config = self.settings.config_file.clone().unwrap_or_else(|| DEFAULT_CONFIG.into());
-        let trusted = &self.settings.documents.trusted;
-        let paths: Vec<_> =
-            source.metadata.iter().chain(trusted).cloned().chain([config]).collect();
-        tokio::task::spawn_blocking(move || Look::at(&paths)).await.unwrap_or_default()
     }
 
     async fn reload(&mut self, even_if_equal: bool) {
@@ -196,6 +202,13 @@ impl Reloader {
         }
         for warning in new.warnings.iter().filter(|w| !self.settings.warnings.contains(w)) {
             tracing::warn!("{warning}");
+        }
+        if new.server.auth != self.settings.server.auth {
+            tracing::info!("authentication: {}", new.server.auth.summary());
+        }
+        let doubts = settings::auth::doubts(&self.settings.server);
+        for doubt in settings::auth::doubts(&new.server).iter().filter(|d| !doubts.contains(d)) {
+            tracing::warn!("{doubt}");
         }
         let model = self.parts.database.model();
         for warning in model.warnings.iter().filter(|w| !known.contains(w)) {

@@ -10,6 +10,10 @@ pub enum Kind {
     Secret,
     /// A JSON array of secrets.
     SecretList,
+    /// JSON that holds secrets; in the file, keys with values or the JSON as text.
+    SecretJson,
+    /// The URL of a service; its query may hold a secret.
+    ServiceUrl,
     /// A database URL; its password is never shown.
     DatabaseUrl,
     /// A file or a folder.
@@ -47,8 +51,10 @@ pub enum Group {
     Documents,
     /// Limits of connections and load.
     Connections,
-    /// Listening, authentication, HTTP.
+    /// Listening, admin secrets, HTTP.
     Server,
+    /// Who clients are that have no admin secret.
+    Auth,
     /// WebSocket connections.
     WebSocket,
     /// Logs.
@@ -57,12 +63,13 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Source,
         Self::Live,
         Self::Limits,
         Self::Documents,
         Self::Server,
+        Self::Auth,
         Self::WebSocket,
         Self::Connections,
         Self::Log,
@@ -77,6 +84,7 @@ impl Group {
             Self::Documents => "Documents and introspection",
             Self::Connections => "Limits of connections and load",
             Self::Server => "Server",
+            Self::Auth => "Authentication",
             Self::WebSocket => "WebSocket connections",
             Self::Log => "Logs",
         }
@@ -116,7 +124,13 @@ impl Definition {
 
     /// Whether its value must not be shown.
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret | Kind::SecretList | Kind::DatabaseUrl)
+        self.says_who_clients_are() || self.kind == Kind::DatabaseUrl
+    }
+
+    /// Whether everybody may be the administrator if it is missing. Where such a setting is there and
+    /// empty, somebody meant to set it.
+    pub fn says_who_clients_are(&self) -> bool {
+        matches!(self.kind, Kind::Secret | Kind::SecretList | Kind::SecretJson | Kind::ServiceUrl)
     }
 }
 
@@ -222,14 +236,14 @@ settings! {
             "The port to listen on, if `listen` is not given (Hasura's name)";
         "admin-secret", Kind::Secret, "", "server.admin_secret",
             ["HASURA_GRAPHQL_ADMIN_SECRET", "HASURA_GRAPHQL_ACCESS_KEY"],
-            "What clients must send as X-Hasura-Admin-Secret. Without it every client is the administrator";
+            "What clients must send as X-Hasura-Admin-Secret to be the administrator. Without it, and without tokens or a webhook, every client is";
         "admin-secrets", Kind::SecretList, "", "server.admin_secrets",
             ["HASURA_GRAPHQL_ADMIN_SECRETS"],
-            "Several admin secrets as a JSON array, any of which is good";
+            "Several admin secrets as a JSON array, any of which is good. `admin-secret` does not count then";
         "enable-console", Kind::Switch, "true", "server.console", ["HASURA_GRAPHQL_ENABLE_CONSOLE"],
             "Whether the console is served at /";
-        "cors-domain", Kind::List, "*", "server.cors_domain", ["HASURA_GRAPHQL_CORS_DOMAIN"],
-            "Origins whose pages may call the server, e.g. https://app.example.com, https://*.example.com; * for all";
+        "cors-domain", Kind::List, "", "server.cors_domain", ["HASURA_GRAPHQL_CORS_DOMAIN"],
+            "Origins whose pages may call the server, with the user's cookies, e.g. https://app.example.com, https://*.example.com; * for all. Not given: all, but cookies count only from the server's own pages";
         "disable-cors", Kind::Switch, "false", "server.disable_cors",
             ["HASURA_GRAPHQL_DISABLE_CORS"],
             "Send no CORS headers: browsers then let only pages of the same origin read answers";
@@ -269,6 +283,29 @@ settings! {
         "shutdown-grace", Kind::Seconds, "20s", "server.shutdown_grace",
             ["HASURA_GRAPHQL_GRACEFUL_SHUTDOWN_TIMEOUT"],
             "How long requests that are under way may take after that";
+    }
+    Auth {
+        "jwt-secret", Kind::SecretJson, "", "auth.jwt",
+            ["HASURA_GRAPHQL_JWT_SECRETS", "HASURA_GRAPHQL_JWT_SECRET"],
+            "How JSON Web Tokens are verified: a JSON object as Hasura has it (`type` and `key`, or `jwk_url`), or an array of them for several issuers";
+        "auth-hook", Kind::ServiceUrl, "", "auth.webhook.url", ["HASURA_GRAPHQL_AUTH_HOOK"],
+            "The URL of a webhook that says who a client is. It excludes `jwt-secret`";
+        "auth-hook-mode", Kind::Choice(&["GET", "POST"]), "GET", "auth.webhook.mode",
+            ["HASURA_GRAPHQL_AUTH_HOOK_MODE", "HASURA_GRAPHQL_AUTH_HOOK_TYPE"],
+            "How the webhook is asked: GET with the client's headers, or POST with headers and request as JSON";
+        "auth-hook-send-request-body", Kind::Switch, "true", "auth.webhook.send_request_body",
+            ["HASURA_GRAPHQL_AUTH_HOOK_SEND_REQUEST_BODY"],
+            "Whether a webhook that is asked with POST is told the GraphQL request";
+        "auth-hook-timeout", Kind::Seconds, "10s", "auth.webhook.timeout", [],
+            "How long the webhook's answer may take";
+        "unauthorized-role", Kind::Text, "", "auth.unauthorized_role",
+            ["HASURA_GRAPHQL_UNAUTHORIZED_ROLE"],
+            "The role of clients without admin secret and token. Without it they are refused";
+        "ws-read-cookie", Kind::Switch, "false", "auth.ws_read_cookie",
+            ["HASURA_GRAPHQL_WS_READ_COOKIE"],
+            "Whether cookies of WebSocket upgrades count although `disable-cors` is on. Any page can then open a socket with the cookies of who visits it";
+        "expiry-grace", Kind::Seconds, "2s", "auth.expiry_grace", [],
+            "How long a socket whose credentials have expired may wait for fresh ones and finish what runs, before it is closed";
     }
     WebSocket {
         "enable-websockets", Kind::Switch, "true", "server.http_server_options.enable_websockets", [],
@@ -322,7 +359,13 @@ settings! {
         "max-sockets-per-ip", Kind::Number, "0", "limits.sockets_per_ip", [],
             "The same for one client address (IPv6: one /64); 0: no limit";
         "max-sockets-per-identity", Kind::Number, "0", "limits.sockets_per_identity", [],
-            "The same for one role with the same session variables; 0: no limit";
+            "The same for one identity: a role with its session variables. A role without any counts by address, the role admin not at all; 0: no limit";
+        "operations-per-identity", Kind::Number, "0", "limits.operations_per_identity", [],
+            "The most operations of one identity that run at the same time, over all its connections; 0: no limit";
+        "request-rate-per-identity", Kind::Number, "0", "limits.request_rate_per_identity", [],
+            "How many operations one identity may start in a second, over all its connections; 0: no limit";
+        "request-burst-per-identity", Kind::Number, "100", "limits.request_burst_per_identity", [],
+            "How many of them it may start at once";
         "max-pending-sockets", Kind::Number, "20000", "limits.pending_sockets", [],
             "The most WebSockets that are not acknowledged yet; 0: no limit";
         "connect-rate-per-ip", Kind::Number, "0", "limits.connect_rate_per_ip", [],
@@ -400,13 +443,4 @@ pub const QUIET: &[&str] = &[
     "HASURA_GRAPHQL_CLI_ENVIRONMENT",
     "HASURA_GRAPHQL_ENDPOINT",
     "HASURA_GRAPHQL_UNIX_SOCKET",
-];
-
-/// Environment variables of Hasura's that say who may do what. Without them and without an admin
-/// secret everybody would be the administrator.
-pub const AUTHENTICATION: &[&str] = &[
-    "HASURA_GRAPHQL_AUTH_HOOK",
-    "HASURA_GRAPHQL_JWT_SECRET",
-    "HASURA_GRAPHQL_JWT_SECRETS",
-    "HASURA_GRAPHQL_UNAUTHORIZED_ROLE",
 ];

@@ -5,14 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor},
-};
+use serde_json::Value as Json;
 use serde_saphyr::Spanned;
 
 use super::{
-    definitions,
+    definitions::{self, Definition, Kind},
+    node::{Node, Scalar},
     resolve::{Environment, SettingsError},
     suggest,
 };
@@ -46,70 +44,6 @@ pub struct FileValue {
     pub is_list: bool,
     /// Where it is.
     pub place: Place,
-}
-
-/// A node of the YAML tree.
-enum Node {
-    Nothing,
-    Scalar(String),
-    List(Vec<Spanned<Node>>),
-    Map(Vec<(Spanned<String>, Spanned<Node>)>),
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
-    }
-}
-
-struct NodeVisitor;
-
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value, a list or keys with values")
-    }
-
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Nothing)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_string()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_string()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_string()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_string()))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            items.push(item);
-        }
-        Ok(Node::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            entries.push(entry);
-        }
-        Ok(Node::Map(entries))
-    }
 }
 
 /// Reads a configuration file.
@@ -171,31 +105,45 @@ impl Reader<'_> {
 
     fn read(&mut self, path: String, node: Spanned<Node>) -> Result<(), SettingsError> {
         let at = node.referenced;
-        let is_setting = definitions::ALL.iter().any(|d| d.file == path);
-        match node.value {
-            Node::Nothing => Ok(()),
-            Node::Scalar(text) if is_setting => {
-                let items = vec![self.interpolate(&text, at)?];
-                let place = self.place(at);
-                self.values.push(FileValue { path, items, is_list: false, place });
-                Ok(())
+        let Some(setting) = definitions::ALL.iter().find(|d| d.file == path) else {
+            return self.inner(path, node);
+        };
+        let (items, is_list) = match node.value {
+            // Templates leave such lines where a value is missing.
+            Node::Nothing if setting.says_who_clients_are() => {
+                let message = format!("`{path}` is empty: write a value, or take the line away");
+                return Err(self.error(at, message));
             }
-            Node::List(nodes) if is_setting => {
+            Node::Nothing => return Ok(()),
+            Node::Scalar(scalar) => (vec![self.item(setting, &scalar, at)?], false),
+            value if setting.kind == Kind::SecretJson => {
+                (vec![self.json(value, at)?.to_string()], false)
+            }
+            Node::List(nodes) => {
                 let mut items = Vec::new();
                 for node in nodes {
-                    let Node::Scalar(text) = node.value else {
+                    let Node::Scalar(scalar) = node.value else {
                         let message = format!("`{path}` is a list of plain values");
                         return Err(self.error(node.referenced, message));
                     };
-                    items.push(self.interpolate(&text, node.referenced)?);
+                    items.push(self.item(setting, &scalar, node.referenced)?);
                 }
-                let place = self.place(at);
-                self.values.push(FileValue { path, items, is_list: true, place });
-                Ok(())
+                (items, true)
             }
+            Node::Map(_) => return Err(self.error(at, format!("`{path}` needs a plain value"))),
+        };
+        let place = self.place(at);
+        self.values.push(FileValue { path, items, is_list, place });
+        Ok(())
+    }
+
+    /// What is no setting itself.
+    fn inner(&mut self, path: String, node: Spanned<Node>) -> Result<(), SettingsError> {
+        let at = node.referenced;
+        match node.value {
+            Node::Nothing => Ok(()),
             Node::List(nodes) if path == "sources" => self.sources(nodes),
-            Node::Map(entries) if !is_setting && path != "sources" => self.keys(&path, entries),
-            _ if is_setting => Err(self.error(at, format!("`{path}` needs a plain value"))),
+            Node::Map(entries) if path != "sources" => self.keys(&path, entries),
             _ if path == "sources" => {
                 let message = "`sources` is a list: begin its first entry with `- name: default`";
                 Err(self.error(at, message.to_owned()))
@@ -205,6 +153,46 @@ impl Reader<'_> {
             }
             _ => Err(self.error(at, format!("`{path}` holds further keys: {}", list(&path)))),
         }
+    }
+
+    /// One plain value of a setting.
+    fn item(
+        &self,
+        setting: &Definition,
+        scalar: &Scalar,
+        at: serde_saphyr::Location,
+    ) -> Result<String, SettingsError> {
+        // 0123 would become 123.
+        if !scalar.is_text && setting.says_who_clients_are() {
+            let path = setting.file;
+            let message = format!("`{path}` must be text: write it in quotes, or it is a number");
+            return Err(self.error(at, message));
+        }
+        self.interpolate(&scalar.text, at)
+    }
+
+    /// A whole tree as JSON.
+    fn json(&self, node: Node, at: serde_saphyr::Location) -> Result<Json, SettingsError> {
+        Ok(match node {
+            Node::Nothing => Json::Null,
+            Node::Scalar(Scalar { text, is_text: true }) => {
+                Json::String(self.interpolate(&text, at)?)
+            }
+            // Numbers and truth values are written alike; others are text for JSON.
+            Node::Scalar(Scalar { text, .. }) => {
+                serde_json::from_str(&text).unwrap_or(Json::String(text))
+            }
+            Node::List(nodes) => {
+                let items = nodes.into_iter().map(|node| self.json(node.value, node.referenced));
+                Json::Array(items.collect::<Result<_, _>>()?)
+            }
+            Node::Map(entries) => {
+                let member = |(key, node): (Spanned<String>, Spanned<Node>)| {
+                    Ok((key.value, self.json(node.value, node.referenced)?))
+                };
+                Json::Object(entries.into_iter().map(member).collect::<Result<_, SettingsError>>()?)
+            }
+        })
     }
 
     fn sources(&mut self, mut nodes: Vec<Spanned<Node>>) -> Result<(), SettingsError> {

@@ -20,6 +20,12 @@ pub fn limits(from: &Resolver) -> Result<LimitsConfig, SettingsError> {
         max_sockets: from.number("max-sockets")?,
         max_sockets_per_ip: from.number("max-sockets-per-ip")?,
         max_sockets_per_identity: from.number("max-sockets-per-identity")?,
+        operations_per_identity: from.number("operations-per-identity")?,
+        request_rate_per_identity: rate(
+            from,
+            "request-rate-per-identity",
+            "request-burst-per-identity",
+        )?,
         max_pending_sockets: from.number("max-pending-sockets")?,
         connect_rate_per_ip: rate(from, "connect-rate-per-ip", "connect-burst-per-ip")?,
         legacy_ack_delay: from.time("legacy-ack-delay")?,
@@ -141,6 +147,8 @@ mod tests {
                 ("max-executions", "4"),
                 ("trusted-proxies", "10.0.0.0/8, ::1"),
                 ("connect-rate-per-ip", "3"),
+                ("operations-per-identity", "9"),
+                ("request-burst-per-identity", "8"),
             ],
             20_000,
         );
@@ -156,5 +164,7 @@ mod tests {
         let proxies: Vec<_> = limits.trusted_proxies.iter().map(ToString::to_string).collect();
         assert_eq!(proxies, ["10.0.0.0/8", "::1/128"]);
         assert_eq!(limits.connect_rate_per_ip, RateLimit { per_second: 3, burst: 100 });
+        assert_eq!(limits.operations_per_identity, 9);
+        assert_eq!(limits.request_rate_per_identity, RateLimit { per_second: 0, burst: 8 });
     }
 }

@@ -1,12 +1,20 @@
 //! Settings: where they come from and what they are.
 
+pub mod auth;
+#[cfg(test)]
+mod auth_secrets_tests;
+#[cfg(test)]
+mod auth_tests;
 pub mod definitions;
 #[cfg(test)]
 pub mod docs;
 pub mod file;
+#[cfg(test)]
+mod guide_tests;
 pub mod limits;
 #[cfg(test)]
 mod limits_docs;
+mod node;
 pub mod resolve;
 pub mod suggest;
 
@@ -19,8 +27,7 @@ use std::{
 
 use artesian_engine::{EngineConfig, Introspection, TrustedMode};
 use artesian_server::{
-    AuthConfig, CompatProfile, Cors, CsrfRule, ServerConfig, StatusProfile, Subprotocol,
-    WebSocketConfig,
+    CompatProfile, Cors, CsrfRule, ServerConfig, StatusProfile, Subprotocol, WebSocketConfig,
 };
 
 pub use resolve::{Environment, Flags, Origin, Raw, Resolver, SettingsError, Values};
@@ -156,7 +163,7 @@ impl Settings {
 
     /// All settings from their places.
     pub fn resolve(from: &Resolver) -> Result<Self, SettingsError> {
-        let settings = Self {
+        let mut settings = Self {
             source: source(from)?,
             live: live(from)?,
             engine: engine(from)?,
@@ -170,16 +177,7 @@ impl Settings {
             config_file: None,
             warnings: from.environment_warnings(),
         };
-        let authentication = from.unsupported_authentication();
-        if !authentication.is_empty() && settings.server.auth.admin_secrets.is_empty() {
-            return Err(SettingsError::Whole(format!(
-                "{} is set, but this version knows no other authentication than the admin secret: \
-                 without one everybody would be the administrator. Set ARTESIAN_ADMIN_SECRET, or \
-                 take {} away",
-                authentication.join(", "),
-                if authentication.len() == 1 { "it" } else { "them" },
-            )));
-        }
+        settings.warnings.extend(auth::warnings(from, &settings.server));
         Ok(settings)
     }
 
@@ -189,8 +187,10 @@ impl Settings {
         if let Some(url) = &self.source.database_url {
             redactor.add_url(url);
         }
-        for secret in &self.server.auth.admin_secrets {
-            redactor.add(secret);
+        // One that does not count is still a secret.
+        let given = self.values.get("admin-secret").into_iter().flatten();
+        for secret in self.server.auth.secrets().iter().chain(given) {
+            redactor.add_encoded(secret);
         }
         redactor
     }
@@ -328,11 +328,11 @@ fn listen(from: &Resolver) -> Result<String, SettingsError> {
 }
 
 fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
-    let mut admin_secrets = from.secrets("admin-secrets")?;
-    admin_secrets.extend(from.text("admin-secret"));
     let origins = from.list("cors-domain");
     let cors = if from.switch("disable-cors")? {
         Cors::Disabled
+    } else if from.raw("cors-domain").is_none() {
+        Cors::Default
     } else if origins.iter().any(|origin| origin == "*") {
         Cors::AllowAll
     } else {
@@ -341,9 +341,9 @@ fn server(from: &Resolver) -> Result<ServerConfig, SettingsError> {
     let compat = from.choices("websocket-compat")?;
     let compat: Vec<_> = compat.iter().filter_map(|name| CompatProfile::from_name(name)).collect();
     Ok(ServerConfig {
-        auth: AuthConfig::with_secrets(admin_secrets),
-        ws_read_cookie: false,
-        expiry_grace: ServerConfig::default().expiry_grace,
+        auth: auth::auth(from)?,
+        ws_read_cookie: from.switch("ws-read-cookie")?,
+        expiry_grace: from.time("expiry-grace")?,
         status_profile: match from.word("status-profile")?.as_str() {
             "spec" => StatusProfile::Spec,
             _ => StatusProfile::Hasura,

@@ -154,13 +154,18 @@ impl Resolver {
         if let Some(items) = self.flags.get(name) {
             return raw(items.clone(), Origin::Flag(definition.name));
         }
+        let mut empty = None;
         for variable in definition.all_env() {
-            // An empty variable is how compose files say "not set". For a secret that would open
-            // the door, so it counts there and is refused later.
-            let is_set = |value: &&str| !value.is_empty() || definition.kind == Kind::Secret;
-            if let Some(value) = self.environment.get(&variable).filter(is_set) {
-                return raw(vec![value.to_owned()], Origin::Environment(variable));
+            match self.environment.get(&variable) {
+                None => {}
+                Some("") => empty = empty.or(Some(variable)),
+                Some(value) => return raw(vec![value.to_owned()], Origin::Environment(variable)),
             }
+        }
+        // An empty variable is how compose files say "not set". For a secret that would open the
+        // door, so it counts there and is refused later.
+        if let Some(variable) = empty.filter(|_| definition.says_who_clients_are()) {
+            return raw(vec![String::new()], Origin::Environment(variable));
         }
         if let Some(value) = self.file.iter().find(|v| v.path == definition.file) {
             let (path, place) = (value.path.clone(), value.place.clone());
@@ -282,7 +287,12 @@ impl Resolver {
                 .map_err(|_| raw.error("must be a JSON array of texts: [\"first\", \"second\"]")),
             (_, _) => Err(raw.error("must be given once, as a JSON array of texts")),
         })?;
-        Ok(found.unwrap_or_default())
+        match (found, self.raw(name)) {
+            (Some(none), Some(raw)) if none.is_empty() => {
+                Err(raw.error("is an empty list: name a secret, or take it away"))
+            }
+            (found, _) => Ok(found.unwrap_or_default()),
+        }
     }
 
     /// What in the environment is misspelt or not supported, one line each.
@@ -304,12 +314,6 @@ impl Resolver {
             }
         }
         out
-    }
-
-    /// Variables of Hasura's that say who may do what, and are set.
-    pub fn unsupported_authentication(&self) -> Vec<&'static str> {
-        let is_set = |name: &str| self.environment.get(name).is_some_and(|v| !v.is_empty());
-        definitions::AUTHENTICATION.iter().copied().filter(|name| is_set(name)).collect()
     }
 }
 

@@ -14,7 +14,7 @@ fn flags(pairs: &[(&'static str, &str)]) -> Flags {
     pairs.iter().map(|(name, value)| (*name, vec![(*value).to_owned()])).collect()
 }
 
-fn load(
+pub(super) fn load(
     given: &[(&'static str, &str)],
     variables: &[(&str, &str)],
     yaml: &str,
@@ -24,7 +24,11 @@ fn load(
     Settings::resolve(&Resolver::new(flags(given), environment, file))
 }
 
-fn error(given: &[(&'static str, &str)], variables: &[(&str, &str)], yaml: &str) -> String {
+pub(super) fn error(
+    given: &[(&'static str, &str)],
+    variables: &[(&str, &str)],
+    yaml: &str,
+) -> String {
     load(given, variables, yaml).unwrap_err().to_string()
 }
 
@@ -46,6 +50,10 @@ fn every_setting_can_come_from_every_place() {
     let sample = |definition: &Definition| match definition.kind {
         definitions::Kind::DatabaseUrl => "postgres://h/db",
         definitions::Kind::SecretList => "[\"a\"]",
+        definitions::Kind::SecretJson => {
+            "{\"type\": \"HS256\", \"key\": \"an HMAC key of 32 bytes and more\"}"
+        }
+        definitions::Kind::ServiceUrl => "http://h/",
         definitions::Kind::Address => "127.0.0.1:1",
         definitions::Kind::Networks => "10.0.0.0/8",
         definitions::Kind::Switch => "false",
@@ -107,9 +115,7 @@ fn names_and_places_are_unique() {
         }
         let hasura = definition.env.iter().filter(|name| name.starts_with("HASURA_"));
         for name in hasura {
-            assert!(
-                !definitions::QUIET.contains(name) && !definitions::AUTHENTICATION.contains(name)
-            );
+            assert!(!definitions::QUIET.contains(name));
         }
     }
 }
@@ -167,6 +173,22 @@ log:
     assert_eq!(settings.live.refetch_interval, Duration::from_millis(250));
     assert_eq!(settings.live.batch_size, 1000);
     assert!(settings.log.json);
+}
+
+#[test]
+fn every_origin_is_meant_only_if_it_is_said() {
+    let cors = |flags: &[(&'static str, &str)], variables: &[(&str, &str)], yaml: &str| {
+        load(flags, variables, yaml).unwrap().server.cors
+    };
+    let app = || Cors::List(vec!["https://a.example.com".to_owned()]);
+    assert_eq!(cors(&[], &[], ""), Cors::Default);
+    assert_eq!(cors(&[], &[("HASURA_GRAPHQL_CORS_DOMAIN", "")], ""), Cors::Default);
+    assert_eq!(cors(&[], &[("HASURA_GRAPHQL_CORS_DOMAIN", "*")], ""), Cors::AllowAll);
+    assert_eq!(cors(&[("cors-domain", "https://a.example.com, *")], &[], ""), Cors::AllowAll);
+    assert_eq!(cors(&[("cors-domain", "https://a.example.com")], &[], ""), app());
+    // Nobody but the server's own pages.
+    assert_eq!(cors(&[], &[], "server:\n  cors_domain: []\n"), Cors::List(Vec::new()));
+    assert_eq!(cors(&[("disable-cors", "true"), ("cors-domain", "*")], &[], ""), Cors::Disabled);
 }
 
 #[test]
@@ -304,7 +326,7 @@ fn variables_that_do_nothing_are_told() {
         &[
             ("ARTESIAN_LISTN", "x"),
             ("HASURA_GRAPHQL_ENABLE_TELEMETRY", "false"),
-            ("HASURA_GRAPHQL_WS_READ_COOKIE", "true"),
+            ("HASURA_GRAPHQL_STREAMING_QUERIES_MULTIPLEXED_BATCH_SIZE", "7"),
             ("HASURA_GRAPHQL_ADMIN_SECRETT", "x"),
             ("PATH", "/bin"),
         ],
@@ -317,18 +339,10 @@ fn variables_that_do_nothing_are_told() {
             "the environment variable ARTESIAN_LISTN is not known; did you mean `ARTESIAN_LISTEN`?",
             "HASURA_GRAPHQL_ADMIN_SECRETT has no effect: this version does not support it; did \
              you mean HASURA_GRAPHQL_ADMIN_SECRET?",
-            "HASURA_GRAPHQL_WS_READ_COOKIE has no effect: this version does not support it",
+            "HASURA_GRAPHQL_STREAMING_QUERIES_MULTIPLEXED_BATCH_SIZE has no effect: this version does \
+             not support it",
         ]
     );
-}
-
-#[test]
-fn nobody_becomes_administrator_because_a_token_is_not_checked() {
-    let jwt = ("HASURA_GRAPHQL_JWT_SECRET", "{\"key\": \"hush\"}");
-    let message = error(&[], &[jwt], "");
-    assert!(message.contains("everybody would be the administrator"), "{message}");
-    assert!(!message.contains("hush"));
-    assert!(load(&[], &[jwt, ("ARTESIAN_ADMIN_SECRET", "x")], "").is_ok());
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn check_says_what_is_wrong() {
     assert_eq!(ended.code, Some(0));
     assert!(ended.out.contains("warning "), "{}", ended.out);
     assert!(ended.out.contains("bad name"), "{}", ended.out);
-    assert!(ended.out.contains("no admin secret is set"), "{}", ended.out);
+    assert!(ended.out.contains("no authentication is set"), "{}", ended.out);
 
     shop.write("old.json", "{\"version\": 2, \"tables\": []}");
     for (args, expected) in [

@@ -100,7 +100,7 @@ fn a_changed_file_is_taken_and_a_faulty_one_is_not() {
         (
             "artesian.yaml",
             CONFIG.replace("  admin_secret: first\n", ""),
-            "no admin secret any more",
+            "no authentication any more",
         ),
         ("artesian.yaml", CONFIG.replace("first", "' first'"), "visible ASCII"),
         ("metadata.json", "{\"version\": 3,".to_owned(), "metadata.json:1:"),
@@ -122,7 +122,7 @@ fn a_changed_file_is_taken_and_a_faulty_one_is_not() {
     assert!(line.contains("artesian.yaml cannot be read"), "{line}");
 
     // Written beside it and renamed, as editors do.
-    let config = CONFIG.replace("first", "second").replace("127.0.0.1:0", "127.0.0.1:1")
+    let config = CONFIG.replace("127.0.0.1:0", "127.0.0.1:1")
         + "log:\n  level: debug\nlimits:\n  depth: 1\n";
     shop.scratch.write("artesian.yaml.new", &config);
     let rename =
@@ -131,18 +131,29 @@ fn a_changed_file_is_taken_and_a_faulty_one_is_not() {
     let line = shop.server.log("need a restart to change");
     assert!(line.ends_with("need a restart to change: listen"), "{line}");
     let line = shop.server.log("are in force");
-    for name in ["admin-secret", "log-level", "max-depth"] {
+    for name in ["log-level", "max-depth"] {
         assert!(line.contains(name), "{line}");
     }
-    assert!(!shop.is_admin("first"));
     assert!(shop.sample("artesian_reload_last_success_time_seconds") > started);
     // Of what runs, the limit ends what exceeds it.
     let error = ids.line();
     assert!(error.contains("nested deeper than 1"), "{error}");
+
+    // A secret that is none any more lets nobody in, and keeps nobody in.
+    shop.scratch.write("artesian.yaml", &config.replace("depth: 1", "depth: 9"));
+    shop.server.log("are in force");
+    let mut ids = shop.follow("subscription { author(order_by: {id: asc}) { id } }");
+    assert_eq!(authors(&ids.line()), json!([{"id": 1}, {"id": 2}]));
+    shop.scratch.write("artesian.yaml", &config.replace("first", "another"));
+    let line = shop.server.log("are in force");
+    assert!(line.contains("admin-secret"), "{line}");
+    let (_, told) = ids.end();
+    assert!(told.contains("4403 Forbidden"), "{told}");
+    assert!(!shop.is_admin("first"));
     shop.server.signal("TERM");
     let (_, logs) = shop.server.end();
     assert!(logs.contains("DEBUG"), "{logs}");
-    assert!(!logs.contains("second"), "{logs}");
+    assert!(!logs.contains("another"), "{logs}");
 }
 
 #[test]

@@ -84,11 +84,11 @@ fn an_open_door_is_told() {
     let serve = ["serve", "--listen", "0.0.0.0:0", "--database-url", "sqlite:shop.db"];
     let mut server = Running::start(&mut shop.artesian(&serve));
     server.log("listening on");
-    assert!(server.logs.contains("no admin secret is set"), "{}", server.logs);
+    assert!(server.logs.contains("no authentication is set"), "{}", server.logs);
     let mut command = shop.artesian(&serve);
     let mut server = Running::start(command.env("ARTESIAN_ADMIN_SECRET", "x"));
     server.log("listening on");
-    assert!(!server.logs.contains("no admin secret is set"), "{}", server.logs);
+    assert!(!server.logs.contains("no authentication is set"), "{}", server.logs);
 }
 
 #[test]

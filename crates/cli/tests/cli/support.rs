@@ -79,6 +79,15 @@ impl Scratch {
         command
     }
 
+    /// Runs it to its end, with this on its standard input.
+    pub fn run_with(&self, args: &[&str], input: &str) -> Ended {
+        let mut command = self.artesian(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        Ended::of(child.wait_with_output().unwrap())
+    }
+
     /// Runs it to its end.
     pub fn run(&self, args: &[&str]) -> Ended {
         Ended::of(self.artesian(args).output().unwrap())

@@ -124,6 +124,20 @@ pub fn query_parameter(query_string: &str, name: &str) -> Option<String> {
     percent_decode(value).ok().filter(|value| !value.is_empty())
 }
 
+/// All parameters of a query string without its leading `?`, decoded, in their order.
+///
+/// # Errors
+/// If one is not properly encoded.
+pub fn query_parameters(query_string: &str) -> Result<Vec<(String, String)>, RequestError> {
+    let pairs = query_string.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((percent_decode(name)?, percent_decode(value)?))
+        })
+        .collect()
+}
+
 /// Decodes the query string of a GET request, without its leading `?`. `variables` and `extensions`
 /// are JSON. An empty `operationName`, `variables` or `extensions` counts as absent.
 pub fn decode_get(query_string: &str) -> Result<GraphQLRequest, HttpError> {
@@ -206,6 +220,17 @@ mod tests {
     use super::*;
 
     const BODY: &[u8] = br#"{"query":"{a}"}"#;
+
+    #[test]
+    fn all_parameters_are_given_in_their_order() {
+        let found = query_parameters("user=a%26b+c&&role&user=%C3%A9").unwrap();
+        let expected = [("user", "a&b c"), ("role", ""), ("user", "é")];
+        assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(query_parameters("").unwrap(), []);
+        for bad in ["a=%", "a=%4", "%zz=1", "a=%ff"] {
+            assert_eq!(query_parameters(bad), Err(RequestError::BadEscape), "{bad}");
+        }
+    }
 
     #[test]
     fn content_types() {

@@ -18,7 +18,8 @@ mod status;
 pub use batch::Posted;
 pub use csrf::{CsrfRule, PREFLIGHT_HEADERS};
 pub use decode::{
-    HttpError, check_content_encoding, check_content_type, decode_get, decode_post, query_parameter,
+    HttpError, check_content_encoding, check_content_type, decode_get, decode_post,
+    query_parameter, query_parameters,
 };
 pub use negotiate::{Accepts, JsonMedia, Media, StreamMedia, accepts};
 pub use request::{GraphQLRequest, Parameter, RequestError};

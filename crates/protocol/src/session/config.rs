@@ -13,8 +13,8 @@ pub struct SessionConfig {
     pub max_operations: usize,
     /// The longest operation id in bytes. Default: 256.
     pub max_id_bytes: usize,
-    /// How many bytes of messages may wait for the acknowledgement (legacy protocol). Default:
-    /// 64 KiB.
+    /// How many bytes of messages may wait for the acknowledgement (legacy protocol), or until fresh
+    /// credentials are checked. Default: 64 KiB.
     pub pre_ack_queue_bytes: usize,
     /// The interval of WebSocket pings, once acknowledged. Default: 15 s. `None`: no pings.
     pub ping_interval: Option<Duration>,

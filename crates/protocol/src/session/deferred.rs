@@ -1,14 +1,16 @@
 //! Messages that wait for the acknowledgement.
 //!
 //! Legacy clients send `start` without waiting for it, and sometimes before `connection_init`; it
-//! must not be run before then (CVE-2026-35523). With `graphql-transport-ws` only what follows a
-//! repeated `connection_init` waits, where that is allowed ([`Compat::repeated_init`]).
+//! must not be run before then (CVE-2026-35523). With `graphql-transport-ws` only what follows fresh
+//! credentials waits (`refresh.rs`), or a repeated `connection_init` where that is allowed
+//! ([`Compat::repeated_init`]).
 //!
 //! [`Compat::repeated_init`]: super::Compat::repeated_init
 
 use serde_json::value::RawValue;
 
 use super::operations::ClientId;
+use super::refresh::{Answer, Bearer};
 use super::{CloseCode, Phase, Session};
 use crate::ws::Subprotocol;
 
@@ -17,6 +19,8 @@ use crate::ws::Subprotocol;
 pub(super) enum Deferred {
     /// A further `connection_init` while one is pending.
     Init(Option<Box<RawValue>>),
+    /// Fresh credentials while an authentication is pending.
+    Refresh(Box<RawValue>, Bearer),
     /// A `start` or `subscribe`.
     Start(ClientId, Option<Box<RawValue>>),
     /// One that was stopped while it waited: it never runs, but its `complete` is owed.
@@ -27,11 +31,19 @@ pub(super) enum Deferred {
 const OVERHEAD: usize = 64;
 
 impl Session {
-    /// Puts a message off. The queue is bounded; who fills it is disconnected.
+    /// Puts a message off. The queue is bounded; who fills it is disconnected. The first message
+    /// behind fresh credentials finds room however long it is: an operation that brings them may be
+    /// as long as any other.
     pub(super) fn defer(&mut self, message: Deferred, bytes: usize) {
-        self.deferred_bytes += bytes + OVERHEAD;
+        let is_refresh = self.acknowledged && !matches!(self.answer, Answer::Acknowledgement);
+        if !is_refresh || !self.deferred.is_empty() {
+            self.deferred_bytes += bytes + OVERHEAD;
+        }
         if self.deferred_bytes > self.config.pre_ack_queue_bytes {
-            let reason = "Too many messages before connection_ack";
+            let reason = match is_refresh {
+                true => "Too many messages before the fresh credentials were checked",
+                false => "Too many messages before connection_ack",
+            };
             if self.protocol == Subprotocol::Legacy {
                 self.connection_error(None, reason);
             }
@@ -64,7 +76,10 @@ impl Session {
                     self.deferred_bytes = 0;
                     break;
                 }
-                Some(Deferred::Init(payload)) => self.authenticate(payload),
+                Some(Deferred::Init(payload)) => {
+                    self.authenticate(payload, Answer::Acknowledgement)
+                }
+                Some(Deferred::Refresh(payload, by)) => self.refresh(payload, by),
                 Some(Deferred::Start(id, payload)) => match self.protocol {
                     Subprotocol::TransportWs => self.transport_ws_start(id, payload.as_deref()),
                     Subprotocol::Legacy => self.legacy_start(id, payload.as_deref()),

@@ -8,6 +8,7 @@ use super::deferred::Deferred;
 use super::envelope::{Envelope, Ids};
 use super::operations::ClientId;
 use super::output::message;
+use super::refresh::Answer;
 use super::{CloseCode, Output, Phase, Session};
 use crate::{GraphQLRequest, json};
 
@@ -35,7 +36,7 @@ impl Session {
                     if self.phase == Phase::Authenticating {
                         self.defer(Deferred::Init(payload), text.len());
                     } else {
-                        self.authenticate(payload);
+                        self.authenticate(payload, Answer::Acknowledgement);
                     }
                 }
                 Err(detail) => self.connection_error(Some("null"), detail),
@@ -47,8 +48,7 @@ impl Session {
                         self.legacy_start(id, payload.as_deref());
                     } else {
                         if self.phase == Phase::AwaitInit && compat.implicit_init {
-                            self.is_implicit = true;
-                            self.authenticate(None);
+                            self.authenticate(None, Answer::Nothing);
                         }
                         self.forget_deferred_start(&id);
                         self.replace(&id);

@@ -23,6 +23,7 @@ mod envelope;
 mod legacy;
 mod operations;
 mod output;
+mod refresh;
 mod replies;
 mod timers;
 mod transport_ws;
@@ -38,6 +39,7 @@ pub use compat::{Compat, CompatProfile};
 pub use config::{CloseCode, SessionConfig};
 pub use operations::OperationKey;
 pub use output::Output;
+pub use refresh::AuthenticateKind;
 
 use crate::json;
 use crate::message::Message;
@@ -45,6 +47,7 @@ use crate::ws::{Subprotocol, truncate_reason};
 use deferred::Deferred;
 use operations::{ClientId, Operations};
 use output::message;
+use refresh::Answer;
 use timers::Timers;
 
 /// How far the connection has come.
@@ -52,8 +55,8 @@ use timers::Timers;
 enum Phase {
     /// No `connection_init` yet.
     AwaitInit,
-    /// The driver was asked to authenticate and has not answered. Where `connection_init` may be
-    /// repeated, this may happen again after the first acknowledgement.
+    /// The driver was asked to authenticate and has not answered. This may happen again after the
+    /// first acknowledgement: with fresh credentials, or where `connection_init` may be repeated.
     Authenticating,
     /// Acknowledged.
     Ready,
@@ -69,9 +72,8 @@ pub struct Session {
     phase: Phase,
     /// Whether the client was ever accepted.
     acknowledged: bool,
-    /// Whether the pending authentication is one that the client did not ask for, so that it is not
-    /// acknowledged.
-    is_implicit: bool,
+    /// What says that the pending authentication has let the client in.
+    answer: Answer,
     operations: Operations,
     timers: Timers,
     out: VecDeque<Output>,
@@ -90,7 +92,7 @@ impl Session {
             protocol,
             phase: Phase::AwaitInit,
             acknowledged: false,
-            is_implicit: false,
+            answer: Answer::Nothing,
             operations: Operations::default(),
             timers: Timers::new(now, config.init_timeout),
             out: VecDeque::new(),
@@ -197,14 +199,19 @@ impl Session {
     }
 
     fn acknowledge(&mut self, now: Instant, payload: Option<Bytes>) {
-        let is_implicit = std::mem::take(&mut self.is_implicit);
-        if !is_implicit {
-            // Clients of old refuse `payload: null`, so the key is left out (graphql-ws#348).
-            let payload = payload.filter(|p| !p.is_empty() && !json::is_empty_object(p));
-            self.send(match payload {
-                Some(payload) => message(r#"{"type":"connection_ack","payload":"#, payload),
-                None => Message::whole(Bytes::from_static(br#"{"type":"connection_ack"}"#)),
-            });
+        let answer = std::mem::replace(&mut self.answer, Answer::Nothing);
+        let is_implicit = !matches!(answer, Answer::Acknowledgement);
+        match answer {
+            Answer::Acknowledgement => {
+                // Clients of old refuse `payload: null`, so the key is left out (graphql-ws#348).
+                let payload = payload.filter(|p| !p.is_empty() && !json::is_empty_object(p));
+                self.send(match payload {
+                    Some(payload) => message(r#"{"type":"connection_ack","payload":"#, payload),
+                    None => Message::whole(Bytes::from_static(br#"{"type":"connection_ack"}"#)),
+                });
+            }
+            Answer::Pong(payload) => self.pong(Some(&payload)),
+            Answer::Nothing => {}
         }
         self.phase = Phase::Ready;
         if !std::mem::replace(&mut self.acknowledged, true) {
@@ -406,10 +413,17 @@ impl Session {
         self.out.push_back(Output::Close { code, reason: truncate_reason(reason).to_owned() });
     }
 
-    fn authenticate(&mut self, payload: Option<Box<RawValue>>) {
+    /// Asks the driver to authenticate; nothing else may be pending.
+    fn authenticate(&mut self, payload: Option<Box<RawValue>>, answer: Answer) {
         self.timers.init_received();
         self.phase = Phase::Authenticating;
-        self.out.push_back(Output::Authenticate { payload });
+        let kind = match (self.acknowledged, &answer) {
+            (false, _) => AuthenticateKind::First,
+            (true, Answer::Acknowledgement) => AuthenticateKind::Repeated,
+            (true, _) => AuthenticateKind::Refresh,
+        };
+        self.answer = answer;
+        self.out.push_back(Output::Authenticate { payload, kind });
     }
 
     /// Registers and starts an operation whose id is free, if there is room for one more.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::OperationKey;
+use super::{AuthenticateKind, OperationKey};
 use crate::{GraphQLRequest, Message};
 
 /// An action for the driver.
@@ -14,11 +14,15 @@ pub enum Output {
     /// Send a WebSocket ping frame.
     WsPing,
     /// Find out who the client is and call [`Session::authenticated`](super::Session::authenticated).
-    /// At most one is pending at a time. With the legacy protocol it may come again later; a refusal
-    /// then closes the connection too, and what starts later belongs to the new identity.
+    /// At most one is pending at a time. It may come again later; a refusal then closes the
+    /// connection too. What started before goes on under the new identity, which is for the driver to
+    /// see to, and what starts later belongs to it: no [`Start`](Self::Start) comes while one is
+    /// pending.
     Authenticate {
-        /// The payload of `connection_init`, a JSON object.
+        /// The payload of `connection_init`, or what stands for it: a JSON object.
         payload: Option<Box<RawValue>>,
+        /// Whether it is the first, and if not, what brought it about.
+        kind: AuthenticateKind,
     },
     /// Run an operation and report through the `operation_…` calls, once it ends with exactly one of
     /// [`operation_error`](super::Session::operation_error),

@@ -7,6 +7,7 @@ use super::deferred::Deferred;
 use super::envelope::Envelope;
 use super::operations::ClientId;
 use super::output::message;
+use super::refresh::{Answer, Bearer, is_credentials, take_credentials};
 use super::{CloseCode, Output, Phase, Session};
 use crate::{GraphQLRequest, Message};
 
@@ -36,8 +37,10 @@ impl Session {
             "connection_init" => {
                 let payload = envelope.object()?.map(ToOwned::to_owned);
                 match self.phase {
-                    Phase::AwaitInit => self.authenticate(payload),
-                    Phase::Ready if compat.repeated_init => self.authenticate(payload),
+                    Phase::AwaitInit => self.authenticate(payload, Answer::Acknowledgement),
+                    Phase::Ready if compat.repeated_init => {
+                        self.authenticate(payload, Answer::Acknowledgement);
+                    }
                     Phase::Authenticating if compat.repeated_init => {
                         self.defer(Deferred::Init(payload), text.len());
                     }
@@ -48,14 +51,12 @@ impl Session {
                 }
             }
             "ping" => {
-                let pong = match envelope.object()? {
-                    Some(payload) => message(
-                        &br#"{"type":"pong","payload":"#[..],
-                        Bytes::copy_from_slice(payload.get().as_bytes()),
-                    ),
-                    None => Message::whole(Bytes::from_static(br#"{"type":"pong"}"#)),
-                };
-                self.send(pong);
+                let payload = envelope.object()?;
+                // Of a client that was not accepted yet it is only a ping.
+                match payload.filter(|raw| self.acknowledged && is_credentials(raw)) {
+                    Some(credentials) => self.refresh(credentials.to_owned(), Bearer::Ping),
+                    None => self.pong(payload),
+                }
             }
             "pong" => {
                 // Also legal without a ping, as a heartbeat in one direction.
@@ -64,18 +65,18 @@ impl Session {
             "subscribe" => {
                 let id = envelope.id(compat.ids(), longest)?;
                 let payload = envelope.payload.ok_or("`payload` is missing")?;
-                let request = read_request(payload)?;
-                if self.phase == Phase::Ready {
-                    self.transport_ws_request(id, request);
-                } else if self.phase == Phase::Authenticating && self.acknowledged {
-                    // The client was acknowledged before, so this is not too early.
-                    if self.operations.key_of(&id).is_some() || self.is_deferred(&id) {
-                        self.subscriber_exists(&id);
-                    } else {
-                        self.defer(Deferred::Start(id, Some(payload.to_owned())), text.len());
-                    }
-                } else {
+                let mut request = read_request(payload)?;
+                let credentials = take_credentials(&mut request, payload)?;
+                if !self.acknowledged {
                     self.finish(Some(CloseCode::UNAUTHORIZED), "Unauthorized");
+                } else if self.operations.key_of(&id).is_some() || self.is_deferred(&id) {
+                    self.subscriber_exists(&id);
+                } else if let Some(credentials) = credentials {
+                    self.refresh_and_start(credentials, id, payload);
+                } else if self.phase == Phase::Ready {
+                    self.start(id, request);
+                } else {
+                    self.defer(Deferred::Start(id, Some(payload.to_owned())), text.len());
                 }
             }
             "complete" => {
@@ -103,19 +104,29 @@ impl Session {
         Ok(())
     }
 
-    /// A `subscribe` that waited; it was found to be well-formed when it came.
-    pub(super) fn transport_ws_start(&mut self, id: ClientId, payload: Option<&RawValue>) {
-        match payload.ok_or_else(String::new).and_then(read_request) {
-            Ok(request) => self.transport_ws_request(id, request),
-            Err(detail) => self.bad_message(&detail),
-        }
+    /// Answers a `ping`.
+    pub(super) fn pong(&mut self, payload: Option<&RawValue>) {
+        self.send(match payload {
+            Some(payload) => message(
+                &br#"{"type":"pong","payload":"#[..],
+                Bytes::copy_from_slice(payload.get().as_bytes()),
+            ),
+            None => Message::whole(Bytes::from_static(br#"{"type":"pong"}"#)),
+        });
     }
 
-    fn transport_ws_request(&mut self, id: ClientId, request: GraphQLRequest) {
-        if self.operations.key_of(&id).is_some() {
-            self.subscriber_exists(&id);
-        } else {
-            self.start(id, request);
+    /// A `subscribe` that waited; it was found to be well-formed when it came, and credentials that
+    /// it brought were made use of before.
+    pub(super) fn transport_ws_start(&mut self, id: ClientId, payload: Option<&RawValue>) {
+        let request = payload.ok_or_else(String::new).and_then(|payload| {
+            let mut request = read_request(payload)?;
+            take_credentials(&mut request, payload)?;
+            Ok(request)
+        });
+        match request {
+            Ok(_) if self.operations.key_of(&id).is_some() => self.subscriber_exists(&id),
+            Ok(request) => self.start(id, request),
+            Err(detail) => self.bad_message(&detail),
         }
     }
 

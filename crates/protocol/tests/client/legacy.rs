@@ -62,6 +62,17 @@ const SCRIPTS: &[(&str, &str)] = &[
         ignored 2"#,
     ),
     (
+        "fresh credentials go with a further init, whose acknowledgement is no news",
+        r#"
+        init
+        fresh {"headers":{"a":"b"}}
+        < {"type":"connection_init","payload":{"headers":{"a":"b"}}}
+        > {"type":"connection_ack"}
+        ignored 0
+        > {"type":"connection_ack"}
+        ignored 1"#,
+    ),
+    (
         "cancelled again",
         r#"
         init

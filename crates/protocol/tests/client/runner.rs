@@ -3,6 +3,7 @@
 //! | step | meaning |
 //! |---|---|
 //! | `sub A JSON`, `unsub A` | we subscribe and cancel; the first operation has the id 1 on the wire. A leading `!`: the session must refuse, or say that the operation is gone |
+//! | `fresh JSON` | we send fresh credentials |
 //! | `> TEXT`, `binary TEXT`, `pong` | the server sends this |
 //! | `wait MS` | time passes, and timeouts are handled where they fall due |
 //! | `end CODE REASON`, `gone CODE REASON` | we close; the server does, or the socket is gone (`-`: no code) |
@@ -97,6 +98,7 @@ impl Runner {
             ">" => self.session.handle_text(self.now, text),
             "binary" => self.session.handle_binary(self.now, text),
             "pong" => self.session.handle_activity(self.now),
+            "fresh" => self.session.refresh(text),
             "wait" => self.wait(rest.parse().unwrap()),
             "end" => {
                 let (code, reason) = rest.split_once(' ').unwrap();

@@ -121,6 +121,31 @@ const SCRIPTS: &[(&str, &str)] = &[
         > {"id":"1","type":"next","payload":{"data":{}}}
         wait 100000"#,
     ),
+    (
+        "fresh credentials go with a ping, ahead of what is sent later",
+        r#"
+        init
+        fresh {"headers":{"a":"b"}}
+        < {"type":"ping","payload":{"headers":{"a":"b"}}}
+        > {"type":"pong","payload":{"headers":{"a":"b"}}}
+        ignored 0"#,
+    ),
+    (
+        "before the acknowledgement the last fresh credentials wait, ahead of the operations",
+        r#"
+        < {"type":"connection_init"}
+        sub A {"query":"{a}"}
+        fresh {"headers":{"n":1}}
+        fresh {"headers":{"n":2}}
+        > {"type":"connection_ack"}
+        acked
+        < {"type":"ping","payload":{"headers":{"n":2}}}
+        < {"id":"1","type":"subscribe","payload":{"query":"{a}"}}
+        end 1000 done
+        lost A the connection was closed on this side
+        close 1000 done
+        fresh {"headers":{}}"#,
+    ),
     // Operations
     (
         "results are passed on as they were written",

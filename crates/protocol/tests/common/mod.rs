@@ -9,7 +9,8 @@
 //! | `wait MS` | time passes, and timeouts are handled where they fall due |
 //! | `shutdown`, `expire`, `broken REASON`, `lost`, `end CODE REASON` | the driver ends it |
 //! | `< TEXT` | this text is sent |
-//! | `auth`, `auth JSON` | authentication is asked for |
+//! | `auth`, `auth JSON` | authentication is asked for, for the first time |
+//! | `again`, `again JSON`, `fresh JSON` | a repeated `connection_init`; fresh credentials |
 //! | `start A QUERY`, `stop A` | the driver is told to run or cancel an operation |
 //! | `wsping`, `close CODE REASON` | a ping frame; the end (`-`: no code; a reason that ends in `*`: anything may follow) |
 //! | `init` | short for init, acknowledgement and, with the legacy protocol, the first `ka` |
@@ -21,7 +22,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use artesian_protocol::session::{Compat, CompatProfile};
+use artesian_protocol::session::{AuthenticateKind, Compat, CompatProfile};
 use artesian_protocol::{OperationKey, Output, Session, SessionConfig, Subprotocol};
 use bytes::Bytes;
 
@@ -98,7 +99,8 @@ struct Runner {
 impl Runner {
     fn step(&mut self, line: &str) {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-        if matches!(word, "<" | "auth" | "start" | "stop" | "wsping" | "close") {
+        if matches!(word, "<" | "auth" | "again" | "fresh" | "start" | "stop" | "wsping" | "close")
+        {
             let output = self.session.poll_output();
             let got = output.as_ref().map_or_else(|| "nothing".to_owned(), |o| self.show(o));
             if let Some(prefix) = line.strip_suffix('*') {
@@ -180,9 +182,19 @@ impl Runner {
                 format!("< {}", String::from_utf8(text.to_vec()).unwrap())
             }
             Output::WsPing => "wsping".into(),
-            Output::Authenticate { payload: None } => "auth".into(),
-            Output::Authenticate { payload: Some(p) } => format!("auth {}", p.get()),
+            Output::Authenticate { payload, kind } => {
+                let word = match kind {
+                    AuthenticateKind::First => "auth",
+                    AuthenticateKind::Repeated => "again",
+                    AuthenticateKind::Refresh => "fresh",
+                };
+                let payload = payload.as_ref().map_or("", |payload| payload.get());
+                format!("{word} {payload}").trim_end().to_owned()
+            }
             Output::Start { request, .. } => {
+                let extensions = request.extensions.as_ref();
+                let credentials = extensions.and_then(|all| all.get("connectionInit"));
+                assert!(credentials.is_none_or(|value| !value["headers"].is_object()));
                 format!("start {}", request.query.as_deref().unwrap_or("-"))
             }
             Output::Stop { key } => {

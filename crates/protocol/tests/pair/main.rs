@@ -2,6 +2,7 @@
 //! under a clock of its own (as quinn's tests do with their `Pair`). Whatever happens:
 //!
 //! * every operation has exactly one end on each side, and no message after it;
+//! * an operation starts under the credentials that were sent last before it;
 //! * results reach the operation that they belong to, in order and none twice;
 //! * when nothing is on its way, both sides agree on what is alive;
 //! * the timers are those that are documented, at every moment, and none once a session is closed;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use artesian_protocol::session::AuthenticateKind;
 use artesian_protocol::session::client::{ClientConfig, ClientOutput, ClientSession};
 use artesian_protocol::{OperationKey, Output, Session, SessionConfig, Subprotocol};
 use bytes::Bytes;
@@ -56,6 +57,11 @@ pub struct Pair {
     /// The driver was asked and has not answered.
     authenticating: bool,
     acknowledged: bool,
+    /// The number of the last fresh credentials.
+    credentials: u64,
+    /// Those of the identity that holds at the server, and those that are being checked.
+    identity: u64,
+    pending_identity: u64,
     /// Operations were alive when the driver closed.
     closed_with_live: bool,
     records: Records,
@@ -122,6 +128,9 @@ impl Pair {
             authentications: 0,
             authenticating: false,
             acknowledged: false,
+            credentials: 0,
+            identity: 0,
+            pending_identity: 0,
             closed_with_live: false,
         }
     }
@@ -186,6 +195,9 @@ impl Pair {
                 self.authenticating = false;
                 let result = if accepted { Ok(None) } else { Err("no".to_owned()) };
                 self.server.authenticated(self.instant(), result);
+                if accepted {
+                    self.identity = self.pending_identity;
+                }
                 if self.server.is_acknowledged() && !std::mem::replace(&mut self.acknowledged, true)
                 {
                     self.server_end.timers.acknowledged(self.now);
@@ -286,7 +298,17 @@ impl Pair {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Subscribe(_) => self.subscribe(step),
+            Step::Subscribe(plan) => self.subscribe(&plan, None),
+            Step::Refresh(in_operation) => {
+                self.credentials += 1;
+                let fresh = format!(r#"{{"headers":{{"n":{}}}}}"#, self.credentials);
+                if in_operation && !self.legacy() {
+                    let plan = [(0, Answer::Result)];
+                    self.subscribe(&plan, Some(serde_json::from_str(&fresh).unwrap()));
+                } else {
+                    self.client.refresh(Bytes::from(fresh));
+                }
+            }
             Step::Unsubscribe(which) => {
                 let all = self.records.next_tag();
                 if all > 0 {
@@ -307,6 +329,7 @@ impl Pair {
                 };
                 // The driver writes nothing after a close frame.
                 if !self.client_end.gone {
+                    self.records.client_sends(self.now, &serde_json::from_slice(text).unwrap());
                     self.to_server.send(self.now, Packet::Text(Bytes::from_static(text)));
                 }
             }
@@ -359,15 +382,16 @@ impl Pair {
         }
     }
 
-    fn subscribe(&mut self, step: Step) {
-        let Step::Subscribe(plan) = step else {
-            return;
-        };
+    fn subscribe(&mut self, plan: &[(u64, Answer)], credentials: Option<Value>) {
         let tag = self.records.next_tag();
         let plan: Vec<Value> =
             plan.iter().map(|(ms, answer)| serde_json::json!([ms, *answer as u8])).collect();
-        let request =
-            serde_json::json!({"query": tag.to_string(), "extensions": {"plan": plan}}).to_string();
+        let mut request =
+            serde_json::json!({"query": tag.to_string(), "extensions": {"plan": plan}});
+        if let Some(credentials) = credentials {
+            request["extensions"]["connectionInit"] = credentials;
+        }
+        let request = request.to_string();
         let (live, length) = (self.client.operation_count(), request.len());
         match self.client.subscribe(Bytes::from(request)) {
             Ok(key) => {
@@ -497,8 +521,21 @@ impl Pair {
                 self.to_client.send(self.now, Packet::Text(text));
             }
             Output::WsPing => self.to_client.send(self.now, Packet::Ping),
-            Output::Authenticate { .. } => {
+            Output::Authenticate { payload, kind } => {
                 assert!(!std::mem::replace(&mut self.authenticating, true), "two questions");
+                self.pending_identity = payload.as_ref().map_or(0, |raw| {
+                    serde_json::from_str::<Value>(raw.get()).unwrap()["headers"]["n"]
+                        .as_u64()
+                        .unwrap()
+                });
+                assert_eq!(
+                    kind,
+                    match (self.acknowledged, self.legacy()) {
+                        (false, _) => AuthenticateKind::First,
+                        (true, true) => AuthenticateKind::Repeated,
+                        (true, false) => AuthenticateKind::Refresh,
+                    }
+                );
                 let plan = self.case.authentications.get(self.authentications).copied();
                 self.authentications += 1;
                 let (ms, accepted) = plan.unwrap_or((0, true));
@@ -507,9 +544,11 @@ impl Pair {
             Output::Start { key, request } => {
                 assert!(self.acknowledged && !self.authenticating, "started without identity");
                 let tag = request.query.unwrap().parse().unwrap();
-                self.records.started(key, tag);
+                self.records.started(key, tag, self.identity);
                 let mut at = self.now;
-                for step in request.extensions.unwrap()["plan"].as_array().unwrap() {
+                let extensions = request.extensions.unwrap();
+                assert_eq!(extensions.len(), 1, "credentials are no part of the request");
+                for step in extensions["plan"].as_array().unwrap() {
                     at += step[0].as_u64().unwrap();
                     let answer = match step[1].as_u64().unwrap() {
                         0 => Answer::Next,

@@ -39,6 +39,8 @@ pub struct Record {
     received: u64,
     failures: u64,
     subscribed: bool,
+    /// The number of the credentials that were sent last before it, or with it.
+    credentials: u64,
     cancelled_at: u64,
     /// How often the server was told to stop.
     stops: u64,
@@ -56,11 +58,19 @@ pub struct Records {
     all: Vec<Record>,
     by_client: HashMap<OperationKey, usize>,
     by_server: HashMap<OperationKey, usize>,
+    /// The number of the credentials that the client sent last.
+    credentials: u64,
 }
 
 impl Records {
     pub fn new(protocol: Subprotocol) -> Self {
-        Self { protocol, all: Vec::new(), by_client: HashMap::new(), by_server: HashMap::new() }
+        Self {
+            protocol,
+            all: Vec::new(),
+            by_client: HashMap::new(),
+            by_server: HashMap::new(),
+            credentials: 0,
+        }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Record> {
@@ -96,6 +106,7 @@ impl Records {
             received: 0,
             failures: 0,
             subscribed: false,
+            credentials: 0,
             cancelled_at: 0,
             stops: 0,
             server_key: None,
@@ -161,6 +172,14 @@ impl Records {
 
     /// A message of the client's session.
     pub fn client_sends(&mut self, now: u64, message: &Value) {
+        let payload = &message["payload"];
+        let fresh = [payload, &payload["extensions"]["connectionInit"]]
+            .into_iter()
+            .find_map(|credentials| credentials["headers"]["n"].as_u64());
+        if message["type"] == "connection_init" || fresh.is_some() {
+            self.credentials = fresh.unwrap_or(0);
+        }
+        let credentials = self.credentials;
         let Some(id) = message["id"].as_str() else {
             return;
         };
@@ -168,6 +187,7 @@ impl Records {
         match message["type"].as_str().unwrap() {
             "subscribe" | "start" => {
                 assert!(!std::mem::replace(&mut record.subscribed, true), "subscribed twice");
+                record.credentials = credentials;
             }
             "complete" | "stop" => {
                 assert!(record.subscribed, "stopped before it began");
@@ -182,10 +202,11 @@ impl Records {
 
     // --- the server ---
 
-    pub fn started(&mut self, server_key: OperationKey, tag: usize) {
+    pub fn started(&mut self, server_key: OperationKey, tag: usize, identity: u64) {
         assert!(self.by_server.insert(server_key, tag).is_none(), "server's key used twice");
         let record = &mut self.all[tag];
         assert_eq!(record.server_key.replace(server_key), None, "started twice");
+        assert_eq!(record.credentials, identity, "started under another identity: {record:?}");
     }
 
     pub fn tag_of_server(&self, key: OperationKey) -> usize {

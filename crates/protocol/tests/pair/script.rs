@@ -34,6 +34,9 @@ pub enum Step {
     /// the operation is alive then.
     Subscribe(Vec<(u64, Answer)>),
     Unsubscribe(usize),
+    /// The client sends fresh credentials: alone, or (`graphql-transport-ws`) in an operation that
+    /// ends with its first result.
+    Refresh(bool),
     /// The driver answers an operation of any age.
     Answer(usize, Answer),
     /// A message past the sessions: `ping`; with the legacy protocol, a further `connection_init`
@@ -113,6 +116,7 @@ fn gentle() -> impl Strategy<Value = Step> {
         6 => any::<usize>().prop_map(Step::Unsubscribe),
         4 => (any::<usize>(), answer()).prop_map(|(which, answer)| Step::Answer(which, answer)),
         2 => side().prop_map(Step::Extra),
+        3 => any::<bool>().prop_map(Step::Refresh),
         3 => (side(), wait()).prop_map(|(side, ms)| Step::Delay(side, ms)),
         2 => (side(), wait()).prop_map(|(side, ms)| Step::Stall(side, ms)),
         2 => (side(), wait()).prop_map(|(side, ms)| Step::Pause(side, ms)),

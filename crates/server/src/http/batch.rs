@@ -18,6 +18,7 @@ use super::{
     reply::Reply,
 };
 use crate::{
+    limits::ClientKey,
     metrics::{OperationMetrics, Transport},
     run,
     server::State,
@@ -33,6 +34,7 @@ pub(super) async fn execute(
     state: &Arc<State>,
     reply: &Reply<'_>,
     identity: &Identity,
+    from: ClientKey,
     requests: Vec<GraphQLRequest>,
 ) -> Answer {
     if !matches!(reply.single, Media::Json(_)) {
@@ -42,7 +44,8 @@ pub(super) async fn execute(
     let allow = Allow { mutations: true, streams: false };
     let mut prepared = Vec::with_capacity(requests.len());
     for request in requests {
-        let entry = run::prepare_in_turn(state, identity, request, allow, Transport::Http).await;
+        let entry =
+            run::prepare_in_turn(state, identity, from, request, allow, Transport::Http).await;
         prepared.push(entry.map_err(|error| errors::refusal(&error.into_errors())));
     }
     let Ok(results) = timeout(state.config.request_timeout, run_all(state, prepared)).await else {

@@ -8,30 +8,25 @@ use std::{
 };
 
 use artesian_auth::AuthError;
-use futures_util::{
-    StreamExt,
-    stream::{BoxStream, Stream},
-};
+use artesian_engine::Identity;
+use futures_util::stream::Stream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::run::Item;
+use crate::items::{BoxItems, Item, Items};
 
 /// The same items until then, and an error instead of what would come later.
-pub(super) fn until(
-    expires: Option<SystemTime>,
-    items: BoxStream<'static, Item>,
-) -> BoxStream<'static, Item> {
+pub(super) fn until(expires: Option<SystemTime>, items: BoxItems) -> BoxItems {
     let Some(expires) = expires else { return items };
     let life = expires.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
     match Instant::now().checked_add(life) {
-        Some(at) => Until { items: Some(items), end: Box::pin(sleep_until(at)) }.boxed(),
+        Some(at) => Box::pin(Until { items: Some(items), end: Box::pin(sleep_until(at)) }),
         None => items,
     }
 }
 
 struct Until {
     /// None once it is over: the operation is dropped then.
-    items: Option<BoxStream<'static, Item>>,
+    items: Option<BoxItems>,
     end: Pin<Box<Sleep>>,
 }
 
@@ -41,11 +36,48 @@ impl Stream for Until {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = &mut *self;
         let Some(items) = &mut this.items else { return Poll::Ready(None) };
-        if this.end.as_mut().poll(cx).is_ready() {
+        // The clock counts as well: a busy runtime's timers are late.
+        let is_over = this.end.deadline() <= Instant::now();
+        if is_over || this.end.as_mut().poll(cx).is_ready() {
             this.items = None;
             let error = AuthError::Expired.to_error();
             return Poll::Ready(Some(Item::Ended(vec![error])));
         }
-        items.poll_next_unpin(cx)
+        items.as_mut().poll_next(cx)
+    }
+}
+
+impl Items for Until {
+    fn is_live(&self) -> bool {
+        self.items.as_ref().is_some_and(|items| items.is_live())
+    }
+
+    fn change_identity(mut self: Pin<&mut Self>, identity: &Identity) {
+        if let Some(items) = &mut self.items {
+            items.as_mut().change_identity(identity);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use artesian_engine::Payload;
+    use futures_util::{FutureExt, StreamExt, stream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_comes_late_however_late_timers_are() {
+        const LIFE: Duration = Duration::from_secs(1);
+        let result = || Item::Result(Payload::data("{}".into()));
+        let endless = Box::pin(stream::iter(std::iter::repeat_with(result)));
+        let mut items = until(Some(SystemTime::now() + LIFE), endless);
+        let mut next = || items.next().now_or_never().unwrap();
+        assert!(matches!(next(), Some(Item::Result(_))));
+        // No timer fires while this thread stands still.
+        std::thread::sleep(LIFE);
+        assert!(matches!(next(), Some(Item::Ended(_))));
+        assert!(next().is_none());
     }
 }

@@ -67,11 +67,15 @@ pub(super) async fn answer(state: &Arc<State>, parts: &Parts, body: &mut Incomin
     let max_batch = state.config.max_batch_size;
     let (client, posted) =
         receive::client_and_request(state, &reply, parts, body, max_batch).await?;
+    let from = state.limits.client(&parts.extensions, &parts.headers);
     let mut answer = match posted {
         Posted::One(request) => execute(state, &reply, &client, *request, parts).await,
-        Posted::Batch(requests) => batch::execute(state, &reply, &client.identity, requests).await,
+        Posted::Batch(requests) => {
+            batch::execute(state, &reply, &client.identity, from, requests).await
+        }
     };
     let (Ok(response) | Err(response)) = answer.as_mut().map_err(Box::as_mut);
+    state.limits.tell_rate(response.headers_mut(), &client.identity, from);
     for cookie in &*client.set_cookies {
         response.headers_mut().append(header::SET_COOKIE, cookie.clone());
     }
@@ -88,7 +92,8 @@ async fn execute(
     let identity = &client.identity;
     // A mutation by GET is prepared like any other and refused below, with its own status.
     let allow = Allow { mutations: true, streams: reply.stream.is_some() };
-    let operation = run::prepare_in_turn(state, identity, request, allow, reply.transport())
+    let from = state.limits.client(&parts.extensions, &parts.headers);
+    let operation = run::prepare_in_turn(state, identity, from, request, allow, reply.transport())
         .await
         .map_err(|error| match error {
             NotPrepared::Busy(refused) => refused.response(),
@@ -105,8 +110,9 @@ async fn execute(
             let metrics =
                 OperationMetrics::of(&state.metrics, &*operation, stream::transport(media));
             let items = run::results(&state.limits, operation, metrics);
-            let items = until(client.expires, guard.hold(items));
-            return Ok(stream::response(state, media, items));
+            let items = guard.hold(until(client.expires, items));
+            let entry = stream::entry(state, media, parts, client);
+            return Ok(stream::response(state, media, items, Some(entry)));
         }
         (_, Media::Json(media), _) => media,
     };

@@ -1,6 +1,7 @@
 //! HTTP: routes, and GraphQL over POST, GET, event streams and multipart.
 
 pub(crate) mod activity;
+mod admin;
 mod batch;
 pub(crate) mod body;
 pub(crate) mod channel;
@@ -36,6 +37,7 @@ pub(crate) async fn handle(state: Arc<State>, mut request: Request<Incoming>) ->
         }
         "/graphql" | "/v1/graphql" => graphql::handle(&state, request).await,
         "/graphql/stream" | "/v1/graphql/stream" => channel::handle(&state, request).await,
+        admin::SOCKETS => admin::handle(&state, request).await,
         path => match *request.method() {
             Method::GET | Method::HEAD => get(&state, path, &request).await,
             _ => refuse_method(&state, path, &request).await,

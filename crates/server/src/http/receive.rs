@@ -23,11 +23,12 @@ use crate::{limits::Limit, server::State};
 /// Who is asking; `request` is the text of the request in JSON, where it is known.
 pub(super) async fn client(
     state: &State,
-    headers: &HeaderMap,
+    parts: &Parts,
     request: Option<&Bytes>,
 ) -> Result<Authenticated, AuthError> {
     let auth = state.auth.load_full();
-    let credentials = Credentials::from_headers(headers, auth.wanted(), true);
+    let cookies = state.cors.cookies(parts);
+    let credentials = Credentials::from_headers(&parts.headers, auth.wanted(), cookies);
     auth.authenticate(&credentials, request).await
 }
 
@@ -42,11 +43,11 @@ pub(super) async fn client_and_request(
 ) -> Result<(Authenticated, Posted), Box<Response<Body>>> {
     let denied = |error: AuthError| reply.denied(&error);
     if !state.auth.load().reads_requests() {
-        let client = client(state, &parts.headers, None).await.map_err(denied)?;
+        let client = client(state, parts, None).await.map_err(denied)?;
         return Ok((client, request(state, reply, parts, body, max_batch).await?));
     }
     let (posted, text) = request_and_text(state, reply, parts, body, max_batch).await?;
-    let client = client(state, &parts.headers, Some(&text)).await.map_err(denied)?;
+    let client = client(state, parts, Some(&text)).await.map_err(denied)?;
     Ok((client, posted))
 }
 

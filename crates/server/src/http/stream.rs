@@ -10,11 +10,12 @@ use std::{
     time::Duration,
 };
 
+use artesian_auth::Authenticated;
 use artesian_engine::GraphQLError;
 use artesian_protocol::{Message, http::StreamMedia};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderName, HeaderValue, Response, request::Parts};
 use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -27,6 +28,7 @@ use crate::{
     metrics::{ConnectionMetrics, Transport},
     run::Item,
     server::State,
+    sockets::Entry,
 };
 
 /// Where the messages of a body come from, encoded.
@@ -36,6 +38,11 @@ pub(crate) trait Source: Send {
 
     /// What shows that the connection is alive, if anything may be sent now.
     fn heartbeat(&self) -> Option<Message>;
+
+    /// How many operations it carries.
+    fn operations(&self) -> usize {
+        1
+    }
 }
 
 /// A body that consists of messages.
@@ -50,6 +57,8 @@ pub(crate) struct StreamBody {
     /// Once the server stops: when this stream is cut off.
     end: Option<Pin<Box<Sleep>>>,
     spread: Duration,
+    /// None if it is a refusal.
+    entry: Option<Entry>,
     _metrics: ConnectionMetrics,
 }
 
@@ -61,17 +70,31 @@ pub(crate) fn transport(media: StreamMedia) -> Transport {
     }
 }
 
+/// Lists a stream of this client's among those that are open.
+pub(crate) fn entry(
+    state: &Arc<State>,
+    media: StreamMedia,
+    parts: &Parts,
+    client: &Authenticated,
+) -> Entry {
+    let address = state.limits.address(&parts.extensions, &parts.headers);
+    let entry = state.sockets.open(transport(media), address);
+    entry.identified(&client.identity, client.proof.get(), client.expires);
+    entry
+}
+
 /// A response with the results of one operation.
 pub(crate) fn response(
     state: &Arc<State>,
     media: StreamMedia,
     items: BoxStream<'static, Item>,
+    entry: Option<Entry>,
 ) -> Response<Body> {
     let source: Box<dyn Source> = match media {
         StreamMedia::EventStream => Box::new(sse::Events::new(items)),
         StreamMedia::Multipart => Box::new(multipart::Parts::new(items)),
     };
-    respond(state, media, source)
+    respond(state, media, source, entry)
 }
 
 /// A response that consists of a refusal.
@@ -80,7 +103,8 @@ pub(crate) fn refusal(
     media: StreamMedia,
     errors: Vec<GraphQLError>,
 ) -> Response<Body> {
-    response(state, media, futures_util::stream::iter([Item::Refused(errors)]).boxed())
+    let items = futures_util::stream::iter([Item::Refused(errors)]).boxed();
+    response(state, media, items, None)
 }
 
 /// A response with what this source gives.
@@ -88,6 +112,7 @@ pub(crate) fn respond(
     state: &Arc<State>,
     media: StreamMedia,
     source: Box<dyn Source>,
+    entry: Option<Entry>,
 ) -> Response<Body> {
     let (headers, heartbeat) = match media {
         StreamMedia::EventStream => (artesian_protocol::sse::HEADERS, state.config.sse_heartbeat),
@@ -104,6 +129,7 @@ pub(crate) fn respond(
         draining: Box::pin(state.draining.clone().cancelled_owned()),
         end: None,
         spread: state.shutdown_delay(),
+        entry,
         _metrics: ConnectionMetrics::open(state.metrics.clone(), transport(media)),
     };
     let mut response = Response::new(Body::Stream(Box::new(body)));
@@ -129,7 +155,7 @@ impl StreamBody {
             if self.is_over {
                 return Poll::Ready(None);
             }
-            if self.poll_shutdown(cx).is_ready() {
+            if self.poll_closing(cx).is_ready() || self.poll_shutdown(cx).is_ready() {
                 return Poll::Ready(Some(Err(Aborted)));
             }
             match ready!(self.poll_message(cx)) {
@@ -154,6 +180,14 @@ impl StreamBody {
             }
             self.timer.as_mut().reset(Instant::now() + self.heartbeat);
         }
+    }
+
+    /// Ready when somebody else wants it to be cut off. Clients may come back, and are asked then who
+    /// they are.
+    fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(entry) = &mut self.entry else { return Poll::Pending };
+        entry.update(self.source.operations(), 0);
+        entry.poll_closing(cx).map(drop)
     }
 
     /// Ready when the stream is to be cut off. It is not completed: clients would not come back.

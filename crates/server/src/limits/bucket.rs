@@ -63,6 +63,12 @@ impl Bucket {
         Duration::from_nanos(self.0.saturating_sub(empty_at))
     }
 
+    /// How many tokens there are.
+    pub fn left(self, rate: Rate, now: Ticks) -> u64 {
+        let missing = self.0.saturating_sub(now);
+        rate.depth.saturating_sub(missing) / rate.interval
+    }
+
     /// How long it will take until a debt is paid.
     pub fn debt(self, rate: Rate, now: Ticks) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(now.saturating_add(rate.depth)))

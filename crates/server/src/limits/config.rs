@@ -41,8 +41,13 @@ pub struct LimitsConfig {
     pub max_sockets: usize,
     /// The same for one client address (IPv6: one /64).
     pub max_sockets_per_ip: usize,
-    /// The same for one identity: a role with its session variables.
+    /// The same for one identity: a role with its session variables. A role without any is counted by
+    /// the address of each client, and the administrator not at all; so it is for the next two.
     pub max_sockets_per_identity: usize,
+    /// Operations of one identity that run at the same time, over all its connections.
+    pub operations_per_identity: usize,
+    /// Operations that one identity starts, over all its connections.
+    pub request_rate_per_identity: RateLimit,
     /// WebSockets that were upgraded and are not acknowledged yet.
     pub max_pending_sockets: usize,
     /// Upgrades and event streams of one client address.
@@ -80,6 +85,8 @@ impl Default for LimitsConfig {
             max_sockets: 0,
             max_sockets_per_ip: 0,
             max_sockets_per_identity: 0,
+            operations_per_identity: 0,
+            request_rate_per_identity: RateLimit { per_second: 0, burst: 100 },
             max_pending_sockets: 20_000,
             connect_rate_per_ip: RateLimit { per_second: 0, burst: 100 },
             legacy_ack_delay: Duration::from_secs(4),

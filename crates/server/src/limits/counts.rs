@@ -25,6 +25,11 @@ impl<K: Eq + Hash> Counts<K> {
         is_free
     }
 
+    /// One more, however many there are.
+    pub fn add(&self, key: K) {
+        *self.counts.lock().entry(key).or_insert(0) += 1;
+    }
+
     /// One less.
     pub fn remove(&self, key: &K) {
         let mut counts = self.counts.lock();

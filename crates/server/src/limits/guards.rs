@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt, stream::BoxStream};
 use http::Extensions;
 use tokio::time::Instant;
 
-use super::{Counted, Limits, address::ClientKey};
+use super::{Counted, Limits, address::ClientKey, identity::IdentityKey};
 use crate::http::activity::{Activity, InUse};
 
 /// One open TCP connection, also after it became a WebSocket.
@@ -77,12 +77,12 @@ impl Drop for SocketGuard {
 /// One socket of an identity.
 pub(crate) struct IdentityGuard {
     pub(super) counted: Arc<Counted>,
-    pub(super) identity: Identity,
+    pub(super) key: IdentityKey,
 }
 
 impl Drop for IdentityGuard {
     fn drop(&mut self) {
-        self.counted.per_identity.remove(&self.identity);
+        self.counted.per_identity.remove(&self.key);
     }
 }
 

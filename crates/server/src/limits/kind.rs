@@ -25,6 +25,8 @@ limits! {
     Sockets "sockets" "Open WebSockets and event streams.";
     SocketsPerIp "sockets_per_ip" "The same of one client address.";
     SocketsPerIdentity "sockets_per_identity" "The same of one identity.";
+    OperationsPerIdentity "operations_per_identity" "Operations of one identity that run.";
+    RequestRate "request_rate" "Operations that one identity starts a second.";
     PendingSockets "pending_sockets" "WebSockets that are not acknowledged yet.";
     ConnectRate "connect_rate" "Upgrades and event streams of one client address a second.";
     AckDelay "ack_delay" "Legacy clients that come back too quickly.";

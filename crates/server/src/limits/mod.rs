@@ -7,12 +7,15 @@ mod config;
 mod counts;
 mod gate;
 mod guards;
+mod identity;
 mod inbound;
 mod kind;
+mod operations;
 mod refusal;
 mod table;
 
 use std::{
+    net::{IpAddr, Ipv4Addr},
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -31,12 +34,14 @@ pub(crate) use address::ClientKey;
 pub(crate) use gate::Gate;
 pub(crate) use guards::{IdentityGuard, LegacyVisit, Peer, SocketGuard, StreamGuard, TcpGuard};
 pub(crate) use inbound::Inbound;
+pub(crate) use operations::OperationGuard;
 pub(crate) use refusal::{Refused, TCP_REFUSALS, refuse_tcp};
 
 use self::{
     address::Proxies,
     bucket::{Rate, Ticks},
     counts::Counts,
+    identity::IdentityKey,
     table::Table,
 };
 use crate::{Metrics, server::spread};
@@ -61,7 +66,9 @@ struct Counted {
     sockets: AtomicUsize,
     pending: AtomicUsize,
     per_ip: Counts<ClientKey>,
-    per_identity: Counts<Identity>,
+    per_identity: Counts<IdentityKey>,
+    /// Operations that run.
+    operations: Counts<IdentityKey>,
     serial: AtomicU64,
 }
 
@@ -72,6 +79,7 @@ pub(crate) struct Limits {
     counted: Arc<Counted>,
     proxies: Proxies,
     connects: Option<Arc<Table>>,
+    requests: Option<Arc<Table>>,
     legacy: Option<Arc<Table>>,
     message_rate: Option<Rate>,
     byte_rate: Option<Rate>,
@@ -92,6 +100,7 @@ impl Limits {
             pending: AtomicUsize::new(0),
             per_ip: Counts::default(),
             per_identity: Counts::default(),
+            operations: Counts::default(),
             serial: AtomicU64::new(0),
         };
         Self::over(Arc::new(counted), config, longest_wait)
@@ -108,6 +117,7 @@ impl Limits {
         Self {
             proxies: Proxies::new(config.trusted_proxies.clone(), config.forwarded_header),
             connects: Rate::new(config.connect_rate_per_ip).map(table),
+            requests: Rate::new(config.request_rate_per_identity).map(table),
             legacy: delays_acks.then(|| table(Rate::every(LEGACY_INTERVAL, LEGACY_BURST))),
             message_rate: Rate::new(config.message_rate),
             byte_rate: Rate::new(config.byte_rate),
@@ -133,6 +143,9 @@ impl Limits {
         }
         if old.connect_rate_per_ip == config.connect_rate_per_ip {
             new.connects = self.connects.clone();
+        }
+        if old.request_rate_per_identity == config.request_rate_per_identity {
+            new.requests = self.requests.clone();
         }
         if old.legacy_ack_delay.is_zero() == config.legacy_ack_delay.is_zero() {
             new.legacy = self.legacy.clone();
@@ -196,15 +209,24 @@ impl Limits {
         identity: &Identity,
     ) -> Result<StreamGuard, Refused> {
         let socket = self.open(extensions, headers)?;
-        Ok(StreamGuard { _socket: socket, _identity: self.open_identity(identity)? })
+        let identity = self.open_identity(identity, socket.client)?;
+        Ok(StreamGuard { _socket: socket, _identity: identity })
+    }
+
+    /// Where a request comes from.
+    pub fn address(&self, extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
+        let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        extensions.get::<Peer>().map_or(nowhere, |peer| self.proxies.client(peer.address, headers))
+    }
+
+    /// The same as limits count it.
+    pub fn client(&self, extensions: &Extensions, headers: &HeaderMap) -> ClientKey {
+        ClientKey::new(self.address(extensions, headers))
     }
 
     fn open(&self, extensions: &Extensions, headers: &HeaderMap) -> Result<SocketGuard, Refused> {
         let peer = extensions.get::<Peer>();
-        let address = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| {
-            self.proxies.client(peer.address, headers)
-        });
-        let client = ClientKey::new(address);
+        let client = self.client(extensions, headers);
         if let Some(connects) = &self.connects
             && let Err(wait) = connects.try_take(&client, self.now())
         {
@@ -227,22 +249,6 @@ impl Limits {
             return Err(self.refuse(Limit::Sockets, Duration::ZERO));
         }
         Ok(guard)
-    }
-
-    /// A socket turns out to be this identity's. Nothing is kept if that has no limit.
-    pub fn open_identity(
-        &self,
-        identity: &Identity,
-    ) -> Result<Option<Box<IdentityGuard>>, Refused> {
-        let most = self.config.max_sockets_per_identity;
-        if most == 0 {
-            return Ok(None);
-        }
-        if !self.counted.per_identity.try_add(identity.clone(), most) {
-            return Err(self.refuse(Limit::SocketsPerIdentity, Duration::ZERO));
-        }
-        let counted = self.counted.clone();
-        Ok(Some(Box::new(IdentityGuard { counted, identity: identity.clone() })))
     }
 
     /// A legacy client is known. It is told how long its acknowledgement has to wait: a widely used one

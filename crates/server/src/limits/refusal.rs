@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use artesian_engine::{ErrorCode, GraphQLError};
+use artesian_engine::{ErrorCode, GraphQLError, ReachedLimit};
+use artesian_protocol::http::JsonMedia;
 use http::{HeaderValue, Response, StatusCode, header};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -34,6 +35,10 @@ impl Refused {
             Limit::SocketsPerIp => "too many connections of this address",
             Limit::SocketsPerIdentity => "too many connections of this role and session",
             Limit::ConnectRate => "this address connects too often",
+            Limit::OperationsPerIdentity => {
+                "too many operations of this role and session are running"
+            }
+            Limit::RequestRate => "this role and session starts operations too often",
             Limit::Preparations | Limit::Executions => {
                 "the server is busy: too many operations are waiting"
             }
@@ -41,25 +46,31 @@ impl Refused {
         }
     }
 
-    /// As a GraphQL error.
+    /// As a GraphQL error, whose extensions name the limit as metrics do.
     pub fn to_error(self) -> GraphQLError {
-        GraphQLError::new(ErrorCode::LimitExceeded, self.message())
+        let mut error = GraphQLError::new(ErrorCode::LimitExceeded, self.message());
+        let (limit, retry_after) = (self.limit.as_str(), self.retry_after);
+        error.extensions.limit = Some(ReachedLimit { limit, retry_after });
+        error
     }
 
     /// 429 if it is about this client, 503 if it is about all of them.
     fn status(self) -> StatusCode {
         match self.limit {
-            Limit::SocketsPerIp | Limit::SocketsPerIdentity | Limit::ConnectRate => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            Limit::SocketsPerIp
+            | Limit::SocketsPerIdentity
+            | Limit::ConnectRate
+            | Limit::OperationsPerIdentity
+            | Limit::RequestRate => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     /// As an answer over HTTP, with `Retry-After`.
     pub fn response(self) -> Response<Body> {
-        let mut response =
-            errors::response(self.status(), ErrorCode::LimitExceeded, self.message());
+        let media = JsonMedia::ApplicationJson.content_type();
+        let payload = errors::refusal(&[self.to_error()]);
+        let mut response = errors::json(self.status(), media, payload);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
         response
     }

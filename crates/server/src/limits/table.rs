@@ -57,6 +57,11 @@ impl Table {
         self.with(key, |bucket| bucket.debt(self.rate, now)).unwrap_or_default()
     }
 
+    /// How many tokens this key has.
+    pub fn left(&self, key: &impl Hash, now: Ticks) -> u64 {
+        self.with(key, |bucket| bucket.left(self.rate, now)).unwrap_or_default()
+    }
+
     fn with<T>(&self, key: &impl Hash, act: impl FnOnce(&mut Bucket) -> T) -> Option<T> {
         let hash = self.hasher.hash_one(key);
         // The upper half chooses the set, so that the lower one still tells keys apart in it.

@@ -1,17 +1,20 @@
 //! What `/metrics` shows. Every name begins with `artesian_` and has a row in `docs/operations.md`.
 
+mod auth;
 mod compression;
 mod documents;
 mod limits;
 mod live;
 mod operation;
 mod reload;
+mod sockets;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use artesian_auth::Counters;
 use artesian_engine::StoreStats;
 use parking_lot::Mutex;
 use prometheus_client::{
@@ -26,6 +29,7 @@ pub(crate) use limits::Gates;
 pub use live::{LiveMetrics, LiveStats};
 pub(crate) use operation::{OperationMetrics, Outcome};
 use reload::ReloadMetrics;
+pub(crate) use sockets::Unwelcome;
 
 /// How a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -111,6 +115,7 @@ type Histograms = Family<OperationLabels, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     registry: Mutex<Registry>,
     live: Arc<LiveMetrics>,
+    auth: Arc<Counters>,
     compression: CompressionMetrics,
     reload: ReloadMetrics,
     connections: Family<TransportLabel, Gauge>,
@@ -125,6 +130,7 @@ pub struct Metrics {
     pushed_bytes: Family<TransportLabel, Counter>,
     queue_bytes: Gauge,
     limits: limits::LimitMetrics,
+    sockets: sockets::SocketMetrics,
     batch_requests: Histogram,
     reservations: Gauge,
     reservations_ended: Family<ReservationLabel, Counter>,
@@ -135,11 +141,14 @@ impl Metrics {
     pub fn new(version: &str) -> Self {
         let mut registry = Registry::with_prefix("artesian");
         let live = Arc::new(LiveMetrics::new(&mut registry));
+        let auth = Arc::<Counters>::default();
+        auth::register(&mut registry, auth.clone());
         let compression = CompressionMetrics::new(&mut registry);
         let reload = ReloadMetrics::new(&mut registry);
         let seconds = || Histogram::new(SECONDS);
         let metrics = Self {
             live,
+            auth,
             compression,
             reload,
             connections: Family::default(),
@@ -154,6 +163,7 @@ impl Metrics {
             pushed_bytes: Family::default(),
             queue_bytes: Gauge::default(),
             limits: limits::LimitMetrics::default(),
+            sockets: sockets::SocketMetrics::default(),
             batch_requests: Histogram::new([1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]),
             reservations: Gauge::default(),
             reservations_ended: Family::default(),
@@ -213,6 +223,7 @@ impl Metrics {
             self.queue_bytes.clone(),
         );
         self.limits.register(registry);
+        self.sockets.register(registry);
         registry.register(
             "http_batch_requests",
             "Requests in one body, of bodies that are arrays",
@@ -233,6 +244,11 @@ impl Metrics {
     /// Metrics of the live-query engine: give it this as its observer.
     pub fn live(&self) -> Arc<LiveMetrics> {
         self.live.clone()
+    }
+
+    /// What telling clients apart counts.
+    pub(crate) fn auth(&self) -> &Arc<Counters> {
+        &self.auth
     }
 
     /// Configuration and metadata were read again, and are in force or were refused.

@@ -6,7 +6,7 @@ pub(crate) mod operations;
 mod outgoing;
 mod socket;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use artesian_auth::Credentials;
 use artesian_engine::ErrorCode;
@@ -37,6 +37,12 @@ struct Agreed {
     deflate: Option<Deflate>,
 }
 
+/// What an upgrade says of the client.
+struct Client {
+    credentials: Credentials,
+    address: IpAddr,
+}
+
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
@@ -62,10 +68,13 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
     if state.is_stopping() {
         return errors::unavailable("the server is shutting down");
     }
-    if !state.cors.admits_upgrade(headers) {
-        let message = "pages of this origin may not connect";
-        return errors::response(StatusCode::FORBIDDEN, ErrorCode::AccessDenied, message);
-    }
+    let cookies = match state.cors.upgrade(headers) {
+        Ok(cookies) => cookies,
+        Err(refused) => {
+            let (status, code) = (StatusCode::FORBIDDEN, ErrorCode::AccessDenied);
+            return errors::response(status, code, refused.to_string());
+        }
+    };
     let is_connect = is_connect(&request);
     let checked = if is_connect {
         handshake::check_connect(pairs(headers))
@@ -99,17 +108,19 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
     }
-    let credentials = Credentials::from_headers(headers, state.auth.load().wanted(), true);
+    let address = state.limits.address(request.extensions(), headers);
+    let credentials = Credentials::from_headers(headers, state.auth.load().wanted(), cookies);
+    let client = Client { credentials, address };
     let on_upgrade = hyper::upgrade::on(&mut request);
     if is_connect {
         guard.stays_on(request.extensions());
-        state.tasks.spawn(run_stream(state.clone(), on_upgrade, agreed, credentials, guard));
+        state.tasks.spawn(run_stream(state.clone(), on_upgrade, agreed, client, guard));
         return response;
     }
     // With these hyper writes header names in the client's own case. PyPI `gql` looks up
     // "Sec-WebSocket-Protocol" with regard to case, and takes the legacy protocol if it finds none.
     *response.extensions_mut() = std::mem::take(request.extensions_mut());
-    state.tasks.spawn(run(state.clone(), on_upgrade, agreed, credentials, guard));
+    state.tasks.spawn(run(state.clone(), on_upgrade, agreed, client, guard));
     response
 }
 
@@ -144,7 +155,7 @@ async fn run(
     state: Arc<State>,
     on_upgrade: OnUpgrade,
     agreed: Agreed,
-    credentials: Credentials,
+    client: Client,
     guard: SocketGuard,
 ) {
     let upgraded = match on_upgrade.await {
@@ -159,7 +170,7 @@ async fn run(
         Ok(parts) => {
             let stream = parts.io.into_inner().into_inner();
             let connection =
-                Connection::new(state.clone(), stream, &parts.read_buf, agreed, credentials, guard);
+                Connection::new(state.clone(), stream, &parts.read_buf, agreed, client, guard);
             // A task of its own: in this one what the upgrade needed would stay beside it.
             state.tasks.spawn(connection);
         }
@@ -172,11 +183,11 @@ async fn run_stream(
     state: Arc<State>,
     on_upgrade: OnUpgrade,
     agreed: Agreed,
-    credentials: Credentials,
+    client: Client,
     guard: SocketGuard,
 ) {
     match on_upgrade.await {
-        Ok(stream) => Connection::new(state, stream, &[], agreed, credentials, guard).await,
+        Ok(stream) => Connection::new(state, stream, &[], agreed, client, guard).await,
         Err(error) => tracing::debug!(%error, "upgrade failed"),
     }
 }

@@ -13,18 +13,23 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use futures_util::{StreamExt, stream::BoxStream, task::AtomicWaker};
+use artesian_engine::Identity;
+use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
+
+use crate::items::BoxItems;
 
 /// A set of operations by key, each of which is a stream of items.
 pub(crate) struct Operations<K, T> {
     /// Sorted by key: most sockets have one operation or none.
     slots: Vec<(K, Slot<K, T>)>,
     shared: Arc<Shared<K>>,
+    /// Whether those that run live are not asked.
+    is_held: bool,
 }
 
 struct Slot<K, T> {
-    items: BoxStream<'static, T>,
+    items: BoxItems<T>,
     waker: Arc<SlotWaker<K>>,
 }
 
@@ -68,11 +73,11 @@ impl<K: Copy + Ord + Send + Sync + 'static, T> Operations<K, T> {
     /// An empty set.
     pub fn new() -> Self {
         let shared = Shared { woken: Mutex::new(VecDeque::new()), owner: AtomicWaker::new() };
-        Self { slots: Vec::new(), shared: Arc::new(shared) }
+        Self { slots: Vec::new(), shared: Arc::new(shared), is_held: false }
     }
 
     /// Adds an operation.
-    pub fn insert(&mut self, key: K, items: BoxStream<'static, T>) {
+    pub fn insert(&mut self, key: K, items: BoxItems<T>) {
         let is_queued = AtomicBool::new(false);
         let waker = Arc::new(SlotWaker { key, is_queued, shared: self.shared.clone() });
         waker.wake_by_ref();
@@ -110,6 +115,26 @@ impl<K: Copy + Ord + Send + Sync + 'static, T> Operations<K, T> {
         self.slots = Vec::new();
     }
 
+    /// The client is somebody else from now on: nothing comes that was made live for the identity
+    /// before. Operations that give a single result finish as they are.
+    #[allow(dead_code, reason = "for the connection, once its identity can change")]
+    pub fn change_identity(&mut self, identity: &Identity) {
+        for (_, slot) in &mut self.slots {
+            slot.items.as_mut().change_identity(identity);
+            slot.waker.wake_by_ref();
+        }
+    }
+
+    /// Nothing of what runs live is asked for while this holds, so its results wait at their sources;
+    /// single results come as ever.
+    pub fn hold_live(&mut self, is_held: bool) {
+        if std::mem::replace(&mut self.is_held, is_held) && !is_held {
+            for (_, slot) in &self.slots {
+                slot.waker.wake_by_ref();
+            }
+        }
+    }
+
     /// The next item of any operation, with its key; `None` instead of an item is the end of that
     /// operation, which is gone from the set then. After `Ready` the caller must ask again before it
     /// relies on being woken.
@@ -123,8 +148,11 @@ impl<K: Copy + Ord + Send + Sync + 'static, T> Operations<K, T> {
             let Ok(at) = self.place(key) else { continue };
             let Some((_, slot)) = self.slots.get_mut(at) else { continue };
             slot.waker.is_queued.store(false, Ordering::Release);
+            if self.is_held && slot.items.is_live() {
+                continue;
+            }
             let waker = Waker::from(slot.waker.clone());
-            match slot.items.poll_next_unpin(&mut Context::from_waker(&waker)) {
+            match slot.items.as_mut().poll_next(&mut Context::from_waker(&waker)) {
                 Poll::Pending => {}
                 Poll::Ready(Some(item)) => {
                     // There may be more: it is asked again after the others had their turn.
@@ -143,12 +171,37 @@ impl<K: Copy + Ord + Send + Sync + 'static, T> Operations<K, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::poll_fn, sync::atomic::AtomicUsize};
+    use std::{future::poll_fn, pin::Pin, sync::atomic::AtomicUsize};
 
-    use futures_util::stream;
+    use futures_util::{Stream, StreamExt, stream};
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::items::Items;
+
+    /// Gives the numbers, and the length of the role's name when the identity changes.
+    struct Live<S>(S, Option<u32>);
+
+    impl<S: Stream<Item = u32> + Unpin> Stream for Live<S> {
+        type Item = u32;
+
+        fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<u32>> {
+            match self.1.take() {
+                Some(length) => Poll::Ready(Some(length)),
+                None => self.0.poll_next_unpin(cx),
+            }
+        }
+    }
+
+    impl<S: Stream<Item = u32> + Unpin + Send> Items<u32> for Live<S> {
+        fn is_live(&self) -> bool {
+            true
+        }
+
+        fn change_identity(mut self: Pin<&mut Self>, identity: &Identity) {
+            self.1 = u32::try_from(identity.role.len()).ok();
+        }
+    }
 
     async fn next(set: &mut Operations<u32, u32>) -> (u32, Option<u32>) {
         poll_fn(|cx| set.poll(cx)).await
@@ -158,7 +211,7 @@ mod tests {
     async fn operations_take_turns_and_end() {
         let mut set = Operations::new();
         for key in [1, 2] {
-            set.insert(key, stream::iter([key * 10, key * 10 + 1]).boxed());
+            set.insert(key, Box::pin(stream::iter([key * 10, key * 10 + 1])));
         }
         let mut seen = Vec::new();
         for _ in 0..6 {
@@ -186,10 +239,10 @@ mod tests {
                 let _guard = guard;
                 std::future::pending::<u32>().await
             };
-            set.insert(key, stream::once(hang).boxed());
+            set.insert(key, Box::pin(stream::once(hang)));
         }
         let (send, receive) = oneshot::channel();
-        set.insert(4, stream::once(async { receive.await.unwrap_or(0) }).boxed());
+        set.insert(4, Box::pin(stream::once(async { receive.await.unwrap_or(0) })));
         assert!(futures_util::poll!(std::pin::pin!(next(&mut set))).is_pending());
         set.remove(2);
         assert_eq!(dropped.load(Ordering::SeqCst), 1);
@@ -207,9 +260,54 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        set.insert(1, stream::once(restless).boxed());
-        set.insert(2, stream::iter([1]).boxed());
+        set.insert(1, Box::pin(stream::once(restless)));
+        set.insert(2, Box::pin(stream::iter([1])));
         assert_eq!(next(&mut set).await, (2, Some(1)));
         assert_eq!(next(&mut set).await, (2, None));
+    }
+
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_change_of_identity_reaches_what_runs_live() {
+        let mut set = Operations::new();
+        for key in [1, 2] {
+            set.insert(key, Box::pin(Live(stream::pending(), None)));
+        }
+        set.insert(3, Box::pin(stream::once(std::future::pending())));
+        let woken = Arc::new(Woken(AtomicUsize::new(0)));
+        let waker = Waker::from(woken.clone());
+        let ask = |set: &mut Operations<u32, u32>| set.poll(&mut Context::from_waker(&waker));
+        assert!(ask(&mut set).is_pending());
+        let before = woken.0.load(Ordering::SeqCst);
+        set.change_identity(&Identity::new("four", Default::default()));
+        assert!(woken.0.load(Ordering::SeqCst) > before, "the connection is not woken");
+        assert_eq!(ask(&mut set), Poll::Ready((1, Some(4))));
+        assert_eq!(ask(&mut set), Poll::Ready((2, Some(4))));
+        assert!(ask(&mut set).is_pending());
+    }
+
+    #[tokio::test]
+    async fn what_runs_live_can_be_held() {
+        let mut set = Operations::new();
+        set.insert(1, Box::pin(Live(stream::iter([1, 2]), None)));
+        set.insert(2, Box::pin(stream::iter([7])));
+        assert_eq!(next(&mut set).await, (1, Some(1)));
+        set.hold_live(true);
+        assert_eq!(next(&mut set).await, (2, Some(7)));
+        assert_eq!(next(&mut set).await, (2, None));
+        assert!(futures_util::poll!(std::pin::pin!(next(&mut set))).is_pending());
+        set.change_identity(&Identity::new("four", Default::default()));
+        assert!(futures_util::poll!(std::pin::pin!(next(&mut set))).is_pending());
+        set.hold_live(false);
+        assert_eq!(next(&mut set).await, (1, Some(4)));
+        assert_eq!(next(&mut set).await, (1, Some(2)));
+        assert_eq!(next(&mut set).await, (1, None));
     }
 }

@@ -59,6 +59,11 @@ impl Outgoing {
         self.entries.push_back(Entry { frame, purpose });
     }
 
+    /// How many bytes wait.
+    pub fn queued_bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether another result may be added.
     pub fn has_room(&self) -> bool {
         self.bytes + self.entries.len() * OVERHEAD < self.limit

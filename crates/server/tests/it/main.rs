@@ -1,6 +1,8 @@
 //! The server over real TCP, with a scripted stand-in for the engine.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod admin;
+mod authentication;
 mod backpressure;
 mod batch;
 mod byte_rules;
@@ -13,12 +15,16 @@ mod http;
 mod http2;
 mod http_idle;
 mod identity;
+mod identity_limits;
 mod inbound;
 mod limits;
 mod metrics;
 mod multipart;
+mod open_sockets;
 mod queues;
 mod reload;
+#[path = "../../../auth/tests/it/service.rs"]
+mod service;
 mod shutdown;
 mod sse;
 mod sse_single;

@@ -21,12 +21,21 @@ fn config(secret: &str) -> ServerConfig {
 }
 
 #[tokio::test]
-async fn another_secret_holds_for_everything_but_who_is_in() {
-    let server = start_with(config("old")).await;
+async fn another_secret_holds_for_everything_and_who_came_by_the_old_one_has_to_go() {
+    let secrets = |secrets: [&str; 2]| ServerConfig {
+        auth: AuthConfig::with_secrets(secrets.map(str::to_owned).into()),
+        ..support::config()
+    };
+    let server = start_with(secrets(["old", "kept"])).await;
     let old = [(SECRET, "old")];
     let mut running = server.connect(MODERN, &old).await;
     running.init(Value::Null).await;
     running.subscribe("1", "hang a").await;
+    let mut staying = server.connect(LEGACY, &[(SECRET, "kept")]).await;
+    staying.init(Value::Null).await;
+    let events = [(SECRET, "old"), ("accept", "text/event-stream")];
+    let events = support::http::open(server.address, post("live a", &events)).await;
+    server.fake.happened("run a").await;
     // Open already, but not acknowledged.
     let mut opening = server.connect(LEGACY, &old).await;
     // An HTTP connection that stays.
@@ -42,14 +51,18 @@ async fn another_secret_holds_for_everything_but_who_is_in() {
     };
     assert!(ask("old").await);
 
-    server.control.prepare(config("new")).unwrap().commit();
+    server.control.prepare(secrets(["new", "kept"])).unwrap().commit();
     assert!(!ask("old").await);
     assert!(ask("new").await);
     opening.send_init(Value::Null).await;
     assert_eq!(opening.next().await["type"], "connection_error");
-    running.subscribe("2", "identity").await;
-    assert_eq!(running.result("2").await["data"]["role"], "admin");
-    running.completed("2").await;
+    let reason = "Forbidden: the credentials are no longer accepted";
+    assert_eq!(running.closed().await, (4403, reason.to_owned()));
+    // The stream is cut off, not completed.
+    assert!(events.into_body().collect().await.is_err());
+    staying.subscribe("2", "identity").await;
+    assert_eq!(staying.result("2").await["data"]["role"], "admin");
+    staying.completed("2").await;
 }
 
 #[tokio::test]

@@ -45,6 +45,7 @@ impl ClientSession {
             "connection_ack" if self.phase == Phase::AwaitAck => {
                 self.acknowledged(now, payload.map(|raw| part(text, raw)));
             }
+            "connection_ack" if self.owed_acks > 0 => self.owed_acks -= 1,
             // Later it is about a message of ours that the server did not understand, it does not
             // say which, and the connection goes on.
             "connection_error" if self.phase == Phase::AwaitAck => {

@@ -61,6 +61,10 @@ pub struct ClientSession {
     timers: Timers,
     out: VecDeque<ClientOutput>,
     ignored: u64,
+    /// Fresh credentials that came before the acknowledgement.
+    fresh: Option<Bytes>,
+    /// Legacy: acknowledgements of fresh credentials that are to come.
+    owed_acks: u64,
     ended: Option<ConnectionEnd>,
 }
 
@@ -85,6 +89,8 @@ impl ClientSession {
             timers: Timers::new(now, &config),
             out: VecDeque::from([ClientOutput::Send(init)]),
             ignored: 0,
+            fresh: None,
+            owed_acks: 0,
             ended: None,
             config,
         }
@@ -211,7 +217,31 @@ impl ClientSession {
         self.phase = Phase::Ready;
         self.timers.acknowledged(now, &self.config);
         self.out.push_back(ClientOutput::Acknowledged { payload });
+        if let Some(fresh) = self.fresh.take() {
+            self.refresh(fresh);
+        }
         self.out.extend(self.operations.take_waiting().into_iter().map(ClientOutput::Send));
+    }
+
+    /// Sends fresh credentials, before anything that is sent later. `payload` is a JSON object such as
+    /// `{"headers":{…}}` or `{"connectionParams":{…}}`: with the legacy protocol the payload of a
+    /// further `connection_init`, with `graphql-transport-ws` that of a `ping`, which servers other
+    /// than ours only answer. A server that refuses them closes the connection; there is no other
+    /// answer to wait for. Before the acknowledgement they wait for it, and only the last ones are
+    /// sent.
+    pub fn refresh(&mut self, payload: Bytes) {
+        match self.phase {
+            Phase::AwaitAck => self.fresh = Some(payload),
+            Phase::Ready => {
+                let prefix = match self.protocol {
+                    Subprotocol::TransportWs => r#"{"type":"ping","payload":"#,
+                    Subprotocol::Legacy => r#"{"type":"connection_init","payload":"#,
+                };
+                self.owed_acks += u64::from(self.protocol == Subprotocol::Legacy);
+                self.out.push_back(ClientOutput::Send(message(prefix, payload)));
+            }
+            Phase::Closed => {}
+        }
     }
 
     /// Any other sign of life arrived: a WebSocket ping or pong, or a part of a message.

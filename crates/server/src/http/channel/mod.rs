@@ -21,8 +21,7 @@ use artesian_protocol::{
     GraphQLRequest,
     http::{HttpError, Media, Posted, StreamMedia, accepts, query_parameter},
 };
-use futures_util::{StreamExt, stream::iter};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use serde_json::Value;
 
@@ -44,12 +43,12 @@ use super::{
 use crate::{
     limits::{Limit, Refused},
     metrics::{OperationMetrics, Transport},
-    run::{self, Item, NotPrepared},
+    run::{self, NotPrepared},
     server::State,
 };
 
 const METHODS: &str = "GET, POST, PUT, DELETE, OPTIONS";
-const TOKEN_HEADER: &str = "x-graphql-event-stream-token";
+pub(super) const TOKEN_HEADER: &str = "x-graphql-event-stream-token";
 /// The longest id of an operation, in bytes.
 const MAX_ID: usize = 256;
 
@@ -93,10 +92,10 @@ fn token(parts: &Parts) -> Option<String> {
 
 async fn identify(
     state: &State,
-    headers: &HeaderMap,
+    parts: &Parts,
     reply: &Reply<'_>,
 ) -> Result<Authenticated, Box<Response<Body>>> {
-    let client = receive::client(state, headers, None).await;
+    let client = receive::client(state, parts, None).await;
     client.map_err(|error| reply.unauthorized(&error).into())
 }
 
@@ -120,7 +119,7 @@ async fn reserve(state: &Arc<State>, parts: &Parts) -> Answer {
     if !accepts(values, "text", "plain") {
         return Err(reply.malformed(&HttpError::NotAcceptable).into());
     }
-    let client = identify(state, &parts.headers, &reply).await?;
+    let client = identify(state, parts, &reply).await?;
     if state.is_stopping() {
         return Err(errors::unavailable("the server is shutting down").into());
     }
@@ -147,7 +146,7 @@ async fn distinct(state: &Arc<State>, parts: &Parts, body: &mut Incoming) -> Ans
     if matches!(reply.single, Media::Stream(StreamMedia::EventStream)) {
         return graphql::answer(state, parts, body).await;
     }
-    identify(state, &parts.headers, &reply).await?;
+    identify(state, parts, &reply).await?;
     Err(no_stream(&reply).into())
 }
 
@@ -158,7 +157,7 @@ async fn open_or_start(
     token: &str,
 ) -> Answer {
     let reply = Reply::new(state, &parts.headers)?;
-    let client = identify(state, &parts.headers, &reply).await?;
+    let client = identify(state, parts, &reply).await?;
     let channel = find(state, token, &client.identity, &reply)?;
     match reply.single {
         Media::Stream(StreamMedia::EventStream) => open(state, parts, channel, &client, &reply),
@@ -168,7 +167,7 @@ async fn open_or_start(
                 Posted::One(request) => *request,
                 Posted::Batch(_) => return Err(reply.malformed(&HttpError::NotAcceptable).into()),
             };
-            start(state, &reply, &channel, &client, request, parts.method == Method::GET).await
+            start(state, &reply, &channel, &client, request, parts).await
         }
     }
 }
@@ -190,7 +189,8 @@ fn open(
         return Err(reply.fault(409, ErrorCode::BadRequest, message).into());
     }
     let source = ChannelSource::new(state.clone(), channel, guard);
-    Ok(stream::respond(state, StreamMedia::EventStream, Box::new(source)))
+    let entry = stream::entry(state, StreamMedia::EventStream, parts, client);
+    Ok(stream::respond(state, StreamMedia::EventStream, Box::new(source), Some(entry)))
 }
 
 /// 202 means that everything else is told in the stream. A refusal is told there too where a plain
@@ -201,7 +201,7 @@ async fn start(
     channel: &Arc<Channel>,
     client: &Authenticated,
     request: GraphQLRequest,
-    is_get: bool,
+    parts: &Parts,
 ) -> Answer {
     let id = operation_id(&request).ok_or_else(|| {
         let message =
@@ -220,7 +220,10 @@ async fn start(
     };
     channel.check(&id, max).map_err(not_started)?;
     let identity = &client.identity;
-    let prepared = run::prepare_in_turn(state, identity, request, Allow::ALL, Transport::Sse).await;
+    let from = state.limits.client(&parts.extensions, &parts.headers);
+    let prepared =
+        run::prepare_in_turn(state, identity, from, request, Allow::ALL, Transport::Sse).await;
+    let is_get = parts.method == Method::GET;
     let items = match prepared {
         Ok(operation) if is_get && operation.kind() == OperationKind::Mutation => {
             OperationMetrics::rejected(&state.metrics, Transport::Sse);
@@ -230,15 +233,20 @@ async fn start(
             let metrics = OperationMetrics::of(&state.metrics, &*operation, Transport::Sse);
             until(client.expires, run::results(&state.limits, operation, metrics))
         }
-        Err(NotPrepared::Busy(refused)) => return Err(refused.response().into()),
+        Err(NotPrepared::Busy(refused)) => {
+            let mut response = refused.response();
+            state.limits.tell_rate(response.headers_mut(), identity, from);
+            return Err(response.into());
+        }
         Err(NotPrepared::Refused(errors)) if reply.refusal_status(&errors) == 200 => {
-            iter([Item::Refused(errors)]).boxed()
+            run::refusal(errors)
         }
         Err(NotPrepared::Refused(errors)) => return Err(reply.refused(errors).into()),
     };
     channel.start(&id, max, items).map_err(not_started)?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::ACCEPTED;
+    state.limits.tell_rate(response.headers_mut(), identity, from);
     Ok(response)
 }
 
@@ -255,7 +263,7 @@ fn operation_id(request: &GraphQLRequest) -> Option<String> {
 /// Stopping what is not there is no error: it may have ended while the request was on its way.
 async fn stop(state: &Arc<State>, parts: &Parts, token: Option<&str>) -> Answer {
     let reply = Reply::for_errors(state);
-    let client = identify(state, &parts.headers, &reply).await?;
+    let client = identify(state, parts, &reply).await?;
     let channel = find(state, token.unwrap_or_default(), &client.identity, &reply)?;
     let query = parts.uri.query().unwrap_or_default();
     let Some(id) = query_parameter(query, "operationId") else {

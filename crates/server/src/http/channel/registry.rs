@@ -8,12 +8,15 @@ use std::{
 };
 
 use artesian_engine::Identity;
-use futures_util::stream::BoxStream;
 use parking_lot::Mutex;
 use tokio::{task::AbortHandle, time::sleep};
 
 use crate::{
-    limits::Limit, metrics::Reservation, run::Item, server::State, ws::operations::Operations,
+    limits::Limit,
+    metrics::Reservation,
+    run::{BoxItems, Item},
+    server::State,
+    ws::operations::Operations,
 };
 
 /// Bytes of a token: 128 bits, which nobody guesses.
@@ -201,13 +204,13 @@ impl Channel {
         self.core.lock().check(id, max)
     }
 
+    /// How many operations run.
+    pub fn operation_count(&self) -> usize {
+        self.core.lock().keys.len()
+    }
+
     /// Starts an operation.
-    pub fn start(
-        &self,
-        id: &str,
-        max: usize,
-        items: BoxStream<'static, Item>,
-    ) -> Result<(), NotStarted> {
+    pub fn start(&self, id: &str, max: usize, items: BoxItems) -> Result<(), NotStarted> {
         let mut core = self.core.lock();
         core.check(id, max)?;
         core.last += 1;

@@ -43,6 +43,10 @@ impl Source for ChannelSource {
         }))
     }
 
+    fn operations(&self) -> usize {
+        self.channel.operation_count()
+    }
+
     fn heartbeat(&self) -> Option<Message> {
         Some(sse::heartbeat())
     }

@@ -9,11 +9,11 @@ use std::{
 
 use artesian_auth::{AuthError, Authenticated};
 use artesian_engine::GraphQLError;
-use artesian_protocol::Subprotocol;
+use artesian_protocol::{Subprotocol, session::CloseCode};
 use serde_json::value::RawValue;
 
 use super::{Connection, Purpose, Socket};
-use crate::run;
+use crate::{metrics::Unwelcome, run, sockets::Closing};
 
 /// Finding out who a client is. Its drop gives that up.
 pub(super) type Authentication =
@@ -79,7 +79,7 @@ impl<S: Socket> Connection<S> {
         let Some(session) = &mut self.session else { return };
         // Who says again who it is is counted once.
         self.identity_guard = None;
-        match self.state.limits.open_identity(&client.identity) {
+        match self.state.limits.open_identity(&client.identity, self.guard.client()) {
             Ok(guard) => self.identity_guard = guard,
             Err(refused) => return session.turn_away(refused.message()),
         }
@@ -89,9 +89,13 @@ impl<S: Socket> Connection<S> {
             .then(|| self.state.limits.visit(self.guard.client(), &client.identity))
             .flatten();
         self.expiry = Expiry::new(now, client.expires);
+        self.entry.identified(&client.identity, client.proof.get(), client.expires);
         if !is_first {
-            // Also if it is the same: its operations may have been held up since it had expired.
-            // CHANGE
+            if self.identity.as_ref() != Some(&client.identity) {
+                self.operations.change_identity(&client.identity);
+            }
+            // They may have been held since the credentials before had expired.
+            self.operations.hold_live(false);
         }
         self.identity = Some(client.identity);
         let (visit, delay) = visit.unzip();
@@ -109,6 +113,18 @@ impl<S: Socket> Connection<S> {
         if let Some(session) = &mut self.session {
             session.authenticated(now, Ok(None));
         }
+    }
+
+    /// Closes if somebody else says so. Says whether that is so.
+    pub(super) fn check_closing(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Poll::Ready(why) = self.entry.poll_closing(cx) else { return false };
+        self.identity = None;
+        let reason = match why {
+            Closing::Revoked => "Forbidden: closed by the administrator",
+            Closing::Rotated => "Forbidden: the credentials are no longer accepted",
+        };
+        self.close_session(now, CloseCode::FORBIDDEN, reason);
+        true
     }
 
     /// Whether the client's credentials are good no more, and fresh ones have not come yet.
@@ -136,11 +152,15 @@ impl<S: Socket> Connection<S> {
             return false;
         }
         match &mut self.expiry {
-            Some(expiry) if !expiry.is_over => expiry.is_over = true,
+            Some(expiry) if !expiry.is_over => {
+                expiry.is_over = true;
+                self.operations.hold_live(true);
+            }
             _ => {
                 self.expiry = None;
                 self.identity = None;
                 self.authentication = None;
+                self.state.metrics.socket_closed(Unwelcome::Expired);
                 if let Some(session) = &mut self.session {
                     session.expire();
                 }

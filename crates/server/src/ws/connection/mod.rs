@@ -34,7 +34,7 @@ use self::{
     timers::StopSignal,
 };
 use super::{
-    Agreed,
+    Agreed, Client,
     operations::Operations,
     outgoing::{Outgoing, Purpose},
     socket::Socket,
@@ -44,6 +44,7 @@ use crate::{
     metrics::{ConnectionMetrics, Transport},
     run::Item,
     server::State,
+    sockets::Entry,
 };
 
 /// Turns that one poll of the task may take before others get theirs.
@@ -68,6 +69,8 @@ pub(super) struct Connection<S> {
     transport: Transport,
     /// What the upgrade said of the client. Counts also when it says again who it is.
     credentials: Option<Box<Credentials>>,
+    /// Its place among the open sockets.
+    entry: Entry,
     /// Under way.
     authentication: Option<Authentication>,
     identity: Option<Identity>,
@@ -105,7 +108,7 @@ impl<S: Socket> Connection<S> {
         stream: S,
         early: &[u8],
         agreed: Agreed,
-        credentials: Credentials,
+        client: Client,
         guard: SocketGuard,
     ) -> Self {
         let now = now();
@@ -131,7 +134,8 @@ impl<S: Socket> Connection<S> {
             input: BytesMut::from(early),
             session: subprotocol.map(|p| Session::new(p, state.session_config.clone(), now)),
             transport,
-            credentials: (!credentials.is_empty()).then(|| Box::new(credentials)),
+            entry: state.sockets.open(transport, client.address),
+            credentials: Some(client.credentials).filter(|c| !c.is_empty()).map(Box::new),
             authentication: None,
             identity: None,
             expiry: None,
@@ -164,7 +168,7 @@ impl<S: Socket> Connection<S> {
     /// One turn. Says whether another is worth while.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         let now = now();
-        let mut more = self.check_shutdown(cx, now);
+        let mut more = self.check_shutdown(cx, now) | self.check_closing(cx, now);
         more |= self.check_timers(now)?;
         more |= self.read(cx, now)?;
         if self.poll_authentication(cx, now) {
@@ -177,6 +181,12 @@ impl<S: Socket> Connection<S> {
             return Err(Gone);
         }
         Ok(more || self.arm_timer(cx, now))
+    }
+
+    /// For who lists the open sockets.
+    fn tell_counts(&self) {
+        let operations = self.session.as_ref().map_or(0, Session::operation_count);
+        self.entry.update(operations, self.out.queued_bytes());
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Gone> {
@@ -325,7 +335,10 @@ impl<S: Socket> Future for Connection<S> {
         for _ in 0..TURNS {
             match this.turn(cx) {
                 Ok(true) => {}
-                Ok(false) => return Poll::Pending,
+                Ok(false) => {
+                    this.tell_counts();
+                    return Poll::Pending;
+                }
                 Err(Gone) => {
                     this.end_session();
                     return Poll::Ready(());

@@ -33,7 +33,7 @@ impl<S: Socket> Connection<S> {
                     }
                 }
                 Output::WsPing => self.out.push(OutFrame::ping(Bytes::new()), purpose),
-                Output::Authenticate { payload } => self.authenticate(now, payload.as_deref()),
+                Output::Authenticate { payload, .. } => self.authenticate(now, payload.as_deref()),
                 Output::Start { key, request } => self.start(key, *request),
                 Output::Stop { key } => self.operations.remove(key),
                 Output::Close { code, reason } => self.begin_close(now, code, &reason),
@@ -52,12 +52,15 @@ impl<S: Socket> Connection<S> {
         }
         // The session starts nothing before it was authenticated.
         let Some(identity) = &self.identity else { return };
+        let client = self.guard.client();
         let Some(_pass) = self.state.limits.preparations.try_enter() else {
             let (state, identity) = (self.state.clone(), identity.clone());
-            self.operations.insert(key, run::queued(state, identity, request, self.transport));
+            let items = run::queued(state, identity, client, request, self.transport);
+            self.operations.insert(key, items);
             return;
         };
-        match run::prepare(&self.state, identity, request, Allow::ALL, self.transport) {
+        let (allow, transport) = (Allow::ALL, self.transport);
+        match run::prepare(&self.state, identity, client, request, allow, transport) {
             Ok(operation) => {
                 let metrics =
                     OperationMetrics::of(&self.state.metrics, &*operation, self.transport);
