@@ -132,16 +132,20 @@ async fn drive(
             task.lose(error);
         }
     }
+    let error = {
+        let mut state = socket.state.lock();
+        let session = state.session.take();
+        state.operations.clear();
+        let end = session.as_ref().and_then(ClientSession::ended_by);
+        let end = end.map(|end| RemoteError::of_connection(end, config.timeouts.ack));
+        state.cause.take().or(end).unwrap_or_else(RemoteError::lost)
+    };
+    if permit.is_none() {
+        // Nobody is to come to it while it says farewell.
+        socket.phase.send_replace(Phase::Over(error.clone()));
+    }
     task.say_farewell().await;
-    let mut state = socket.state.lock();
-    let session = state.session.take();
-    state.operations.clear();
-    let end = session.as_ref().and_then(ClientSession::ended_by);
-    let cause = state
-        .cause
-        .take()
-        .or_else(|| end.map(|end| RemoteError::of_connection(end, config.timeouts.ack)));
-    cause.unwrap_or_else(RemoteError::lost)
+    error
 }
 
 struct Task<'a, S> {
