@@ -67,7 +67,9 @@ impl Part {
     }
 
     fn offers_directive(&self, name: &str) -> bool {
-        !self.exclude.iter().any(|p| p.matches_directive(name))
+        // A service that is asked to answer in pieces does so, and pieces cannot be joined.
+        !matches!(name, "defer" | "stream")
+            && !self.exclude.iter().any(|p| p.matches_directive(name))
     }
 }
 
@@ -92,14 +94,14 @@ pub(crate) struct RootField {
 #[derive(Debug)]
 pub(crate) struct SourceNames {
     pub(crate) name: Arc<str>,
-    /// The source's own schema.
-    pub(crate) schema: Arc<Valid<Schema>>,
     /// Types by their composed names; only those of this source are here.
     pub(crate) to_source: HashMap<Name, Name>,
     /// Composed names by the source's, only where they differ.
     pub(crate) renamed: HashMap<Name, Name>,
     /// Object types that each composite type of the source may be, by the source's names.
     pub(crate) possible: HashMap<Name, std::collections::HashSet<Name>>,
+    /// Its own directives that requests may have.
+    pub(crate) directives: std::collections::HashSet<Name>,
 }
 
 impl SourceNames {
@@ -113,7 +115,7 @@ impl SourceNames {
     }
 
     pub(crate) fn knows_directive(&self, name: &str) -> bool {
-        matches!(name, "skip" | "include") || self.schema.directive_definitions.contains_key(name)
+        matches!(name, "skip" | "include") || self.directives.contains(name)
     }
 }
 

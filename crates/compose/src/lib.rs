@@ -26,7 +26,7 @@ pub mod schema;
 
 pub use compose::{ComposeError, Composed, Part, Pattern, compose};
 //pub use join::Answer;
-//pub use plan::{Bound, Document, Plan, PlanError, PlanLimits, SubRequest};
+pub use plan::{Bound, Document, Plan, PlanError, PlanLimits, SubRequest};
 pub use schema::{Difference, Digest, Introspector, ReadLimits, SchemaError, ServiceSchema};
 
 /// The longest text of a service's that becomes part of an error, in bytes.

@@ -54,13 +54,9 @@ pub(super) fn merge(
         add(ty, index, parts, schema, origins, conflicts);
     }
     let possible = possible(own);
-    SourceNames {
-        name: part.name.clone(),
-        schema: own.clone(),
-        to_source,
-        renamed,
-        possible,
-    }
+    let directives = own.directive_definitions.keys();
+    let directives = directives.filter(|name| part.offers_directive(name)).cloned().collect();
+    SourceNames { name: part.name.clone(), to_source, renamed, possible, directives }
 }
 
 fn composed_name(part: &Part, own: &Schema, name: &Name) -> Name {
