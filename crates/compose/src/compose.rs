@@ -201,9 +201,9 @@ pub fn compose(parts: &[Part]) -> Result<Composed, ComposeError> {
     if !conflicts.0.is_empty() {
         return Err(ComposeError(conflicts.0));
     }
-    let schema = schema
-        .validate()
-        .map_err(|failed| ComposeError(vec![format!("the composed schema is not valid: {}", first(&failed.errors))]))?;
+    let schema = schema.validate().map_err(|failed| {
+        ComposeError(vec![format!("the composed schema is not valid: {}", first(&failed.errors))])
+    })?;
     let implementers = schema.implementers_map();
     let notes = notes(parts);
     Ok(Composed { schema, implementers, sources, roots, notes })
@@ -232,9 +232,10 @@ fn notes(parts: &[Part]) -> Vec<String> {
     for part in parts {
         let schema = part.schema.valid();
         for pattern in part.include.iter().chain(&part.exclude) {
-            let is_used = ROOTS.iter().any(|(kind, _)| {
-                roots::fields(schema, *kind).any(|field| pattern.matches(*kind, &field.name))
-            }) || schema.directive_definitions.keys().any(|d| pattern.matches_directive(d));
+            let is_used =
+                ROOTS.iter().any(|(kind, _)| {
+                    roots::fields(schema, *kind).any(|field| pattern.matches(*kind, &field.name))
+                }) || schema.directive_definitions.keys().any(|d| pattern.matches_directive(d));
             if !is_used {
                 notes.push(format!("source \"{}\": nothing is named {pattern}", part.name));
             }

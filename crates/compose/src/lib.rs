@@ -25,7 +25,7 @@ mod rename;
 pub mod schema;
 
 pub use compose::{ComposeError, Composed, Part, Pattern, compose};
-//pub use join::Answer;
+pub use join::Answer;
 pub use plan::{Bound, Document, Plan, PlanError, PlanLimits, SubRequest};
 pub use schema::{Difference, Digest, Introspector, ReadLimits, SchemaError, ServiceSchema};
 

@@ -19,7 +19,7 @@ use apollo_compiler::{
 
 pub use bound::{Bound, BoundRequest};
 pub(crate) use conditions::Conditions;
-pub(crate) use typenames::Typenames;
+pub(crate) use typenames::{Key, Keys, Typenames};
 
 use crate::{Composed, schema::first};
 

@@ -2,16 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use apollo_compiler::{
-    Name, Node, Schema,
-    schema::ExtendedType,
-};
+use apollo_compiler::{Name, Node, Schema, schema::ExtendedType};
 
 use super::{
     Conflicts, Part, ROOTS, SourceNames,
     reach::{self, root_kind},
 };
-use crate::{clean, rename::Renamer, schema::{Fact, Facts}};
+use crate::{
+    clean,
+    rename::Renamer,
+    schema::{Fact, Facts},
+};
 
 /// Adds a source's types to the schema. `origins` are the sources of the types that are there.
 pub(super) fn merge(

@@ -16,6 +16,8 @@ pub struct Bound {
     requests: Vec<BoundRequest>,
     /// For each root field, whether it is asked for.
     pub(crate) is_active: Vec<bool>,
+    /// Those that are, in the order of the response.
+    pub(crate) order: Vec<usize>,
     /// Values of the root fields that the schema answers.
     pub(crate) local: JsonMap,
 }
@@ -48,7 +50,13 @@ impl Plan {
         let coerced = coerce_variable_values(&self.composed.schema, &self.operation, &given);
         let coerced =
             coerced.map_err(|error| PlanError::Invalid(clean(&error.message().to_string())))?;
-        let is_active: Vec<bool> = self.roots.iter().map(|r| r.when.hold(&coerced)).collect();
+        let first: Vec<Option<usize>> =
+            self.roots.iter().map(|root| root.when.first(&coerced)).collect();
+        let is_active: Vec<bool> = first.iter().map(Option::is_some).collect();
+        let mut order: Vec<(usize, usize)> =
+            first.iter().enumerate().filter_map(|(at, first)| Some(((*first)?, at))).collect();
+        order.sort_unstable();
+        let order = order.into_iter().map(|(_, at)| at).collect();
         let is_on = |at: &usize| is_active.get(*at) == Some(&true);
         let mut requests = Vec::new();
         for (index, request) in self.requests.iter().enumerate() {
@@ -72,15 +80,12 @@ impl Plan {
                 .map(|response| local = response.data.unwrap_or_default())
                 .map_err(|error| PlanError::Invalid(clean(&error.message().to_string())))?;
         }
-        Ok(Bound { plan: Arc::clone(self), requests, is_active, local })
+        Ok(Bound { plan: Arc::clone(self), requests, is_active, order, local })
     }
 }
 
 /// A source's share of the variables.
-fn values(
-    request: &SubRequest,
-    variables: &Map<String, Json>,
-) -> Result<Option<Bytes>, PlanError> {
+fn values(request: &SubRequest, variables: &Map<String, Json>) -> Result<Option<Bytes>, PlanError> {
     let mut text = Vec::from(*b"{");
     for name in &request.variables {
         let Some(value) = variables.get(&**name) else { continue };

@@ -62,13 +62,18 @@ impl Way {
     }
 }
 
-/// All ways to a field: one of them must be open.
+/// All ways to a field with their places in the operation: one of them must be open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Conditions(pub(super) Vec<Way>);
+pub(crate) struct Conditions(pub(super) Vec<(usize, Way)>);
 
 impl Conditions {
-    /// `variables` are coerced, defaults included.
-    pub(super) fn hold(&self, variables: &JsonMap) -> bool {
-        self.0.iter().any(|way| way.holds(variables))
+    /// The place of the first way that is open, if one is. `variables` are coerced, defaults included.
+    pub(super) fn first(&self, variables: &JsonMap) -> Option<usize> {
+        self.0.iter().find(|(_, way)| way.holds(variables)).map(|(place, _)| *place)
+    }
+
+    /// Whether the place depends on variables.
+    pub(super) fn may_move(&self) -> bool {
+        self.0.len() > 1 && self.0.first().is_some_and(|(_, way)| !way.0.is_empty())
     }
 }

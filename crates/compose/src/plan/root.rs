@@ -20,12 +20,17 @@ pub(super) struct Occurrence<'a> {
     pub(super) field: &'a Node<Field>,
     /// `@skip` and `@include` of the fragments that it stands in, from the outside.
     pub(super) around: Vec<&'a DirectiveList>,
+    place: usize,
     way: Way,
 }
 
 /// The root fields by response key, in the order of the response (section 6.3.2, CollectFields): those of
 /// fragments are where the fragments are.
-type Fields<'a> = IndexMap<&'a Name, Vec<Occurrence<'a>>>;
+#[derive(Default)]
+struct Fields<'a> {
+    by_key: IndexMap<&'a Name, Vec<Occurrence<'a>>>,
+    count: usize,
+}
 
 pub(super) fn plan(
     composed: &Composed,
@@ -35,6 +40,7 @@ pub(super) fn plan(
 ) -> Result<(Vec<Root>, Vec<SubRequest>), PlanError> {
     let mut fields = Fields::default();
     collect(document, &operation.selection_set, &Way::default(), &[], &mut fields)?;
+    let fields = fields.by_key;
     PlanError::within(fields.len(), limits.root_fields, "root fields")?;
     let kind = operation.operation_type;
     let mut roots: Vec<Root> = Vec::new();
@@ -59,8 +65,19 @@ pub(super) fn plan(
             quoted: format!("\"{key}\"").into(),
             is_non_null: first.field.definition.ty.is_non_null(),
             owner,
-            when: Conditions(occurrences.iter().map(|o| o.way.clone()).collect()),
+            when: Conditions(occurrences.iter().map(|o| (o.place, o.way.clone())).collect()),
         });
+    }
+    if groups.len() > 1
+        && kind == OperationType::Mutation
+        && let Some(root) = roots.iter().find(|root| root.when.may_move())
+    {
+        // Its turn among the others would depend on variables, and the requests must not.
+        return Err(PlanError::Unsupported(format!(
+            "\"{}\" is selected several times in a mutation, the first time on a condition: select \
+             it once",
+            root.key
+        )));
     }
     let mut requests = Vec::new();
     for (source, members) in groups {
@@ -112,8 +129,10 @@ fn collect<'a>(
         let (directives, inner) = match selection {
             Selection::Field(field) => {
                 let way = way.through(&field.directives);
-                let occurrence = Occurrence { field, around: around.to_vec(), way };
-                fields.entry(field.response_key()).or_default().push(occurrence);
+                let place = fields.count;
+                fields.count += 1;
+                let occurrence = Occurrence { field, around: around.to_vec(), place, way };
+                fields.by_key.entry(field.response_key()).or_default().push(occurrence);
                 continue;
             }
             Selection::InlineFragment(inline) => (&inline.directives, &inline.selection_set),

@@ -56,7 +56,10 @@ impl<'a> Splitter<'a> {
     }
 
     /// The text, and the variables that it declares.
-    pub(super) fn finish(mut self, operation: &Operation) -> Result<(String, Vec<Name>), PlanError> {
+    pub(super) fn finish(
+        mut self,
+        operation: &Operation,
+    ) -> Result<(String, Vec<Name>), PlanError> {
         let directives = self.known_directives(&operation.directives);
         let used: Vec<_> =
             operation.variables.iter().filter(|v| self.variables.contains(&v.name)).collect();

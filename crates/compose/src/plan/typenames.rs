@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use apollo_compiler::{
-    ExecutableDocument, Name, Node,
+    ExecutableDocument, Node,
     executable::{Field, Selection, SelectionSet},
 };
 

@@ -33,10 +33,7 @@ struct Builder<'a> {
 
 /// The schema that an introspection describes, not validated yet, with notes of what was read with
 /// leniency.
-pub(super) fn build(
-    raw: &Raw,
-    limits: &ReadLimits,
-) -> Result<(Schema, Vec<String>), SchemaError> {
+pub(super) fn build(raw: &Raw, limits: &ReadLimits) -> Result<(Schema, Vec<String>), SchemaError> {
     within(raw.types.len(), limits.types, "types")?;
     let mut builder = Builder { limits, members: 0, notes: Vec::new() };
     let mut schema = Schema::new();
@@ -273,8 +270,7 @@ impl Builder<'_> {
         self.count(1)?;
         let mut ty = self.type_ref(&raw.ty)?;
         let text_of_default = raw.default_value.as_deref();
-        let default_value =
-            text_of_default.and_then(|text| values::parse(text, self.limits.depth));
+        let default_value = text_of_default.and_then(|text| values::parse(text, self.limits.depth));
         if text_of_default.is_some() && default_value.is_none() {
             // Some services print JSON or worse. Without its default, the argument still need not be
             // given; so it must not look as if it had to.
@@ -316,8 +312,9 @@ impl Builder<'_> {
     fn directive(&mut self, raw: &RawDirective) -> Result<DirectiveDefinition, SchemaError> {
         let directive_name = name(&raw.name)?;
         let arguments = raw.args.iter().flatten();
-        let arguments =
-            arguments.map(|a| self.input(&directive_name, a).map(Node::new)).collect::<Result<_, _>>()?;
+        let arguments = arguments
+            .map(|a| self.input(&directive_name, a).map(Node::new))
+            .collect::<Result<_, _>>()?;
         // Locations that are unknown are newer than this.
         let locations = raw.locations.iter().flatten().filter_map(|l| location(l)).collect();
         Ok(DirectiveDefinition {

@@ -27,7 +27,8 @@ impl Difference {
             let is_gone = |at: &&String| !other.0.contains_key(*at);
             // What belongs to a type or field that is gone as a whole need not be named.
             let is_part = |at: &&String| {
-                parents(at).any(|parent| facts.0.contains_key(parent) && !other.0.contains_key(parent))
+                parents(at)
+                    .any(|parent| facts.0.contains_key(parent) && !other.0.contains_key(parent))
             };
             facts.0.keys().filter(is_gone).filter(|at| !is_part(at)).cloned().collect()
         };

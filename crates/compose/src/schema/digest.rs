@@ -115,7 +115,11 @@ impl Facts {
         let mut said = description.map(|text| text.to_string()).unwrap_or_default();
         for directive in directives.into_iter().flat_map(|list| &list.0) {
             said.push('\0');
-            said.push_str(&directive.to_string());
+            match &*directive.to_string() {
+                // Introspection writes out what an SDL file may leave out.
+                "@deprecated" => said.push_str("@deprecated(reason: \"No longer supported\")"),
+                text => said.push_str(text),
+            }
         }
         self.0.insert(at, Fact { is, said });
     }

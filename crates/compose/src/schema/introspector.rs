@@ -13,7 +13,7 @@ use crate::clean;
 /// What a service once did not understand is remembered: keep it for the next time.
 #[derive(Clone, Debug)]
 pub struct Introspector {
-    features: Vec<Feature>,
+    pub(super) features: Vec<Feature>,
     limits: ReadLimits,
 }
 
