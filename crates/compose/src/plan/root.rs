@@ -85,7 +85,8 @@ pub(super) fn plan(
             .iter()
             .filter_map(|at| fields.get_index(*at).map(|(_, list)| list.as_slice()))
             .collect();
-        requests.push(sub_request(composed, document, operation, source, &chosen, members)?);
+        requests
+            .push(sub_request(composed, document, operation, limits, source, &chosen, members)?);
     }
     if kind == OperationType::Subscription && requests.len() != 1 {
         return Err(PlanError::Unsupported(
@@ -164,6 +165,7 @@ fn sub_request(
     composed: &Composed,
     document: &ExecutableDocument,
     operation: &Operation,
+    limits: &PlanLimits,
     source: usize,
     fields: &[&[Occurrence<'_>]],
     roots: Vec<usize>,
@@ -171,7 +173,7 @@ fn sub_request(
     let names = composed.sources.get(source);
     let names = names.ok_or_else(|| PlanError::Invalid("a source is missing".to_owned()))?;
     let kind = operation.operation_type;
-    let mut splitter = Splitter::new(names, document);
+    let mut splitter = Splitter::new(composed, names, document, limits);
     for occurrence in fields.iter().copied().flatten() {
         let own = composed.roots.get(&kind).and_then(|f| f.get(&occurrence.field.name));
         let name = own.map_or(&occurrence.field.name, |field| &field.name);

@@ -9,23 +9,35 @@ use apollo_compiler::{
     executable::{Field, Operation, Selection, SelectionSet},
 };
 
-use super::{PlanError, root::Occurrence};
-use crate::{compose::SourceNames, rename::Renamer};
+use super::{PlanError, PlanLimits, root::Occurrence};
+use crate::{Composed, compose::SourceNames, rename::Renamer};
 
 pub(super) struct Splitter<'a> {
+    composed: &'a Composed,
     names: &'a SourceNames,
     document: &'a ExecutableDocument,
     selections: Vec<ast::Selection>,
     /// Fragments that are used; `None` while one is being made.
     fragments: IndexMap<Name, Option<ast::FragmentDefinition>>,
     variables: HashSet<Name>,
+    /// Fields that were written, which conditions on unions may multiply.
+    fields: usize,
+    limits: &'a PlanLimits,
 }
 
 impl<'a> Splitter<'a> {
-    pub(super) fn new(names: &'a SourceNames, document: &'a ExecutableDocument) -> Self {
+    pub(super) fn new(
+        composed: &'a Composed,
+        names: &'a SourceNames,
+        document: &'a ExecutableDocument,
+        limits: &'a PlanLimits,
+    ) -> Self {
         Self {
+            composed,
             names,
             document,
+            fields: 0,
+            limits,
             selections: Vec::new(),
             fragments: IndexMap::default(),
             variables: HashSet::new(),
@@ -93,11 +105,22 @@ impl<'a> Splitter<'a> {
         Renamer(|name: &Name| names.get(name).unwrap_or(name).clone()).ty(ty)
     }
 
+    /// What the source calls a type. All types that its fields lead to are there.
+    fn own<'n>(&'n self, name: &'n Name) -> &'n Name {
+        self.names.to_source.get(name).unwrap_or(name)
+    }
+
     fn field(&mut self, field: &Field) -> Result<ast::Field, PlanError> {
+        self.fields += 1;
+        PlanError::within(self.fields, self.limits.fields, "fields")?;
         self.arguments(&field.arguments);
         let is_leaf = field.selection_set.selections.is_empty();
-        let selection_set =
-            if is_leaf { Vec::new() } else { self.selections(&field.selection_set)? };
+        let selection_set = if is_leaf {
+            Vec::new()
+        } else {
+            let within = self.own(&field.selection_set.ty).clone();
+            self.selections(&field.selection_set, &within)?
+        };
         Ok(ast::Field {
             alias: field.alias.clone(),
             name: field.name.clone(),
@@ -107,7 +130,12 @@ impl<'a> Splitter<'a> {
         })
     }
 
-    fn selections(&mut self, set: &SelectionSet) -> Result<Vec<ast::Selection>, PlanError> {
+    /// Selections within a type of the source's.
+    fn selections(
+        &mut self,
+        set: &SelectionSet,
+        within: &Name,
+    ) -> Result<Vec<ast::Selection>, PlanError> {
         let mut selections = Vec::new();
         for selection in &set.selections {
             match selection {
@@ -116,22 +144,29 @@ impl<'a> Splitter<'a> {
                     selections.push(ast::Selection::Field(Node::new(field)));
                 }
                 Selection::InlineFragment(inline) => {
-                    let Some(type_condition) =
-                        self.condition(&set.ty, inline.type_condition.as_ref())
-                    else {
-                        continue;
+                    let conditions = match &inline.type_condition {
+                        Some(condition) => self.conditions(within, condition),
+                        None => vec![None],
                     };
-                    let inline = ast::InlineFragment {
-                        type_condition,
-                        directives: self.directives(&inline.directives)?,
-                        selection_set: self.selections(&inline.selection_set)?,
-                    };
-                    selections.push(ast::Selection::InlineFragment(Node::new(inline)));
+                    self.inline(
+                        conditions,
+                        &inline.directives,
+                        &inline.selection_set,
+                        within,
+                        &mut selections,
+                    )?;
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = &spread.fragment_name;
                     let Some(fragment) = self.document.fragments.get(name) else { continue };
-                    if self.condition(&set.ty, Some(fragment.type_condition())).is_none() {
+                    let condition = fragment.type_condition();
+                    let conditions = self.conditions(within, condition);
+                    if conditions.is_empty() {
+                        continue;
+                    }
+                    if !self.names.to_source.contains_key(condition) {
+                        let (directives, set) = (&spread.directives, &fragment.selection_set);
+                        self.inline(conditions, directives, set, within, &mut selections)?;
                         continue;
                     }
                     self.fragment(name)?;
@@ -149,14 +184,48 @@ impl<'a> Splitter<'a> {
         Ok(selections)
     }
 
-    /// A type condition in the source's words, within a type. `None`: it never holds there. A type that
-    /// several sources share may be something at another that it never is at this one, which may not even
-    /// know the word; it would refuse the whole document.
-    fn condition(&self, within: &Name, condition: Option<&Name>) -> Option<Option<Name>> {
-        let Some(condition) = condition else { return Some(None) };
-        let condition = self.names.to_source.get(condition)?;
-        let within = self.names.to_source.get(within)?;
-        self.names.overlap(within, condition).then(|| Some(condition.clone()))
+    /// Inline fragments with each of the conditions.
+    fn inline(
+        &mut self,
+        conditions: Vec<Option<Name>>,
+        directives: &DirectiveList,
+        set: &SelectionSet,
+        within: &Name,
+        selections: &mut Vec<ast::Selection>,
+    ) -> Result<(), PlanError> {
+        for type_condition in conditions {
+            let selection_set = self.selections(set, type_condition.as_ref().unwrap_or(within))?;
+            let inline = ast::InlineFragment {
+                type_condition,
+                directives: self.directives(directives)?,
+                selection_set,
+            };
+            selections.push(ast::Selection::InlineFragment(Node::new(inline)));
+        }
+        Ok(())
+    }
+
+    /// A type condition in the source's words, within a type of its own: `None` where it always holds; no
+    /// condition at all where it never does. A type that several sources share may be something at another
+    /// that it never is at this one, which may not even know the word; it would refuse the whole document.
+    ///
+    /// Only a union can be unknown and hold nevertheless: objects name their interfaces, but not the unions
+    /// that they are members of.
+    fn conditions(&self, within: &Name, condition: &Name) -> Vec<Option<Name>> {
+        let names = self.names;
+        if let Some(condition) = names.to_source.get(condition) {
+            let holds = names.overlap(within, condition);
+            return if holds { vec![Some(condition.clone())] } else { Vec::new() };
+        }
+        let Some(union) = self.composed.schema.get_union(condition) else { return Vec::new() };
+        let members: Vec<&Name> =
+            union.members.iter().filter_map(|m| names.to_source.get(&m.name)).collect();
+        let possible = names.possible.get(within);
+        if possible.is_some_and(|objects| objects.iter().all(|object| members.contains(&object))) {
+            return vec![None];
+        }
+        let members = members.into_iter().filter(|member| names.overlap(within, member));
+        members.map(|member| Some(member.clone())).collect()
     }
 
     fn fragment(&mut self, name: &Name) -> Result<(), PlanError> {
@@ -165,12 +234,12 @@ impl<'a> Splitter<'a> {
             return Ok(());
         }
         self.fragments.insert(name.clone(), None);
-        let condition = fragment.type_condition();
+        let type_condition = self.own(fragment.type_condition()).clone();
         let made = ast::FragmentDefinition {
             name: name.clone(),
-            type_condition: self.names.to_source.get(condition).unwrap_or(condition).clone(),
             directives: self.known_directives(&fragment.directives),
-            selection_set: self.selections(&fragment.selection_set)?,
+            selection_set: self.selections(&fragment.selection_set, &type_condition)?,
+            type_condition,
         };
         self.fragments.insert(name.clone(), Some(made));
         Ok(())
