@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use apollo_compiler::{Schema, parser::Parser, validation::Valid};
 
-pub(crate) use build::{add_one_of, word};
+pub(crate) use build::add_one_of;
 pub use difference::Difference;
 pub use digest::Digest;
 pub(crate) use digest::{Fact, Facts};

@@ -10,7 +10,7 @@ use apollo_compiler::{
 };
 
 use super::{Conflicts, Part, ROOTS, RootField, SourceNames, component, object};
-use crate::{rename::Renamer, schema::word};
+use crate::rename::Renamer;
 
 pub(super) type Roots = HashMap<OperationType, IndexMap<Name, RootField>>;
 
@@ -42,9 +42,9 @@ pub(super) fn merge(parts: &[Part], schema: &mut Schema, conflicts: &mut Conflic
                         "{} field \"{name}\" is offered by \"{other}\" and by \"{}\": give one of \
                          them a prefix (prefix.root_fields), or leave the field out of one \
                          (exclude: [\"{}.{}\"])",
-                        word(kind),
+                        kind.name(),
                         part.name,
-                        word(kind),
+                        kind.name(),
                         field.name
                     ));
                     continue;

@@ -4,7 +4,7 @@ use apollo_compiler::{
     Name, Node, Schema,
     ast::{
         Argument, Directive, DirectiveDefinition, DirectiveList, DirectiveLocation,
-        EnumValueDefinition, FieldDefinition, InputValueDefinition, OperationType, Type, Value,
+        EnumValueDefinition, FieldDefinition, InputValueDefinition, Type, Value,
     },
     schema::{
         Component, ComponentName, ComponentOrigin, EnumType, ExtendedType, InputObjectType,
@@ -341,13 +341,4 @@ fn location(text: &str) -> Option<DirectiveLocation> {
         "VARIABLE_DEFINITION" => L::VariableDefinition,
         _ => return None,
     })
-}
-
-/// The name of a kind of operation.
-pub(crate) fn word(kind: OperationType) -> &'static str {
-    match kind {
-        OperationType::Query => "query",
-        OperationType::Mutation => "mutation",
-        OperationType::Subscription => "subscription",
-    }
 }

@@ -5,13 +5,15 @@ use std::collections::HashMap;
 
 use apollo_compiler::{
     ExecutableDocument, Name, Node, Schema,
-    ast::{DirectiveList, InputValueDefinition, Type, Value as Literal},
+    ast::{DirectiveList, InputValueDefinition, Type},
     collections::IndexMap,
     executable::{Field, Operation, Selection, SelectionSet},
     schema::ExtendedType,
     validation::Valid,
 };
 use serde_json::{Map, Value, json};
+
+use crate::values::{hash, literal};
 
 /// How a schema is seen by the one who answers: which source a root field is of, and what the source calls
 /// a type.
@@ -120,41 +122,6 @@ pub fn execute(
     response.to_string()
 }
 
-fn hash(parts: &[&str]) -> u64 {
-    // FNV-1a with a final mix.
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for part in parts {
-        for byte in part.bytes().chain([0]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-    hash ^= hash >> 29;
-    hash = hash.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    hash ^ (hash >> 32)
-}
-
-/// A literal as JSON; `None` for a variable that has no value.
-fn literal(value: &Literal, variables: &Map<String, Value>) -> Option<Value> {
-    Some(match value {
-        Literal::Null => Value::Null,
-        Literal::Enum(name) => json!(name.as_str()),
-        Literal::Variable(name) => variables.get(name.as_str())?.clone(),
-        Literal::String(text) => json!(text),
-        Literal::Float(float) => serde_json::from_str(float.as_str()).unwrap(),
-        Literal::Int(int) => serde_json::from_str(int.as_str()).unwrap(),
-        Literal::Boolean(value) => json!(value),
-        Literal::List(items) => {
-            items.iter().map(|v| literal(v, variables).unwrap_or_default()).collect()
-        }
-        Literal::Object(fields) => {
-            let member = |(name, value): &(Name, Node<Literal>)| {
-                Some((name.to_string(), literal(value, variables)?))
-            };
-            Value::Object(fields.iter().filter_map(member).collect())
-        }
-    })
-}
-
 type Grouped<'a> = IndexMap<&'a Name, Vec<&'a Node<Field>>>;
 
 impl<'a> Executor<'a> {
@@ -185,10 +152,11 @@ impl<'a> Executor<'a> {
                 Selection::Field(field) if self.included(&field.directives) => {
                     grouped.entry(field.response_key()).or_default().push(field);
                 }
-                Selection::InlineFragment(inline) if self.included(&inline.directives) => {
-                    if inline.type_condition.as_ref().is_none_or(|c| self.applies(c, ty)) {
-                        self.collect(ty, &inline.selection_set, grouped);
-                    }
+                Selection::InlineFragment(inline)
+                    if self.included(&inline.directives)
+                        && inline.type_condition.as_ref().is_none_or(|c| self.applies(c, ty)) =>
+                {
+                    self.collect(ty, &inline.selection_set, grouped);
                 }
                 Selection::FragmentSpread(spread) if self.included(&spread.directives) => {
                     let fragment = &self.document.fragments[&spread.fragment_name];
@@ -308,7 +276,7 @@ impl<'a> Executor<'a> {
             ExtendedType::Scalar(_) => match name.as_str() {
                 "Int" => json!(draw % 1000),
                 "Float" => serde_json::from_str(&format!("{}.50", draw % 100)).unwrap(),
-                "Boolean" => json!(draw % 2 == 0),
+                "Boolean" => json!(draw.is_multiple_of(2)),
                 // Some texts look like names of types, or like ends of strings.
                 "String" | "ID" => {
                     json!(

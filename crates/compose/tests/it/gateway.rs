@@ -1,12 +1,9 @@
 //! A small gateway: reads the schemas of services, composes them, plans, asks, joins. It shows how the parts
 //! fit together; the real one is the engine's affair.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{collections::HashMap, sync::Arc};
 
-use apollo_compiler::{Schema, ast::OperationType};
+use apollo_compiler::ast::OperationType;
 use artesian_compose::{
     Answer, Bound, Composed, Introspector, Part, Plan, PlanError, PlanLimits, ReadLimits,
     SchemaError, ServiceSchema, compose,
@@ -18,22 +15,12 @@ use artesian_remote::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, future::join_all, stream};
 use parking_lot::Mutex;
-use proptest::{
-    strategy::{Strategy, ValueTree},
-    test_runner::TestRunner,
-};
 use serde_json::{Map, Value, json};
 
-use crate::{
-    choices::Choices,
-    executor::{Itself, Outcome, execute},
-    operations,
-    schemas::{self, Source},
-    services::{ROUNDS, Service},
-};
+use crate::{schemas::Source, services::Service};
 
 /// Plans by document and name of the operation.
-type Plans = HashMap<(String, Option<String>), Arc<Plan>>;
+pub type Plans = HashMap<(String, Option<String>), Arc<Plan>>;
 
 struct Member {
     source: Source,
@@ -43,12 +30,12 @@ struct Member {
     schema: Option<ServiceSchema>,
 }
 
-struct Gateway {
+pub struct Gateway {
     members: Vec<Member>,
-    composed: Arc<Composed>,
+    pub composed: Arc<Composed>,
     /// The members that take part, by the composed schema's indices.
-    present: Vec<usize>,
-    plans: Mutex<Plans>,
+    pub present: Vec<usize>,
+    pub plans: Mutex<Plans>,
     limits: PlanLimits,
 }
 
@@ -76,7 +63,7 @@ fn request_error(error: &PlanError) -> Bytes {
 
 impl Gateway {
     /// A service that is down does not stop the others.
-    async fn start(services: Vec<(Source, Arc<Service>)>) -> Self {
+    pub async fn start(services: Vec<(Source, Arc<Service>)>) -> Self {
         let dial = Arc::new(Network::new().unwrap());
         let member = |(source, service): (Source, Arc<Service>)| {
             let url = format!("http://{}/graphql", service.address).parse().unwrap();
@@ -106,7 +93,7 @@ impl Gateway {
     }
 
     /// Reads all schemas again; what changed, as lines for the log.
-    async fn refresh(&mut self) -> Vec<String> {
+    pub async fn refresh(&mut self) -> Vec<String> {
         let mut log = Vec::new();
         for member in &mut self.members {
             let name = &member.source.name;
@@ -132,7 +119,7 @@ impl Gateway {
         log
     }
 
-    fn plan(&self, text: &str, name: Option<&str>) -> Result<Arc<Plan>, PlanError> {
+    pub fn plan(&self, text: &str, name: Option<&str>) -> Result<Arc<Plan>, PlanError> {
         let key = (text.to_owned(), name.map(str::to_owned));
         if let Some(plan) = self.plans.lock().get(&key) {
             return Ok(Arc::clone(plan));
@@ -157,7 +144,7 @@ impl Gateway {
     }
 
     /// Runs a query or a mutation.
-    async fn execute(&self, text: &str, variables: &Map<String, Value>) -> Bytes {
+    pub async fn execute(&self, text: &str, variables: &Map<String, Value>) -> Bytes {
         let bound = match self.plan(text, None).and_then(|plan| plan.bind(variables)) {
             Ok(bound) => bound,
             Err(error) => return request_error(&error),
@@ -181,7 +168,11 @@ impl Gateway {
     }
 
     /// Subscribes; each result as the client gets it.
-    fn subscribe(&self, text: &str, variables: &Map<String, Value>) -> impl Stream<Item = Bytes> {
+    pub fn subscribe(
+        &self,
+        text: &str,
+        variables: &Map<String, Value>,
+    ) -> impl Stream<Item = Bytes> {
         let bound = self.plan(text, None).unwrap().bind(variables).unwrap();
         assert_eq!(bound.requests().len(), 1);
         let (upstream, operation) = self.asked(&bound, 0);
@@ -227,159 +218,4 @@ async fn read(
 
 fn sdl(text: &str) -> ServiceSchema {
     ServiceSchema::from_sdl(text, &ReadLimits::default()).unwrap()
-}
-
-fn source(name: &str, sdl: &str) -> Source {
-    Source { name: name.into(), sdl: sdl.into(), field_prefix: "", type_prefix: "" }
-}
-
-async fn service(index: usize, source: Source) -> (Source, Arc<Service>) {
-    let service = Service::start(index, &source.sdl).await;
-    (source, service)
-}
-
-fn none() -> Map<String, Value> {
-    Map::new()
-}
-
-const A: &str = "type Query { a: Int! b: [String] } type Mutation { am: Int }";
-const B: &str = "type Query { c: C } type C { d: ID e: Json } scalar Json \
-                 type Mutation { bm: Int } type Subscription { s(n: Int): C }";
-
-#[tokio::test]
-async fn several_services_are_one() {
-    let (a, b) = (service(0, source("a", A)).await, service(1, source("b", B)).await);
-    let (at_a, at_b) = (Arc::clone(&a.1), Arc::clone(&b.1));
-    let gateway = Gateway::start(vec![a, b]).await;
-    let query = "query ($x: Boolean!) { c { d } b ... @include(if: $x) { a } __typename }";
-    for x in [true, false] {
-        let variables = json!({ "x": x });
-        let response = gateway.execute(query, variables.as_object().unwrap()).await;
-        let response: Value = serde_json::from_slice(&response).unwrap();
-        let keys: Vec<_> = response["data"].as_object().unwrap().keys().collect();
-        let expected: &[&str] =
-            if x { &["c", "b", "a", "__typename"] } else { &["c", "b", "__typename"] };
-        assert_eq!(keys, expected);
-    }
-    assert_eq!(gateway.plans.lock().len(), 1);
-    assert_eq!(at_a.asked.lock()[0], "query($x: Boolean!) { b ... @include(if: $x) { a } }");
-    assert_eq!(*at_b.asked.lock(), ["{ c { d } }", "{ c { d } }"]);
-    let response =
-        gateway.execute("{ __type(name: \"C\") { name fields { name } } }", &none()).await;
-    let expected = r#"{"data":{"__type":{"name":"C","fields":[{"name":"d"},{"name":"e"}]}}}"#;
-    assert_eq!(response, expected);
-    // What is wrong with a request reaches nobody.
-    let before = (at_a.asked.lock().len(), at_b.asked.lock().len());
-    for text in ["{ b c }", "{ nothing }", query] {
-        let response: Value =
-            serde_json::from_slice(&gateway.execute(text, &none()).await).unwrap();
-        assert!(response.get("data").is_none() && response["errors"].is_array(), "{response}");
-    }
-    assert_eq!((at_a.asked.lock().len(), at_b.asked.lock().len()), before);
-}
-
-#[tokio::test]
-async fn a_service_that_dies_takes_only_its_own_fields() {
-    let (a, b) = (service(0, source("a", A)).await, service(1, source("b", B)).await);
-    let (at_a, at_b) = (Arc::clone(&a.1), Arc::clone(&b.1));
-    let gateway = Gateway::start(vec![a, b]).await;
-    let both = "{ b c { d } }";
-    let before: Value = serde_json::from_slice(&gateway.execute(both, &none()).await).unwrap();
-    at_b.is_down.store(true, Ordering::SeqCst);
-    let response: Value = serde_json::from_slice(&gateway.execute(both, &none()).await).unwrap();
-    assert_eq!(response["data"], json!({ "b": before["data"]["b"], "c": null }));
-    let own = |error: &&Value| error["extensions"]["code"] == "service-failed";
-    let errors = response["errors"].as_array().unwrap();
-    let error = errors.iter().find(own).unwrap();
-    assert_eq!((&error["path"], &error["extensions"]["source"]), (&json!(["c"]), &json!("b")));
-    // A mutation goes on where the field may be null.
-    let response = gateway.execute("mutation { bm am }", &none()).await;
-    let response: Value = serde_json::from_slice(&response).unwrap();
-    assert!(
-        response["data"]["bm"].is_null() && at_a.asked.lock().contains(&"mutation { am }".into())
-    );
-    at_a.is_down.store(true, Ordering::SeqCst);
-    let response: Value = serde_json::from_slice(&gateway.execute("{ a }", &none()).await).unwrap();
-    assert!(response["data"].is_null() && response["errors"][0]["path"] == json!(["a"]));
-}
-
-#[tokio::test]
-async fn services_join_and_change() {
-    let (a, b) = (service(0, source("a", A)).await, service(1, source("b", B)).await);
-    let (at_a, at_b) = (Arc::clone(&a.1), Arc::clone(&b.1));
-    at_b.is_down.store(true, Ordering::SeqCst);
-    let mut gateway = Gateway::start(vec![a, b]).await;
-    assert!(gateway.plan("{ b }", None).is_ok() && gateway.plan("{ c { d } }", None).is_err());
-    at_b.is_down.store(false, Ordering::SeqCst);
-    assert_eq!(gateway.refresh().await, ["b: is there"]);
-    assert!(gateway.plan("{ b c { d } }", None).is_ok());
-    assert!(gateway.refresh().await.is_empty());
-    at_a.change("type Query { b: [String] z: Int! } type Mutation { am: Int! }");
-    assert_eq!(
-        gateway.refresh().await,
-        ["a: gone: Query.a; added: Query.z; changed: Mutation.am: Int → Int!"]
-    );
-    assert!(gateway.plan("{ a }", None).is_err() && gateway.plan("{ z }", None).is_ok());
-    // One that goes away keeps its place until it comes back.
-    at_b.is_down.store(true, Ordering::SeqCst);
-    assert_eq!(gateway.refresh().await.len(), 1);
-    assert!(gateway.plan("{ c { d } }", None).is_ok());
-}
-
-#[tokio::test]
-async fn subscriptions_pass() {
-    let mut prefixed = source("b", B);
-    prefixed.type_prefix = "B_";
-    prefixed.field_prefix = "b_";
-    let b = service(0, prefixed).await;
-    let gateway = Gateway::start(vec![b]).await;
-    let text = "subscription ($n: Int) { b_s(n: $n) { __typename d e } }";
-    let variables = json!({ "n": 7 });
-    let events = gateway.subscribe(text, variables.as_object().unwrap());
-    let events: Vec<Bytes> = events.collect().await;
-    assert_eq!(events.len(), ROUNDS);
-    let schema = Schema::parse_and_validate(B, "s").unwrap();
-    let own = "subscription ($n: Int) { b_s: s(n: $n) { __typename d e } }";
-    let mut named = 0;
-    for (round, event) in events.iter().enumerate() {
-        let sent = execute(&schema, &Itself(0), own, None, variables.as_object().unwrap(), round);
-        let sent = sent.replacen("\"__typename\":\"C\"", "\"__typename\":\"B_C\"", 1);
-        named += usize::from(sent.contains("B_C"));
-        assert_eq!(Outcome::of_response(event), Outcome::of_response(sent.as_bytes()));
-    }
-    assert!(named > 0);
-}
-
-/// The whole way, with random schemas: the schemas are read by introspection, requests and responses go over
-/// sockets.
-#[tokio::test]
-async fn random_operations_over_loopback() {
-    let mut runner = TestRunner::deterministic();
-    let bytes = proptest::collection::vec(proptest::num::u8::ANY, 600);
-    let mut compared = 0;
-    for _ in 0..12 {
-        let tree = bytes.new_tree(&mut runner).unwrap().current();
-        let sources = schemas::sources(&mut Choices::new(&tree[..300]));
-        let own: Vec<_> =
-            sources.iter().map(|s| Schema::parse_and_validate(&s.sdl, "s").unwrap()).collect();
-        let mut services = Vec::new();
-        for (index, source) in sources.into_iter().enumerate() {
-            services.push(service(index, source).await);
-        }
-        let gateway = Gateway::start(services).await;
-        assert_eq!(gateway.present, [0, 1, 2]);
-        let merged = Schema::parse_and_validate(gateway.composed.sdl(), "m").unwrap();
-        for chunk in tree[300..].chunks(60) {
-            let kind = OperationType::Query;
-            let request = operations::operation(&mut Choices::new(chunk), &merged, kind).unwrap();
-            let Ok(plan) = gateway.plan(&request.text, None) else { continue };
-            let response = gateway.execute(&request.text, &request.variables).await;
-            let whole = crate::property::reference(&gateway.composed, kind, &request);
-            let split = crate::property::split(&own, &plan, &request.variables);
-            assert_eq!(Outcome::of_response(&response), whole, "{}", request.text);
-            assert_eq!(Outcome::of_response(&split), whole, "{}", request.text);
-            compared += 1;
-        }
-    }
-    assert!(compared > 30, "{compared}");
 }

@@ -10,7 +10,9 @@
 mod choices;
 mod executor;
 mod gateway;
+mod loopback;
 mod operations;
 mod property;
 mod schemas;
 mod services;
+mod values;

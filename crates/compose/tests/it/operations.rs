@@ -115,11 +115,10 @@ impl Writer<'_, '_> {
                 _ => {
                     if let Some(field) =
                         (!fields.is_empty()).then(|| self.choices.of(&fields).clone())
+                        && (depth > 0 || self.is_leaf(&field.ty))
                     {
-                        if depth > 0 || self.is_leaf(&field.ty) {
-                            parts.push(self.field(&field, depth.saturating_sub(1)));
-                            continue;
-                        }
+                        parts.push(self.field(&field, depth.saturating_sub(1)));
+                        continue;
                     }
                     parts.push("__typename".to_owned());
                 }
