@@ -23,12 +23,56 @@ use crate::{
     schema::{ServiceSchema, first},
 };
 
-/// The names of the composed schema's roots.
-const ROOTS: [(OperationType, &str); 3] = [
-    (OperationType::Query, "Query"),
-    (OperationType::Mutation, "Mutation"),
-    (OperationType::Subscription, "Subscription"),
-];
+/// The roots that there may be.
+const KINDS: [OperationType; 3] =
+    [OperationType::Query, OperationType::Mutation, OperationType::Subscription];
+
+/// The names of the composed schema's roots. Those of a database are called `query_root` and so on, and
+/// its clients have fragments on them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootNames {
+    /// Default: `Query`.
+    pub query: Name,
+    /// Default: `Mutation`.
+    pub mutation: Name,
+    /// Default: `Subscription`.
+    pub subscription: Name,
+}
+
+impl Default for RootNames {
+    fn default() -> Self {
+        Self {
+            query: Name::new_unchecked("Query"),
+            mutation: Name::new_unchecked("Mutation"),
+            subscription: Name::new_unchecked("Subscription"),
+        }
+    }
+}
+
+impl RootNames {
+    /// Those of a schema, which a database's role sees, where it has them.
+    pub fn of(schema: &ServiceSchema) -> Self {
+        let own = |kind| schema.valid().root_operation(kind).cloned();
+        let default = Self::default();
+        Self {
+            query: own(OperationType::Query).unwrap_or(default.query),
+            mutation: own(OperationType::Mutation).unwrap_or(default.mutation),
+            subscription: own(OperationType::Subscription).unwrap_or(default.subscription),
+        }
+    }
+
+    fn of_kind(&self, kind: OperationType) -> &Name {
+        match kind {
+            OperationType::Query => &self.query,
+            OperationType::Mutation => &self.mutation,
+            OperationType::Subscription => &self.subscription,
+        }
+    }
+
+    fn contains(&self, name: &Name) -> bool {
+        KINDS.iter().any(|kind| self.of_kind(*kind) == name)
+    }
+}
 
 /// A source with what is to be seen of it.
 #[derive(Clone, Debug)]
@@ -169,6 +213,14 @@ impl Conflicts {
     }
 }
 
+/// Makes one schema of several, whose roots have the usual names.
+///
+/// # Errors
+/// As [`compose_as`].
+pub fn compose(parts: &[Part]) -> Result<Composed, ComposeError> {
+    compose_as(parts, &RootNames::default())
+}
+
 /// Makes one schema of several.
 ///
 /// Root fields are merged, types that several sources have are one type if they are equal but for
@@ -176,18 +228,18 @@ impl Conflicts {
 ///
 /// # Errors
 /// Two sources conflict, or nothing can be queried, or a prefix makes a name that is none.
-pub fn compose(parts: &[Part]) -> Result<Composed, ComposeError> {
+pub fn compose_as(parts: &[Part], names: &RootNames) -> Result<Composed, ComposeError> {
     let mut conflicts = Conflicts::default();
     check_names(parts, &mut conflicts);
     let mut schema = Schema::new();
-    let roots = roots::merge(parts, &mut schema, &mut conflicts);
+    let roots = roots::merge(parts, names, &mut schema, &mut conflicts);
     let mut sources = Vec::new();
-    let mut origins = HashMap::new();
+    let mut merged = types::Merged { parts, names, schema: &mut schema, origins: HashMap::new() };
     for (index, part) in parts.iter().enumerate() {
-        sources.push(types::merge(part, index, parts, &mut schema, &mut origins, &mut conflicts));
+        sources.push(types::merge(part, index, &mut merged, &mut conflicts));
     }
     directives::merge(parts, &sources, &mut schema, &mut conflicts);
-    roots::add_fields(parts, &roots, &sources, &mut schema);
+    roots::add_fields(parts, &roots, names, &sources, &mut schema);
     if schema.types.values().any(|ty| ty.directives().has("oneOf")) {
         crate::schema::add_one_of(&mut schema);
     }
@@ -233,7 +285,7 @@ fn notes(parts: &[Part]) -> Vec<String> {
         let schema = part.schema.valid();
         for pattern in part.include.iter().chain(&part.exclude) {
             let is_used =
-                ROOTS.iter().any(|(kind, _)| {
+                KINDS.iter().any(|kind| {
                     roots::fields(schema, *kind).any(|field| pattern.matches(*kind, &field.name))
                 }) || schema.directive_definitions.keys().any(|d| pattern.matches_directive(d));
             if !is_used {

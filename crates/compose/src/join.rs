@@ -233,7 +233,7 @@ impl<'a> Joint<'a> {
             }
             _ => None,
         });
-        if self.bound.plan.requests.len() == 1 {
+        if self.bound.requests().len() == 1 {
             if let Some((_, text)) = given.into_iter().next() {
                 out.extend_from_slice(b",\"extensions\":");
                 out.extend_from_slice(text);

@@ -24,7 +24,7 @@ pub mod plan;
 mod rename;
 pub mod schema;
 
-pub use compose::{ComposeError, Composed, Part, Pattern, compose};
+pub use compose::{ComposeError, Composed, Part, Pattern, RootNames, compose, compose_as};
 pub use join::Answer;
 pub use plan::{Bound, Document, Plan, PlanError, PlanLimits, SubRequest};
 pub use schema::{Difference, Digest, Introspector, ReadLimits, SchemaError, ServiceSchema};

@@ -9,13 +9,13 @@ use apollo_compiler::{
     schema::ExtendedType,
 };
 
-use super::{Part, ROOTS, roots};
+use super::{KINDS, Part, roots};
 
 /// The types, in the order of the schema. A root type is among them if a field leads back to it.
 pub(super) fn types(part: &Part) -> Vec<Name> {
     let schema = part.schema.valid();
     let mut walk = Walk { schema, part, seen: IndexSet::default(), todo: Vec::new() };
-    for (kind, _) in ROOTS {
+    for kind in KINDS {
         for field in roots::fields(schema, kind).filter(|f| part.offers(kind, &f.name)) {
             walk.field(field);
         }
@@ -98,5 +98,5 @@ impl Walk<'_> {
 
 /// Which root a type is, if it is one.
 pub(super) fn root_kind(schema: &Schema, name: &Name) -> Option<OperationType> {
-    ROOTS.iter().map(|(kind, _)| *kind).find(|kind| schema.root_operation(*kind) == Some(name))
+    KINDS.into_iter().find(|kind| schema.root_operation(*kind) == Some(name))
 }

@@ -9,7 +9,7 @@ use apollo_compiler::{
     schema::{Component, ExtendedType},
 };
 
-use super::{Conflicts, Part, ROOTS, RootField, SourceNames, component, object};
+use super::{Conflicts, KINDS, Part, RootField, RootNames, SourceNames, component, object};
 use crate::rename::Renamer;
 
 pub(super) type Roots = HashMap<OperationType, IndexMap<Name, RootField>>;
@@ -24,9 +24,14 @@ pub(super) fn fields(
 }
 
 /// Who answers what. The schema gets its roots, whose fields come when the names of all types are known.
-pub(super) fn merge(parts: &[Part], schema: &mut Schema, conflicts: &mut Conflicts) -> Roots {
+pub(super) fn merge(
+    parts: &[Part],
+    names: &RootNames,
+    schema: &mut Schema,
+    conflicts: &mut Conflicts,
+) -> Roots {
     let mut roots = Roots::new();
-    for (kind, root_name) in ROOTS {
+    for kind in KINDS {
         let mut merged: IndexMap<Name, RootField> = IndexMap::default();
         for (source, part) in parts.iter().enumerate() {
             for field in fields(part.schema.valid(), kind) {
@@ -53,7 +58,7 @@ pub(super) fn merge(parts: &[Part], schema: &mut Schema, conflicts: &mut Conflic
             }
         }
         if !merged.is_empty() {
-            let name = Name::new_unchecked(root_name);
+            let name = names.of_kind(kind).clone();
             let definition = schema.schema_definition.make_mut();
             match kind {
                 OperationType::Query => definition.query = Some(component(&name)),
@@ -72,10 +77,11 @@ pub(super) fn merge(parts: &[Part], schema: &mut Schema, conflicts: &mut Conflic
 pub(super) fn add_fields(
     parts: &[Part],
     roots: &Roots,
+    names: &RootNames,
     sources: &[SourceNames],
     schema: &mut Schema,
 ) {
-    for (kind, root_name) in ROOTS {
+    for kind in KINDS {
         for (name, field) in roots.get(&kind).into_iter().flatten() {
             let (Some(part), Some(source)) = (parts.get(field.source), sources.get(field.source))
             else {
@@ -85,7 +91,7 @@ pub(super) fn add_fields(
             let Some(definition) = own.find(|f| f.name == field.name) else { continue };
             let renamer = Renamer(|n: &Name| source.renamed.get(n).unwrap_or(n).clone());
             let renamed = renamer.field(definition, name.clone());
-            if let Some(ExtendedType::Object(root)) = schema.types.get_mut(root_name) {
+            if let Some(ExtendedType::Object(root)) = schema.types.get_mut(names.of_kind(kind)) {
                 Node::make_mut(root).fields.insert(name.clone(), Component::new(renamed));
             }
         }

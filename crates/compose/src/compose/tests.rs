@@ -182,3 +182,46 @@ fn one_of_stays() {
     let text = compose(&[part("a", sdl)]).unwrap().sdl();
     assert!(text.contains("input I @oneOf"), "{text}");
 }
+
+#[test]
+fn a_database_takes_part_with_the_schema_of_a_role() {
+    use artesian_graphql::{
+        document::{Document, ParseLimits},
+        schema::{Field, InputField, Schema, TypeKind, TypeRef},
+        sdl,
+    };
+    let mut own = Schema::new("query_root");
+    own.subscription = Some("subscription_root".into());
+    let rows = || {
+        let limit = InputField::new(TypeRef::named("Int"));
+        Field::new(TypeRef::named("author").rows()).arg("limit", limit)
+    };
+    let author = [("id".into(), Field::new(TypeRef::named("Int").non_null()))];
+    own.add("author", Some("a \"table\""), TypeKind::Object(author.into_iter().collect()));
+    for root in ["query_root", "subscription_root"] {
+        let fields = [("author".into(), rows())].into_iter().collect();
+        own.add(root, None, TypeKind::Object(fields));
+    }
+    let database = part("default", &sdl::print(&own));
+    let names = RootNames::of(&database.schema);
+    let service = part("reviews", "type Query { reviews: [Int] } type Mutation { review: Int }");
+    let composed = Arc::new(compose_as(&[database, service], &names).unwrap());
+    let text = composed.sdl();
+    assert!(text.contains("query: query_root\n  mutation: Mutation\n"), "{text}");
+    assert!(text.contains("directive @live on QUERY"), "{text}");
+    let limits = crate::PlanLimits::default();
+    let text = "query Q($n: Int) @live { ...F reviews } fragment F on query_root { author(limit: $n) { id } }";
+    let document = composed.parse(text, &limits).unwrap();
+    let plan = crate::Plan::new(composed, document, None, &limits).unwrap();
+    // What the database is sent is a document that the engine binds to the role's schema.
+    let sent = &plan.requests()[0].text;
+    assert_eq!(&**sent, "query Q($n: Int) @live { author(limit: $n) { id } }");
+    let document = Document::parse(sent, ParseLimits::default()).unwrap();
+    let operation = document.operation(None).unwrap();
+    let variables = serde_json::Map::new();
+    let limits = artesian_graphql::bind::BindLimits::default();
+    let bound =
+        artesian_graphql::bind::bind(&document, operation, &own, &variables, limits).unwrap();
+    assert!(bound.live && bound.fields.len() == 1);
+    assert_eq!(&*plan.requests()[1].text, "query Q { reviews }");
+}

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use apollo_compiler::{Name, Node, Schema, schema::ExtendedType};
 
 use super::{
-    Conflicts, Part, ROOTS, SourceNames,
+    Conflicts, Part, RootNames, SourceNames,
     reach::{self, root_kind},
 };
 use crate::{
@@ -14,13 +14,20 @@ use crate::{
     schema::{Fact, Facts},
 };
 
-/// Adds a source's types to the schema. `origins` are the sources of the types that are there.
+/// The schema as far as it is made.
+pub(super) struct Merged<'a> {
+    pub(super) parts: &'a [Part],
+    pub(super) names: &'a RootNames,
+    pub(super) schema: &'a mut Schema,
+    /// The sources that the types in it came from.
+    pub(super) origins: HashMap<Name, usize>,
+}
+
+/// Adds a source's types to the schema.
 pub(super) fn merge(
     part: &Part,
     index: usize,
-    parts: &[Part],
-    schema: &mut Schema,
-    origins: &mut HashMap<Name, usize>,
+    merged: &mut Merged<'_>,
     conflicts: &mut Conflicts,
 ) -> SourceNames {
     let own = part.schema.valid();
@@ -52,7 +59,7 @@ pub(super) fn merge(
             // What is not offered at the root is not offered by a way round either.
             Node::make_mut(object).fields.retain(|field, _| part.offers(kind, field));
         }
-        add(ty, index, parts, schema, origins, conflicts);
+        add(ty, index, merged, conflicts);
     }
     let possible = possible(own);
     let directives = own.directive_definitions.keys();
@@ -79,14 +86,8 @@ fn composed_name(part: &Part, own: &Schema, name: &Name) -> Name {
     Name::new(&format!("{prefix}{name}")).unwrap_or_else(|_| name.clone())
 }
 
-fn add(
-    ty: ExtendedType,
-    index: usize,
-    parts: &[Part],
-    schema: &mut Schema,
-    origins: &mut HashMap<Name, usize>,
-    conflicts: &mut Conflicts,
-) {
+fn add(ty: ExtendedType, index: usize, merged: &mut Merged<'_>, conflicts: &mut Conflicts) {
+    let Merged { parts, names, schema, origins } = merged;
     let name = ty.name().clone();
     let part = parts.get(index).map(|p| &*p.name).unwrap_or_default();
     let Some(there) = schema.types.get(&name) else {
@@ -95,11 +96,8 @@ fn add(
         return;
     };
     let Some(other) = origins.get(&name).and_then(|at| parts.get(*at)) else {
-        let of = if ROOTS.iter().any(|(_, root)| *root == name.as_str()) {
-            "a root of the composed schema"
-        } else {
-            "a built-in type"
-        };
+        let of =
+            if names.contains(&name) { "a root of the composed schema" } else { "a built-in type" };
         conflicts.add(format!(
             "type \"{name}\" of \"{part}\" has the name of {of}: give its types a prefix (prefix.types)"
         ));
