@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -166,4 +167,61 @@ fn mutations_stop_where_all_is_null() {
     ];
     let joined = String::from_utf8(bound.join(&answers).to_vec()).unwrap();
     assert_eq!(joined, r#"{"data":null,"errors":[{"message":"x","path":["bmn"]}]}"#);
+}
+
+/// What a service may give for a field, fitting or not.
+fn anything() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        Just(json!("B")),
+        any::<i64>().prop_map(Value::from),
+        "[\\PC\"\\\\{}\\[\\]]{0,5}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 30, 5, |inner| {
+        let key = prop_oneof![
+            Just("__typename"),
+            Just("t"),
+            Just("b"),
+            Just("y"),
+            Just("message"),
+            Just("path")
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((key, inner), 0..4).prop_map(|m| m
+                .into_iter()
+                .map(|(k, v)| (k.to_owned(), v))
+                .collect::<Map<_, _>>()
+                .into()),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever comes, the result is a response with the keys that were asked for.
+    #[test]
+    fn junk_becomes_a_response(
+        values in prop::collection::vec((prop_oneof![Just("b"), Just("bs"), Just("a")], anything()), 0..4),
+        errors in prop::collection::vec(anything(), 0..3),
+        pretty: bool,
+    ) {
+        let data: Map<String, Value> = values.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        let response = json!({ "data": data, "errors": errors });
+        let text = if pretty { serde_json::to_string_pretty(&response) } else { serde_json::to_string(&response) };
+        let bound = bound("{ b { __typename y b { t: __typename } } bs { t: __typename } }");
+        let joined: Value = serde_json::from_slice(&bound.join(&[answer(&text.unwrap())])).unwrap();
+        let keys: Vec<&String> = joined["data"].as_object().unwrap().keys().collect();
+        prop_assert_eq!(keys, ["b", "bs"]);
+        let count = joined.get("errors").and_then(Value::as_array).map_or(0, Vec::len);
+        prop_assert!(count >= errors.len());
+        for error in joined["errors"].as_array().into_iter().flatten() {
+            prop_assert!(error.get("message").is_some(), "{error}");
+        }
+        // But for names of types, values are what the service gave.
+        if let Some(y) = data.get("b").and_then(|b| b.as_object()).and_then(|b| b.get("y")) {
+            prop_assert_eq!(&joined["data"]["b"]["y"], y);
+        }
+    }
 }

@@ -91,6 +91,12 @@ fn introspection_gives_what_the_sdl_gives() {
 }
 
 #[test]
+fn what_is_printed_is_read_as_the_same() {
+    let schema = sdl(EVERYTHING);
+    assert_eq!(sdl(&schema.sdl()).digest(), schema.digest());
+}
+
+#[test]
 fn old_services_are_asked_for_less() {
     let mut introspector = Introspector::new(ReadLimits::default());
     let errors = |message: &str| json!({ "errors": [{ "message": message }] }).to_string();
