@@ -93,6 +93,17 @@ impl Circuit {
         }
     }
 
+    /// Waits for the outcome of a trial, if there is one.
+    pub async fn trial(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.state() != CircuitState::HalfOpen {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     fn settle(&self, is_trial: bool, failed: bool) {
         let mut state = self.state.lock();
         let before = *state;
@@ -199,8 +210,13 @@ mod tests {
         for (pause, least) in pauses.iter().zip([500, 1000, 1500, 1500]) {
             assert!((least..=2 * least + 2).contains(pause), "{pauses:?}");
         }
+        circuit.trial().await;
         circuit.wait().await;
-        circuit.admit().unwrap().succeeded();
+        let trial = circuit.admit().unwrap();
+        let mut outcome = std::pin::pin!(circuit.trial());
+        assert!(futures_util::poll!(&mut outcome).is_pending());
+        trial.succeeded();
+        outcome.await;
         assert_eq!(circuit.state(), CircuitState::Closed);
         circuit.wait().await;
     }

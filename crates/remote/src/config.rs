@@ -197,7 +197,8 @@ pub struct Limits {
     pub buffer_bytes: usize,
     /// Bytes that wait to be sent on one socket before no operation is begun on it. Default: 1 MiB.
     pub socket_queue_bytes: usize,
-    /// Sockets, event streams and multipart bodies that are open at a time. Default: 1000.
+    /// Sockets, event streams and multipart bodies that are open at a time; a socket without operations
+    /// makes room for another client. Default: 1000.
     pub sockets: usize,
     /// Operations on one socket; another socket is opened where there are more. Default: 1000.
     pub operations_per_socket: usize,

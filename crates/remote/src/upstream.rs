@@ -106,12 +106,12 @@ impl Upstream {
 
     /// The figures so far.
     pub fn stats(&self) -> Stats {
-        let taken = self.shared.config.limits.sockets.min(Semaphore::MAX_PERMITS);
-        let taken = taken.saturating_sub(self.shared.connections.available_permits());
-        let sockets = self.carrier.pool.len();
+        let config = &self.shared.config;
+        let places = config.limits.sockets.min(Semaphore::MAX_PERMITS);
+        let taken = places.saturating_sub(self.shared.connections.available_permits());
         Stats {
-            sockets,
-            streams: taken.saturating_sub(sockets),
+            sockets: self.carrier.pool.len(),
+            streams: if config.transport.offers().is_empty() { taken } else { 0 },
             subscriptions: self.registry.len(),
             circuit: self.shared.circuit.state(),
             ..self.shared.counters.read()

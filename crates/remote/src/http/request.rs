@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{HttpClient, collect, headers};
 use crate::{
-    Credentials, Kind, Operation, RemoteError, Response, backoff::pause, error::Step,
+    CircuitState, Credentials, Kind, Operation, RemoteError, Response, backoff::pause, error::Step,
     response::NoResponse, stats::Counter, ws::Shared,
 };
 
@@ -102,6 +102,10 @@ impl Requests {
         deadline: Instant,
     ) -> Result<Response, RemoteError> {
         let shared = &self.shared;
+        if shared.circuit.state() == CircuitState::HalfOpen {
+            // It is about to be known whether the service is back.
+            let _in_time = tokio::time::timeout_at(deadline, shared.circuit.trial()).await;
+        }
         let permit = shared.circuit.admit()?;
         let result = tokio::select! {
             result = tokio::time::timeout_at(deadline, self.exchange(body, credentials)) => {

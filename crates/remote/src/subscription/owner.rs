@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{AttemptEnd, End, Fan, Key, Sink};
 use crate::{
-    RemoteError,
+    CircuitState, RemoteError,
     backoff::pause,
     config::Reconnect,
     stats::Counter,
@@ -111,6 +111,13 @@ impl Carrier {
                 return waited.map_err(|_| End::Failed(error));
             }
         } else {
+            if error == RemoteError::CircuitOpen
+                && self.shared.circuit.state() == CircuitState::HalfOpen
+            {
+                // It is about to be known whether the service is back.
+                let waited = tokio::time::timeout(A_TRIAL, self.shared.circuit.trial()).await;
+                return waited.map_err(|_| End::Failed(error));
+            }
             if progress.failures >= retry.attempts || error == RemoteError::CircuitOpen {
                 return Err(End::Failed(error));
             }
@@ -122,5 +129,7 @@ impl Carrier {
     }
 }
 
+/// The longest wait for somebody else's trial.
+const A_TRIAL: Duration = Duration::from_secs(10);
 /// So that times stay times.
 const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -69,6 +69,7 @@ impl Registry {
         let lease = self.lease(key.clone(), &fan);
         // One that is over but still there gives way.
         let former = entries.by_key.insert(key, Entry { fan, owner: owner.abort_handle() });
+        drop(entries);
         if let Some(former) = former {
             former.owner.abort();
         }
@@ -97,8 +98,10 @@ pub(super) struct Lease {
 impl Lease {
     /// Leaves. The last one ends the subscription.
     pub fn leave(&self, receiver: Option<Receiver>) {
-        let mut entries = self.registry.entries.lock();
+        // Before the lock, since it holds a waker, which may be the last thing that keeps a task alive
+        // whose end comes here too.
         drop(receiver);
+        let mut entries = self.registry.entries.lock();
         let is_it = |entry: &&Entry| Arc::ptr_eq(&entry.fan, &self.fan) && self.fan.is_over();
         if entries.by_key.get(&self.key).filter(is_it).is_some() {
             let entry = entries.by_key.remove(&self.key);

@@ -132,16 +132,20 @@ async fn drive(
             task.lose(error);
         }
     }
+    let error = {
+        let mut state = socket.state.lock();
+        let session = state.session.take();
+        state.operations.clear();
+        let end = session.as_ref().and_then(ClientSession::ended_by);
+        let end = end.map(|end| RemoteError::of_connection(end, config.timeouts.ack));
+        state.cause.take().or(end).unwrap_or_else(RemoteError::lost)
+    };
+    if permit.is_none() {
+        // Nobody is to come to it while it says farewell.
+        socket.phase.send_replace(Phase::Over(error.clone()));
+    }
     task.say_farewell().await;
-    let mut state = socket.state.lock();
-    let session = state.session.take();
-    state.operations.clear();
-    let end = session.as_ref().and_then(ClientSession::ended_by);
-    let cause = state
-        .cause
-        .take()
-        .or_else(|| end.map(|end| RemoteError::of_connection(end, config.timeouts.ack)));
-    cause.unwrap_or_else(RemoteError::lost)
+    error
 }
 
 struct Task<'a, S> {
@@ -177,7 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<'_, S> {
     async fn step(&mut self, credentials: &Credentials) -> Result<(), RemoteError> {
         let timeouts = &self.pool.shared.config.timeouts;
         let now = Instant::now();
-        let is_idle = self.socket.reserved() == 0 && is_ready(self.socket);
+        let is_idle = self.socket.reserved() == 0 && self.socket.is_ready();
         self.idle_since = is_idle.then(|| self.idle_since.unwrap_or(now));
         let is_stuck = !self.out.is_empty() && self.deaf_since.is_none();
         self.stuck_since = is_stuck.then(|| self.stuck_since.unwrap_or(now));
@@ -262,11 +266,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<'_, S> {
         };
         let _in_time = tokio::time::timeout(FAREWELL, farewell).await;
     }
-}
-
-/// A socket that is being opened is not idle.
-fn is_ready(socket: &Socket) -> bool {
-    matches!(*socket.phase.borrow(), Phase::Ready)
 }
 
 async fn sleep_until(due: Option<Instant>) {

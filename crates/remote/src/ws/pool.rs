@@ -73,13 +73,41 @@ impl Pool {
         request: Bytes,
         sink: Sink,
     ) -> Result<Running, RemoteError> {
-        let reservation = self.reserve(&credentials.of_socket())?;
+        let of_socket = credentials.of_socket();
+        let reservation = match self.reserve(&of_socket, None) {
+            Err(busy @ RemoteError::Busy { .. }) => {
+                let connection = self.make_room().await.ok_or(busy)?;
+                self.reserve(&of_socket, Some(connection))?
+            }
+            reserved => reserved?,
+        };
         let own = credentials.operation_payload();
         let limit = self.shared.config.limits.socket_queue_bytes;
         reservation.begin(request, own, sink, limit).await
     }
 
-    fn reserve(self: &Arc<Self>, credentials: &Credentials) -> Result<Reservation, RemoteError> {
+    /// Closes a socket that nobody uses, and gives its place.
+    async fn make_room(&self) -> Option<OwnedSemaphorePermit> {
+        let idle = {
+            let mut sockets = self.sockets.lock();
+            let mut all = sockets.iter().flat_map(|(of, own)| own.iter().map(move |s| (of, s)));
+            let idle = all.find(|(_, socket)| socket.is_ready() && socket.reserved() == 0);
+            let (credentials, socket) =
+                idle.map(|(of, socket)| (of.clone(), Arc::clone(socket)))?;
+            take_out(&mut sockets, &socket, &credentials);
+            socket
+        };
+        idle.close();
+        let place = Arc::clone(&self.shared.connections).acquire_owned();
+        tokio::time::timeout(self.shared.config.timeouts.connect, place).await.ok()?.ok()
+    }
+
+    /// A place on a socket for clients with these credentials. `connection` is a place for a new one.
+    fn reserve(
+        self: &Arc<Self>,
+        credentials: &Credentials,
+        connection: Option<OwnedSemaphorePermit>,
+    ) -> Result<Reservation, RemoteError> {
         let room = self.shared.config.limits.operations_per_socket;
         let mut sockets = self.sockets.lock();
         let own = sockets.get(credentials).map(Vec::as_slice).unwrap_or_default();
@@ -90,7 +118,7 @@ impl Pool {
         if self.shared.stop.is_cancelled() {
             return Err(RemoteError::ShutDown);
         }
-        let connection = self.shared.connection()?;
+        let connection = connection.map_or_else(|| self.shared.connection(), Ok)?;
         let permit = self.shared.circuit.admit()?;
         self.shared.counters.add(Counter::SocketsOpened);
         let socket = Arc::new(Socket::new());

@@ -71,6 +71,19 @@ impl Socket {
         matches!(*self.phase.borrow(), Phase::Over(_))
     }
 
+    /// Acknowledged, and not over.
+    pub fn is_ready(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Ready)
+    }
+
+    /// Ends the connection.
+    pub fn close(&self) {
+        if let Some(session) = self.state.lock().session.as_mut() {
+            session.close(1000, "");
+        }
+        self.wake.notify_one();
+    }
+
     pub fn reserved(&self) -> usize {
         self.reserved.load(Ordering::Acquire)
     }

@@ -195,12 +195,19 @@ async fn a_service_that_is_down_is_left_alone_and_asked_again() {
     service.set_up(true);
     let answering = async {
         let mut peer = service.accept().await;
-        peer.request().await;
-        peer.respond(200, JSON, GOOD).await;
+        for _ in 0..2 {
+            peer.request().await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            peer.respond(200, JSON, GOOD).await;
+        }
         peer
     };
-    let (response, _peer) = tokio::join!(client.request(&operation, &nobody), answering);
-    assert!(response.is_ok());
+    // The first one tries, and the second waits for what comes of it.
+    let (first, second) =
+        (client.request(&operation, &nobody), client.request(&operation, &nobody));
+    let (first, second, _peer) = tokio::join!(first, second, answering);
+    assert!(first.is_ok() && second.is_ok());
+    assert_eq!(service.dialled(), 6);
     assert_eq!(client.stats().circuit, CircuitState::Closed);
     assert_eq!(client.stats().circuit_openings, 1);
 }

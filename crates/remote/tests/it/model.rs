@@ -4,7 +4,9 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use artesian_remote::{End, Event, Subscription, Transport, Upstream, config::Method};
+use artesian_remote::{
+    CircuitState, End, Event, Subscription, Transport, Upstream, config::Method,
+};
 use futures_util::{FutureExt, StreamExt};
 use proptest::prelude::*;
 
@@ -82,6 +84,10 @@ struct Client {
     /// Results that came, and that were sent while all was quiet.
     got: Vec<u64>,
     end: Option<End>,
+    /// Something has happened that may end it.
+    may_end: bool,
+    /// Broken connections since it joined. One that was never established is given up after three.
+    breaks: usize,
 }
 
 impl Client {
@@ -100,6 +106,7 @@ impl Client {
                 }
                 Some(Event::Resumed) => {}
                 Some(Event::End(end)) => {
+                    assert!(self.may_end || self.breaks >= 3, "no reason to end: {end:?}");
                     assert_eq!(self.end.replace(end), None, "one end");
                 }
                 None => {
@@ -130,7 +137,19 @@ impl World {
         Self { service, server, upstream, clients: Vec::new(), is_up: true, serial: 0 }
     }
 
+    /// Something happens to those who ask this, or to all.
+    fn may_end(&mut self, query: Option<&str>) {
+        for client in &mut self.clients {
+            client.may_end |= query.is_none_or(|query| client.live.query == query);
+        }
+    }
+
     async fn step(&mut self, step: Step) {
+        // Who joins later has nothing to do with it.
+        let passes = matches!(step, Step::Complete(_) | Step::Error(_) | Step::Close(..));
+        if let Step::Break(_) | Step::BreakAll | Step::Close(..) = step {
+            self.clients.iter_mut().for_each(|client| client.breaks += 1);
+        }
         match step {
             Step::Join { token: of, query: text, detached } => {
                 let live = Live { token: token(of), query: query(text) };
@@ -142,7 +161,15 @@ impl World {
                     subscription = None;
                 }
                 if subscription.is_some() {
-                    self.clients.push(Client { live, subscription, got: Vec::new(), end: None });
+                    self.clients.push(Client {
+                        live,
+                        subscription,
+                        got: Vec::new(),
+                        end: None,
+                        may_end: !self.is_up
+                            || self.upstream.stats().circuit != CircuitState::Closed,
+                        breaks: 0,
+                    });
                 }
             }
             Step::Leave(n) if !self.clients.is_empty() => {
@@ -154,20 +181,28 @@ impl World {
             }
             Step::Complete(text) => {
                 let text = query(text);
+                self.may_end(Some(&text));
                 self.server.each(|live| live.query == text, |id, _| Order::Complete(id));
             }
             Step::Error(text) => {
                 let text = query(text);
+                self.may_end(Some(&text));
                 self.server.each(|live| live.query == text, |id, _| Order::Error(id));
             }
             Step::Junk(at, kind) => {
                 self.server.tell(at, Order::Junk(JUNK[usize::from(kind)].to_owned()));
             }
             Step::Break(at) => self.server.tell(at, Order::Break),
-            Step::Close(at, code) => self.server.tell(at, Order::Close(code)),
+            Step::Close(at, code) => {
+                if matches!(code, 1011 | 4403 | 4500) {
+                    self.may_end(None);
+                }
+                self.server.tell(at, Order::Close(code));
+            }
             Step::BreakAll => self.server.tell_all(&Order::Break),
             Step::Down => {
                 self.is_up = false;
+                self.may_end(None);
                 self.service.set_up(false);
                 self.server.tell_all(&Order::Break);
             }
@@ -178,6 +213,9 @@ impl World {
             Step::Wait(ms) => tokio::time::sleep(Duration::from_millis(ms.into())).await,
             Step::Quiet => self.quiet().await,
             Step::Leave(_) => {}
+        }
+        if passes {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 

@@ -88,6 +88,32 @@ async fn only_those_who_are_still_there_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_comes_to_a_socket_that_is_at_its_end() {
+    // A network that takes 1000 bytes, so that our last bytes are stuck.
+    let service = Service::with_buffer(1000);
+    let client = service.client(config(Transport::TransportWs));
+    let mut old = client.subscribe(subscription("{ old }"), credentials("a")).unwrap();
+    let (mut ws, _) = service.accept().await.welcome(MODERN).await;
+    ws.started().await;
+    let large = subscription(&format!("{{ large }} # {}", "x".repeat(5000)));
+    let large = client.subscribe(large, credentials("a")).unwrap();
+    settle().await;
+    ws.close(1012, "").await;
+    settle().await;
+    drop(large);
+    let start = Instant::now();
+    let mut new = client.subscribe(subscription("{ new }"), credentials("a")).unwrap();
+    let (mut fresh, _) = service.accept().await.welcome(MODERN).await;
+    let [old_id, new_id] = fresh.started_as(["{ old }", "{ new }"]).await;
+    assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());
+    fresh.next("next", &old_id, 1).await;
+    fresh.next("next", &new_id, 2).await;
+    assert_eq!(event(&mut old).await, Event::Resumed);
+    assert_eq!(event(&mut old).await, next(r#"{"data":{"n":1}}"#));
+    assert_eq!(event(&mut new).await, next(r#"{"data":{"n":2}}"#));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_service_that_stays_away() {
     let service = Service::new();
     let client = service.client(config(Transport::TransportWs));

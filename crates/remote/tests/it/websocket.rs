@@ -292,6 +292,34 @@ async fn limits_of_sockets_and_operations() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_idle_socket_makes_room_for_another_client() {
+    let service = Service::new();
+    let mut config = config(Transport::TransportWs);
+    config.limits.sockets = 2;
+    let client = service.client(config);
+    let a = client.subscribe(subscription("{ n }"), credentials("a")).unwrap();
+    let (mut ws_a, _) = service.accept().await.welcome("graphql-transport-ws").await;
+    ws_a.started().await;
+    let _b = client.subscribe(subscription("{ n }"), credentials("b")).unwrap();
+    let (mut ws_b, _) = service.accept().await.welcome("graphql-transport-ws").await;
+    ws_b.started().await;
+    drop(a);
+    settle().await;
+    let start = Instant::now();
+    let _c = client.subscribe(subscription("{ n }"), credentials("c")).unwrap();
+    assert_eq!(ws_a.closed().await, Some(1000));
+    let (mut ws_c, init) = service.accept().await.welcome("graphql-transport-ws").await;
+    assert_eq!(init["token"], "c");
+    ws_c.started().await;
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    // Nobody is idle now.
+    let mut d = client.subscribe(subscription("{ n }"), credentials("d")).unwrap();
+    let busy = RemoteError::Busy { what: "connections", limit: 2 };
+    assert_eq!(end(&mut d).await, End::Failed(busy));
+    assert_eq!(client.stats().sockets, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_service_that_does_not_read_is_given_up() {
     // A network that takes 1000 bytes.
     let service = Service::with_buffer(1000);
