@@ -24,7 +24,7 @@ coverage+=" -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-cove
 RUSTFLAGS="$coverage --cfg fuzzing" cargo build --quiet --release --locked \
     --manifest-path fuzz/Cargo.toml --target-dir "$target" --target "$host" --bins
 
-targets=(frames server_transport_ws server_legacy client http graphql origins credentials tokens)
+targets=(frames server_transport_ws server_legacy client http streams graphql origins credentials tokens)
 [ "${1:-}" = --build ] && exit
 [ $# -gt 0 ] && targets=("$@")
 

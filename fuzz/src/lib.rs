@@ -12,4 +12,5 @@ mod reference;
 pub mod script;
 pub mod seeds;
 pub mod server;
+pub mod streams;
 pub mod tokens;

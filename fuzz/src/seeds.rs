@@ -44,6 +44,7 @@ pub fn all(crates: &Path) -> io::Result<BTreeMap<&'static str, Vec<Vec<u8>>>> {
         ("origins", auth::origins()),
         ("credentials", auth::credentials()),
         ("tokens", auth::tokens()),
+        ("streams", streams()),
         (
             "graphql",
             graphql(
@@ -161,6 +162,36 @@ fn frames() -> Vec<Vec<u8>> {
         all.push([&[CLIENT, 1][..], head].concat());
     }
     all
+}
+
+// --- streams --------------------------------------------------------------------------------------
+
+fn streams() -> Vec<Vec<u8>> {
+    const EVENTS: [&str; 9] = [
+        ":\n\nevent: next\ndata: {\"data\":{}}\n\nevent: complete\ndata:\n\n",
+        "event: next\r\ndata: {}\r\n\r\nevent: complete\r\n\r\n",
+        "event: next\rdata: {}\r\revent: complete\rdata\r\r",
+        "\u{feff}data: 1\ndata:2\ndata\n\n",
+        "retry: 250\nid: 7\nunknown: 1\ndata : x\n\n",
+        "event: a\nevent: b\n\ndata: \n\n\n\n",
+        "data: 0123456789012345678901234567890123456789012345678901234567\n\n",
+        "data: 01234567890123456789012345678901234567890123456789012345678\n\n",
+        "data: 0123456789012345678901234567890\ndata: 012345678901234567890123456789012\n\n",
+    ];
+    const PARTS: [&str; 10] = [
+        "\r\n--b\r\ncontent-type: application/json\r\n\r\n{\"payload\":{}}\r\n--b--\r\n",
+        "--b\n\n{\"a\":\"}\\\"\"}\n--b\n\n{}\n\n--b--",
+        "preamble\r\n--b \t\r\n\r\n{\n \"a\": 1\n} junk\r\n--b--epilogue",
+        "--b\r\n\r\n{\"a\":\"x\r\n--b\r\n\r\n<html>\r\n--b\r\n\r\n[1]\r\n--b--",
+        "--b\r\n\r\n--b\r\n\r\n\r\n--b\r\n{}\r\n--b--",
+        "--b\r\n\r\n1\r\n--bb",
+        "--b-x",
+        "--b\r\n\r\n{\"a\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"}",
+        "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0",
+        "multipart/mixed; x=\"a;b\"; boundary=c",
+    ];
+    let events = EVENTS.iter().map(|text| [&[0, 7], text.as_bytes()].concat());
+    events.chain(PARTS.iter().map(|text| [&[1, 5], text.as_bytes()].concat())).collect()
 }
 
 // --- HTTP -----------------------------------------------------------------------------------------

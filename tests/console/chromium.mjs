@@ -4,16 +4,21 @@ import { chromium } from 'playwright-core';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-export const launch = () =>
-  chromium.launch({
-    executablePath: process.env.CHROMIUM ?? PLACES.find(existsSync),
-    args: [
-      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+const options = {
+  executablePath: process.env.CHROMIUM ?? PLACES.find(existsSync),
+  args: [
+    ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+};
+
+/** A browser, whose contexts are private windows. */
+export const launch = () => chromium.launch(options);
+
+/** The ordinary window of a browser whose profile is in this folder. */
+export const launchWithProfile = (folder) => chromium.launchPersistentContext(folder, options);

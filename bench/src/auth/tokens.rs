@@ -16,6 +16,9 @@ pub const ISSUER: &str = "https://issuer.example.com/";
 /// What tokens are meant for.
 pub const AUDIENCE: &str = "https://api.example.com";
 
+/// Gives the signature of a message.
+type Signer = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// Keys of one algorithm.
 #[derive(Clone, Copy)]
 pub struct Keys {
@@ -59,7 +62,7 @@ impl Keys {
         (0..count).map(|user| compact(&header, &claims(user, now), &*sign)).collect()
     }
 
-    fn signer(&self) -> Box<dyn Fn(&[u8]) -> Vec<u8>> {
+    fn signer(&self) -> Signer {
         let random = SystemRandom::new();
         match self.algorithm {
             "HS256" => {

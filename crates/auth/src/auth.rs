@@ -188,7 +188,7 @@ impl Auth {
                 Ok(Authenticated {
                     identity: answer.identity,
                     expires: answer.expires,
-                    proof: hook.config().proof(),
+                    proof: hook.proof(),
                     set_cookies: answer.set_cookies,
                 })
             }

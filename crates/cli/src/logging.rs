@@ -6,6 +6,10 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::settings::LogSettings;
 
+/// Libraries that log values which may be secret: parameters of statements, session variables among
+/// them, at the level debug. They keep that to themselves, whatever level is set.
+const DISCREET: [&str; 2] = ["tokio_postgres=info", "tokio_postgres::query=info"];
+
 /// Changes what is logged.
 pub struct Logs {
     default_level: &'static str,
@@ -43,5 +47,25 @@ pub fn start(settings: &LogSettings, default_level: &'static str) -> Logs {
 
 fn filter(settings: &LogSettings, default_level: &str) -> EnvFilter {
     let level = settings.level.as_deref().unwrap_or(default_level);
-    EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new(default_level))
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new(default_level));
+    DISCREET.iter().filter_map(|one| one.parse().ok()).fold(filter, EnvFilter::add_directive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_libraries_know_of_values_is_never_logged() {
+        for level in ["trace", "debug,tokio_postgres=trace", "tokio_postgres::query=trace"] {
+            let settings = LogSettings { json: false, level: Some(level.to_owned()) };
+            let filter = filter(&settings, "info").to_string();
+            let of_library = filter.split(',').filter(|one| one.starts_with("tokio_postgres"));
+            let levels: Vec<_> = of_library.map(str::to_owned).collect();
+            assert!(
+                levels.len() == 2 && levels.iter().all(|one| one.ends_with("=info")),
+                "{filter}"
+            );
+        }
+    }
 }

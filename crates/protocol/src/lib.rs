@@ -8,8 +8,8 @@
 //! |---|---|
 //! | [`ws`] | RFC 6455: frame decoder, frame encoder, opening and closing handshake |
 //! | [`session`] | the two GraphQL subprotocols, `graphql-transport-ws` and the legacy `graphql-ws`, in both roles |
-//! | [`sse`] | GraphQL over Server-Sent Events: encoder |
-//! | [`multipart`] | Apollo's multipart subscriptions: encoder |
+//! | [`sse`] | GraphQL over Server-Sent Events: encoder, parser |
+//! | [`multipart`] | Apollo's multipart subscriptions: encoder, parser |
 //! | [`http`] | GraphQL over HTTP: request decoding, content negotiation, status codes, CSRF rule |
 //! | [`message`] | a message made of a private prefix, shared payload and suffix |
 #![deny(clippy::unwrap_used, clippy::panic)]

@@ -1,8 +1,12 @@
-//! Apollo's multipart subscriptions (`subscriptionSpec=1.0`): encoder.
+//! Apollo's multipart subscriptions (`subscriptionSpec=1.0`): encoder and parser.
 //!
 //! What real clients need: parts are `application/json`; the first part carries data (one client
 //! fails on a leading heartbeat); the boundary that ends a part is sent with it, since clients hand a
 //! part on only when they have seen its end; and the closing boundary is always sent.
+
+mod decoder;
+
+pub use decoder::{MultipartDecoder, MultipartError, MultipartItem, boundary};
 
 use bytes::Bytes;
 

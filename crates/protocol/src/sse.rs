@@ -1,8 +1,12 @@
 //! GraphQL over Server-Sent Events, distinct connections mode (graphql-sse, PROTOCOL.md;
-//! WHATWG HTML section 9.2): encoder.
+//! WHATWG HTML section 9.2): encoder, and the parser of an event stream.
 //!
 //! What real clients need: lines end with LF, the JSON stands in one `data:` line, and `complete`
 //! has an empty `data:` line.
+
+mod decoder;
+
+pub use decoder::{SseDecoder, SseError, SseItem};
 
 use bytes::Bytes;
 

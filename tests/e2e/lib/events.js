@@ -35,6 +35,7 @@ export async function openSingle(server, body, { headers = {} } = {}) {
   const mine = { ...headers, 'x-graphql-event-stream-token': await reserved.text() };
   const abort = new AbortController();
   const opened = await send(url, { headers: { ...mine, accept: 'text/event-stream' }, signal: abort.signal });
+  if (opened.status !== 200) return { refusal: await answerOf(opened) };
   const inbox = new Inbox();
   read(opened.body, inbox).catch(() => {});
   const close = () => abort.abort();

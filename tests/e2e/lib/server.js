@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 import { until, within } from './wait.js';
 
-const BIN =
+export const BIN =
   process.env.ARTESIAN_BIN ?? fileURLToPath(new URL('../../../target/debug/artesian', import.meta.url));
 
 /** Polling of PostgreSQL, in ms: short, so that tests do not wait. */

@@ -54,7 +54,7 @@ describe('a configuration that changes under open sockets', () => {
 
   test('an admin secret that is gone', async () => {
     const closed = () => stage.server.metric('artesian_sockets_closed_total', { reason: 'rotated' });
-    const before = await closed();
+    const earlier = await closed();
     const [old, others] = [[], []];
     for (const protocol of PROTOCOLS) {
       old.push(await follower(stage, protocol, admin('old secret'), [1, 2, 11]));
@@ -78,7 +78,7 @@ describe('a configuration that changes under open sockets', () => {
     assert.equal((await kept.inbox.take('a change')).event, 'next');
     const { errors } = await stage.server.post(ONCE, {}, admin('old secret'));
     assert.equal(errors[0].extensions.code, 'access-denied');
-    assert.equal((await closed()) - before, old.length + 2);
+    assert.equal((await closed()) - earlier, old.length + 2);
   });
 
   test('an issuer that is gone', async () => {

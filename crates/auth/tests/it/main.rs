@@ -7,6 +7,7 @@ mod matrix;
 mod renewal;
 mod service;
 mod settings;
+mod stats;
 mod support;
 mod tokens;
 mod webhook;

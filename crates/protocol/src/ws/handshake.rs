@@ -1,5 +1,9 @@
 //! The server's side of the opening handshake (RFC 6455, section 4.2) and the choice of the
-//! GraphQL subprotocol.
+//! GraphQL subprotocol; [`ClientHandshake`] is the client's side.
+
+mod client;
+
+pub use client::{AnswerError, ClientHandshake};
 
 use base64::Engine as _;
 use sha1::{Digest, Sha1};

@@ -65,6 +65,7 @@ pub struct ClientSession {
     fresh: Option<Bytes>,
     /// Legacy: acknowledgements of fresh credentials that are to come.
     owed_acks: u64,
+    ended: Option<ConnectionEnd>,
 }
 
 impl ClientSession {
@@ -90,6 +91,7 @@ impl ClientSession {
             ignored: 0,
             fresh: None,
             owed_acks: 0,
+            ended: None,
             config,
         }
     }
@@ -107,6 +109,11 @@ impl ClientSession {
     /// Whether the session is over. Outputs may be left to poll.
     pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
+    }
+
+    /// Why the session is over, once it is.
+    pub fn ended_by(&self) -> Option<&ConnectionEnd> {
+        self.ended.as_ref()
     }
 
     /// How many operations are alive, those that wait for the acknowledgement included.
@@ -138,6 +145,24 @@ impl ClientSession {
     /// Begins an operation. `request` is a GraphQL request as a JSON object, with the members
     /// `query`, `operationName`, `variables` and `extensions`.
     pub fn subscribe(&mut self, request: Bytes) -> Result<OperationKey, SubscribeError> {
+        self.begin(request, "")
+    }
+
+    /// The same for one of several clients that share the connection: `init` is the payload of that
+    /// client's `connection_init`, a JSON object. It stands in `extensions` beside the request, as
+    /// Mercurius' gateways send it to services (mercurius #268, `connectionInit`).
+    pub fn subscribe_for(
+        &mut self,
+        request: Bytes,
+        init: &[u8],
+    ) -> Result<OperationKey, SubscribeError> {
+        let init = String::from_utf8_lossy(init);
+        let members = format!(r#","extensions":[{{"type":"connectionInit","payload":{init}}}]"#);
+        self.begin(request, &members)
+    }
+
+    /// `members` stand between the type and the request.
+    fn begin(&mut self, request: Bytes, members: &str) -> Result<OperationKey, SubscribeError> {
         if self.is_closed() {
             return Err(SubscribeError::Closed);
         }
@@ -150,7 +175,8 @@ impl ClientSession {
             Subprotocol::TransportWs => "subscribe",
             Subprotocol::Legacy => "start",
         };
-        let start = message(format!(r#"{{"id":"{id}","type":"{kind}","payload":"#), request);
+        let start =
+            message(format!(r#"{{"id":"{id}","type":"{kind}"{members},"payload":"#), request);
         if self.phase == Phase::Ready {
             self.out.push_back(ClientOutput::Send(start));
             return Ok(self.operations.insert(None));
@@ -271,6 +297,7 @@ impl ClientSession {
 
     fn stop_everything(&mut self, reason: &ConnectionEnd) {
         self.phase = Phase::Closed;
+        self.ended = Some(reason.clone());
         for key in self.operations.drain() {
             self.out.push_back(ClientOutput::Lost { key, reason: reason.clone() });
         }

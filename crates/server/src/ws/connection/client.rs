@@ -91,7 +91,9 @@ impl<S: Socket> Connection<S> {
         self.expiry = Expiry::new(now, client.expires);
         self.entry.identified(&client.identity, client.proof.get(), client.expires);
         if !is_first {
-            self.operations.change_identity(&client.identity);
+            if self.identity.as_ref() != Some(&client.identity) {
+                self.operations.change_identity(&client.identity);
+            }
             // They may have been held since the credentials before had expired.
             self.operations.hold_live(false);
         }

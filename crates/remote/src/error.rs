@@ -1,0 +1,314 @@
+//! What can go wrong with a service.
+
+use std::{sync::Arc, time::Duration};
+
+use artesian_protocol::{
+    session::client::{ConnectionEnd, SubscribeError},
+    ws::{WsError, handshake::AnswerError},
+};
+use bytes::Bytes;
+use serde::Deserialize;
+
+/// The longest text of a service that becomes part of an error, in bytes.
+const MAX_TEXT: usize = 200;
+
+/// What went wrong with a service. The text holds no header, no body and no URL (that a certificate is
+/// for another host names that host); a reason that the service gave is cut and has no control
+/// characters.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteError {
+    /// No connection came about.
+    #[error("the service cannot be reached: {0}")]
+    Unreachable(Arc<str>),
+    /// The connection broke, or the service closed it; the close code of a WebSocket if there was one.
+    #[error("the connection to the service was lost{}", shown(*.code, .reason))]
+    Lost {
+        /// The close code.
+        code: Option<u16>,
+        /// The reason that the service gave, often empty.
+        reason: Arc<str>,
+    },
+    /// Something took too long.
+    #[error("the service took longer than {} ms to {what}", .limit.as_millis())]
+    Timeout {
+        /// What it was to do.
+        what: Step,
+        /// The time that it had.
+        limit: Duration,
+    },
+    /// The service fell silent: pings were not answered, or its own signs of life stopped.
+    #[error("the service fell silent")]
+    Silent,
+    /// A response, message, event or part exceeds its limit in bytes.
+    #[error("the service sent more than {0} bytes at once")]
+    TooLarge(usize),
+    /// An answer that is not JSON.
+    #[error("the service answered with something else than JSON (status {0})")]
+    NotJson(u16),
+    /// JSON that is no GraphQL response.
+    #[error("the service answered with JSON that is no GraphQL response (status {0})")]
+    NotGraphQL(u16),
+    /// A status that is no success, without a GraphQL response.
+    #[error("the service answered with status {0}")]
+    Status(u16),
+    /// A redirect. None is followed, since credentials would go along.
+    #[error("the service redirects (status {0}); configure where it leads")]
+    Redirect(u16),
+    /// These credentials are not let in: 401 or 403 at an upgrade or stream, `connection_error`, or a
+    /// close with 4401 or 4403.
+    #[error("the service refuses the connection{}", shown(*.code, .reason))]
+    Refused {
+        /// The status or close code.
+        code: Option<u16>,
+        /// The reason that the service gave, often empty.
+        reason: Arc<str>,
+    },
+    /// The service does not speak the protocol that is configured.
+    #[error("the service does not speak the protocol: {0}")]
+    Protocol(Arc<str>),
+    /// The client read its events too slowly. The limit in bytes.
+    #[error("more than {0} bytes of events were waiting to be read")]
+    TooSlow(usize),
+    /// A limit of ours.
+    #[error("too many {what} for this service (limit: {limit})")]
+    Busy {
+        /// Of what.
+        what: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The service has failed several times in a row and is left alone for a while.
+    #[error("the service has failed several times and is not asked for a while")]
+    CircuitOpen,
+    /// The operation or the credentials cannot be sent.
+    #[error("the request cannot be sent: {0}")]
+    Request(Arc<str>),
+    /// This client was shut down.
+    #[error("the connection to the service is being shut down")]
+    ShutDown,
+}
+
+/// What a service was to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// TCP, TLS, the handshake of a WebSocket.
+    Connect,
+    /// `connection_ack`.
+    Acknowledge,
+    /// The whole response, or the head of a stream's.
+    Respond,
+    /// The rest of a message that has begun.
+    FinishMessage,
+    /// Take what is sent to it.
+    Read,
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "accept a connection",
+            Self::Acknowledge => "acknowledge the connection",
+            Self::Respond => "respond",
+            Self::FinishMessage => "finish a message",
+            Self::Read => "read what was sent",
+        })
+    }
+}
+
+impl RemoteError {
+    /// Whether nothing of the request can have reached the service, so that even a mutation may be
+    /// repeated.
+    pub fn never_sent(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::CircuitOpen | Self::Timeout { what: Step::Connect, .. }
+        )
+    }
+
+    /// Whether it may go better the next time, without anybody having changed anything.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Silent | Self::CircuitOpen | Self::Timeout { .. } => true,
+            Self::Status(status) => matches!(status, 429 | 502..=504),
+            Self::Lost { code, .. } => code.is_none_or(close_is_passing),
+            _ => false,
+        }
+    }
+
+    /// Whether this says that the service is in a bad state, whoever asks.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Silent | Self::Timeout { .. } => true,
+            Self::Status(status) => matches!(status, 502..=504),
+            _ => false,
+        }
+    }
+
+    /// Whether it may be that the service wants to be offered another subprotocol.
+    pub(crate) fn is_disagreement(&self) -> bool {
+        matches!(self, Self::Protocol(_) | Self::Status(400))
+    }
+
+    pub(crate) fn unreachable(error: &dyn std::error::Error) -> Self {
+        // The outer errors only say that there was one.
+        let mut innermost = error;
+        while let Some(source) = innermost.source() {
+            innermost = source;
+        }
+        Self::Unreachable(clean(&innermost.to_string()))
+    }
+
+    pub(crate) fn request(error: impl std::fmt::Display) -> Self {
+        Self::Request(clean(&error.to_string()))
+    }
+
+    /// What a status without a GraphQL response means where a connection or stream was to be opened.
+    pub(crate) fn status_of_opening(status: u16) -> Self {
+        match status {
+            300..=399 => Self::Redirect(status),
+            401 | 403 => Self::Refused { code: Some(status), reason: Arc::from("") },
+            _ => Self::Status(status),
+        }
+    }
+
+    pub(crate) fn lost() -> Self {
+        Self::Lost { code: None, reason: Arc::from("") }
+    }
+
+    /// What the end of a WebSocket means.
+    pub(crate) fn of_connection(end: &ConnectionEnd, ack: Duration) -> Self {
+        match end {
+            ConnectionEnd::Disconnected { code, reason } => Self::of_close(*code, reason),
+            ConnectionEnd::Refused { payload } => {
+                Self::Refused { code: None, reason: message_of(payload.as_ref()) }
+            }
+            ConnectionEnd::AckTimeout => Self::Timeout { what: Step::Acknowledge, limit: ack },
+            ConnectionEnd::Silent => Self::Silent,
+            ConnectionEnd::ClosedHere => Self::ShutDown,
+        }
+    }
+
+    /// What a close frame means. Codes: graphql-ws PROTOCOL.md; RFC 6455, section 7.4.
+    pub(crate) fn of_close(code: Option<u16>, reason: &str) -> Self {
+        let reason = clean(reason);
+        match code {
+            Some(4401 | 4403) => Self::Refused { code, reason },
+            Some(1002 | 1003 | 1007 | 4400 | 4406 | 4409 | 4429) => {
+                let code = code.unwrap_or_default();
+                let text = if reason.is_empty() { "no reason" } else { &reason };
+                Self::Protocol(format!("it closed the connection with {code}: {text}").into())
+            }
+            _ => Self::Lost { code, reason },
+        }
+    }
+
+    pub(crate) fn of_answer(error: AnswerError) -> Self {
+        match error {
+            AnswerError::Status(status) => Self::status_of_opening(status),
+            other => Self::Protocol(other.to_string().into()),
+        }
+    }
+
+    pub(crate) fn of_frames(error: WsError, limit: usize) -> Self {
+        match error {
+            WsError::MessageTooBig | WsError::TooManyFragments => Self::TooLarge(limit),
+            other => Self::Protocol(other.to_string().into()),
+        }
+    }
+
+    pub(crate) fn of_subscribe(error: SubscribeError) -> Self {
+        match error {
+            SubscribeError::Closed => Self::lost(),
+            SubscribeError::TooManyOperations(limit) => Self::Busy { what: "operations", limit },
+            SubscribeError::TooManyBytes(limit) => {
+                Self::Busy { what: "bytes waiting to be sent", limit }
+            }
+        }
+    }
+}
+
+/// Which closes clients connect again after: those of the reference client (graphql-ws 6.4,
+/// `client.ts`), and 1000 with operations alive, which servers send when they restart.
+fn close_is_passing(code: u16) -> bool {
+    match code {
+        1000 | 1001 | 1005 | 1006 | 1012..=1014 => true,
+        1002..=1999 | 4004 | 4005 | 4400 | 4401 | 4406 | 4409 | 4429 | 4500 => false,
+        _ => true,
+    }
+}
+
+fn shown(code: Option<u16>, reason: &str) -> String {
+    match code {
+        Some(code) if reason.is_empty() => format!(" ({code})"),
+        Some(code) => format!(" ({code}: {reason})"),
+        None if reason.is_empty() => String::new(),
+        None => format!(": {reason}"),
+    }
+}
+
+/// A text of a service's as part of an error.
+pub(crate) fn clean(text: &str) -> Arc<str> {
+    let mut clean = String::new();
+    for c in text.chars() {
+        if clean.len() + c.len_utf8() > MAX_TEXT {
+            clean.push('…');
+            break;
+        }
+        clean.push(if c.is_control() { ' ' } else { c });
+    }
+    clean.trim().into()
+}
+
+/// The `message` of a `connection_error`; some servers send a string.
+fn message_of(payload: Option<&Bytes>) -> Arc<str> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Payload {
+        Text(String),
+        Object { message: String },
+    }
+    let payload = payload.and_then(|bytes| serde_json::from_slice(bytes).ok());
+    match payload {
+        Some(Payload::Text(text) | Payload::Object { message: text }) => clean(&text),
+        None => Arc::from(""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closes() {
+        for (code, passing) in [
+            (None, true),
+            (Some(1000), true),
+            (Some(1001), true),
+            (Some(1011), false),
+            (Some(1012), true),
+            (Some(3000), true),
+            (Some(4000), true),
+            (Some(4408), true),
+            (Some(4400), false),
+            (Some(4401), false),
+            (Some(4403), false),
+            (Some(4500), false),
+        ] {
+            let error = RemoteError::of_close(code, "why");
+            assert_eq!(error.is_passing(), passing, "{code:?}");
+            assert!(error.to_string().ends_with("why") || error.to_string().ends_with("why)"));
+        }
+    }
+
+    #[test]
+    fn texts_of_services_are_cut_and_cleaned() {
+        let error = RemoteError::of_close(Some(4403), "no\r\nway");
+        assert_eq!(error.to_string(), "the service refuses the connection (4403: no  way)");
+        assert!(clean(&"é".repeat(1000)).len() <= MAX_TEXT + "…".len());
+        let text =
+            |payload: &'static str| message_of(Some(&Bytes::from_static(payload.as_bytes())));
+        assert_eq!(&*text(r#"{"message":"Forbidden","x":1}"#), "Forbidden");
+        assert_eq!(&*text(r#""no""#), "no");
+        assert_eq!(&*text("[1]"), "");
+    }
+}

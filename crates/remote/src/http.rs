@@ -1,0 +1,8 @@
+//! HTTP: connections for requests, and single operations over them.
+
+mod client;
+mod connector;
+mod request;
+
+pub(crate) use client::{Answer, HttpClient, collect, headers};
+pub(crate) use request::{Requests, classify};

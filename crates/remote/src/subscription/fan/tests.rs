@@ -1,0 +1,157 @@
+#![allow(clippy::unwrap_used)]
+use std::task::Waker;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn poll(receiver: &mut Receiver) -> Option<Event> {
+    match receiver.poll_next(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Some(event)) => Some(event),
+        Poll::Ready(None) | Poll::Pending => None,
+    }
+}
+
+fn payload(size: usize) -> Bytes {
+    Bytes::from(vec![b'x'; size])
+}
+
+fn kept(fan: &Fan) -> (usize, usize) {
+    fan.topic.look(|ring| (ring.borrow().slots.len(), ring.borrow().bytes))
+}
+
+#[test]
+fn everybody_gets_what_comes_after_joining() {
+    let fan = Fan::new(1000, false);
+    let mut a = fan.join();
+    assert_eq!(fan.next("1".into()), Pushed { receivers: 1, left_behind: 0 });
+    let mut b = fan.join();
+    fan.next("2".into());
+    assert_eq!(poll(&mut a), Some(Event::Next("1".into())));
+    assert_eq!(poll(&mut b), Some(Event::Next("2".into())));
+    assert_eq!(poll(&mut b), None);
+    fan.end(End::Complete);
+    fan.end(End::Errors("[]".into()));
+    fan.next("3".into());
+    assert_eq!(poll(&mut a), Some(Event::Next("2".into())));
+    for receiver in [&mut a, &mut b] {
+        assert_eq!(poll(receiver), Some(Event::End(End::Complete)));
+        assert_eq!(poll(receiver), None);
+    }
+    assert_eq!(kept(&fan), (0, 0));
+}
+
+#[test]
+fn the_latest_result_waits_for_those_who_come_late() {
+    let fan = Fan::new(1000, true);
+    let _first = fan.join();
+    fan.next("1".into());
+    fan.next("2".into());
+    let mut late = fan.join();
+    fan.next("3".into());
+    assert_eq!(poll(&mut late), Some(Event::Next("2".into())));
+    assert_eq!(poll(&mut late), Some(Event::Next("3".into())));
+    assert_eq!(poll(&mut late), None);
+}
+
+#[test]
+fn the_slow_one_loses_and_nobody_else() {
+    let fan = Fan::new(3 * (OVERHEAD + 10), false);
+    let mut slow = fan.join();
+    let mut fast = fan.join();
+    for n in 0..3 {
+        assert_eq!(fan.next(payload(10)).left_behind, 0, "{n}");
+        assert!(poll(&mut fast).is_some());
+    }
+    assert_eq!(fan.next(payload(10)), Pushed { receivers: 1, left_behind: 1 });
+    assert_eq!(kept(&fan).0, 1, "what only the slow one waited for is gone");
+    assert_eq!(poll(&mut fast), Some(Event::Next(payload(10))));
+    let too_slow = Event::End(End::Failed(RemoteError::TooSlow(3 * (OVERHEAD + 10))));
+    assert_eq!(poll(&mut slow), Some(too_slow));
+    assert_eq!(poll(&mut slow), None);
+    drop(slow);
+    assert!(!fan.is_over());
+    assert_eq!(fan.next(payload(10)).receivers, 1);
+    drop(fast);
+    assert!(fan.is_over());
+}
+
+#[test]
+fn one_event_is_always_taken() {
+    let fan = Fan::new(1, false);
+    let mut receiver = fan.join();
+    fan.next(payload(100_000));
+    assert_eq!(poll(&mut receiver), Some(Event::Next(payload(100_000))));
+    fan.next(payload(1));
+    assert_eq!(fan.next(payload(1)), Pushed { receivers: 0, left_behind: 1 });
+    assert!(fan.is_over());
+    assert_eq!(kept(&fan), (0, 0));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Join,
+    Leave(usize),
+    Push(usize),
+    Read(usize),
+}
+
+proptest! {
+    /// Against a queue for each receiver.
+    #[test]
+    fn as_if_everybody_had_a_queue(
+        steps in prop::collection::vec(
+            prop_oneof![
+                1 => Just(Step::Join),
+                1 => any::<usize>().prop_map(Step::Leave),
+                4 => (0_usize..400).prop_map(Step::Push),
+                4 => any::<usize>().prop_map(Step::Read),
+            ],
+            0..200,
+        ),
+    ) {
+        const LIMIT: usize = 1000;
+        let fan = Fan::new(LIMIT, false);
+        // Sizes that wait, or `None` for one that has fallen behind.
+        let mut receivers: Vec<(Receiver, Option<VecDeque<usize>>)> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Join => receivers.push((fan.join(), Some(VecDeque::new()))),
+                Step::Leave(n) if !receivers.is_empty() => {
+                    receivers.swap_remove(n % receivers.len());
+                }
+                Step::Push(size) => {
+                    let pushed = fan.next(payload(size));
+                    let mut left_behind = 0;
+                    for (_, queue) in &mut receivers {
+                        let Some(waiting) = queue else { continue };
+                        waiting.push_back(size);
+                        let bytes: usize = waiting.iter().map(|size| size + OVERHEAD).sum();
+                        if bytes > LIMIT && waiting.len() > 1 {
+                            *queue = None;
+                            left_behind += 1;
+                        }
+                    }
+                    let alive = receivers.iter().filter(|(_, queue)| queue.is_some()).count();
+                    prop_assert_eq!(pushed, Pushed { receivers: alive, left_behind });
+                }
+                Step::Read(n) if !receivers.is_empty() => {
+                    let n = n % receivers.len();
+                    let (receiver, queue) = &mut receivers[n];
+                    let expected = match queue {
+                        None if receiver.is_done => None,
+                        None => Some(Event::End(End::Failed(RemoteError::TooSlow(LIMIT)))),
+                        Some(waiting) => waiting.pop_front().map(|n| Event::Next(payload(n))),
+                    };
+                    prop_assert_eq!(poll(receiver), expected);
+                }
+                _ => {}
+            }
+            let longest = receivers.iter().filter_map(|(_, queue)| queue.as_ref());
+            let longest = longest.map(VecDeque::len).max().unwrap_or(0);
+            prop_assert_eq!(kept(&fan).0, longest, "kept for as long as somebody waits for it");
+        }
+        receivers.clear();
+        prop_assert_eq!(kept(&fan), (0, 0));
+    }
+}

@@ -1,0 +1,135 @@
+//! What carries one upstream subscription from its first client to its last: attempts, pauses between
+//! them, and the end.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{AttemptEnd, End, Fan, Key, Sink};
+use crate::{
+    CircuitState, RemoteError,
+    backoff::pause,
+    config::Reconnect,
+    stats::Counter,
+    stream::{Outcome, Streams},
+    ws::{Pool, Shared},
+};
+
+/// Over what subscriptions go.
+pub(crate) struct Carrier {
+    pub shared: Arc<Shared>,
+    pub pool: Arc<Pool>,
+    pub streams: Streams,
+}
+
+/// Attempts so far.
+#[derive(Default)]
+struct Progress {
+    /// Whether any attempt was established.
+    was_established: bool,
+    /// Failures in a row.
+    failures: u32,
+    /// When to give up.
+    until: Option<Instant>,
+}
+
+impl Carrier {
+    /// Carries a subscription to its end. Dropping this unsubscribes.
+    pub async fn carry(self: Arc<Self>, key: Key, fan: Arc<Fan>) {
+        let mut progress = Progress::default();
+        loop {
+            let sink = Sink {
+                fan: Arc::clone(&fan),
+                counters: Arc::clone(&self.shared.counters),
+                is_resumption: progress.was_established,
+            };
+            let started = Instant::now();
+            let Outcome { is_established, end } = self.attempt(&key, sink).await;
+            let error = match end {
+                AttemptEnd::Finished(end) => return fan.end(end),
+                AttemptEnd::Abandoned => return,
+                AttemptEnd::Lost(error) => error,
+            };
+            if let Err(end) = self.after(&mut progress, is_established, started, error).await {
+                return fan.end(end);
+            }
+        }
+    }
+
+    async fn attempt(&self, key: &Key, sink: Sink) -> Outcome {
+        if self.shared.config.transport.offers().is_empty() {
+            return self.streams.run(&key.operation, &key.credentials, &sink).await;
+        }
+        let failed = |error| Outcome { is_established: false, end: AttemptEnd::Lost(error) };
+        let request = match key.operation.to_json() {
+            Ok(request) => request,
+            Err(error) => return failed(error),
+        };
+        match self.pool.begin(&key.credentials, request, sink).await {
+            Ok(running) => Outcome { is_established: true, end: running.end().await },
+            Err(error) => failed(error),
+        }
+    }
+
+    /// Waits until the next attempt, or says how the subscription ends.
+    async fn after(
+        &self,
+        progress: &mut Progress,
+        is_established: bool,
+        started: Instant,
+        error: RemoteError,
+    ) -> Result<(), End> {
+        let config = &self.shared.config;
+        let retry = &config.retry;
+        if self.shared.stop.is_cancelled() {
+            return Err(End::Failed(RemoteError::ShutDown));
+        }
+        if is_established {
+            self.shared.counters.add(Counter::Lost);
+            match config.reconnect {
+                Reconnect::Resume => {}
+                Reconnect::Error => return Err(End::Failed(error)),
+                Reconnect::End if error.is_passing() => return Err(End::Complete),
+                Reconnect::End => return Err(End::Failed(error)),
+            }
+            if !progress.was_established || started.elapsed() >= retry.stable_after {
+                *progress = Progress { was_established: true, ..Progress::default() };
+            }
+        }
+        if !error.is_passing() {
+            return Err(End::Failed(error));
+        }
+        let now = Instant::now();
+        if progress.was_established {
+            let until = *progress.until.get_or_insert(now + retry.give_up_after.min(A_YEAR));
+            if now >= until {
+                return Err(End::Failed(error));
+            }
+            if error == RemoteError::CircuitOpen {
+                // Somebody else finds out when the service is back.
+                let waited = tokio::time::timeout_at(until, self.shared.circuit.wait()).await;
+                return waited.map_err(|_| End::Failed(error));
+            }
+        } else {
+            if error == RemoteError::CircuitOpen
+                && self.shared.circuit.state() == CircuitState::HalfOpen
+            {
+                // It is about to be known whether the service is back.
+                let waited = tokio::time::timeout(A_TRIAL, self.shared.circuit.trial()).await;
+                return waited.map_err(|_| End::Failed(error));
+            }
+            if progress.failures >= retry.attempts || error == RemoteError::CircuitOpen {
+                return Err(End::Failed(error));
+            }
+            self.shared.counters.add(Counter::Retries);
+        }
+        tokio::time::sleep(pause(retry.first, retry.longest, progress.failures)).await;
+        progress.failures = progress.failures.saturating_add(1);
+        Ok(())
+    }
+}
+
+/// The longest wait for somebody else's trial.
+const A_TRIAL: Duration = Duration::from_secs(10);
+/// So that times stay times.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
