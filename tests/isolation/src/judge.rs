@@ -248,9 +248,9 @@ impl Judge {
         found
     }
 
-    /// What credentials mean now, to a webhook.
-    pub fn answer(&self, headers: &Headers) -> Option<Grant> {
-        let grant = self.verdict(headers, &self.present())?;
+    /// What credentials mean now, to the webhook of that number.
+    pub fn answer(&self, headers: &Headers, webhook: u32) -> Option<Grant> {
+        let grant = self.verdict(headers, &Version { webhook, ..self.present() })?;
         // What ends in this moment may have ended before the answer is read.
         grant.expires.is_none_or(|e| e > SystemTime::now() + SLACK / 2).then_some(grant)
     }
