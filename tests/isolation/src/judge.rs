@@ -194,6 +194,18 @@ impl Judge {
         honours(&self.present(), proof)
     }
 
+    /// The same until what let the client in was no longer configured.
+    pub fn bounded(&self, grants: &[Grant]) -> Vec<Grant> {
+        let versions = self.versions.read();
+        let until = |grant: &Grant| {
+            let last = versions.iter().rfind(|version| honours(version, grant.proof));
+            let retired = last.and_then(|version| version.ended);
+            let expires = [grant.expires, retired].into_iter().flatten().min();
+            Grant { expires, ..*grant }
+        };
+        grants.iter().map(until).collect()
+    }
+
     /// What these credentials mean by some settings, whatever the time.
     pub fn verdict(&self, headers: &Headers, version: &Version) -> Option<Grant> {
         let role = headers.get(ROLE).map(|name| Role::named(name));
