@@ -273,6 +273,13 @@ impl Judge {
         headers
     }
 
+    /// A good token that soon expires.
+    pub fn fleeting(&self, random: &mut Random) -> Headers {
+        let key = self.key(random);
+        let token = self.mint(random, Life::Short, key, None);
+        [("authorization".to_owned(), format!("Bearer {}", token.text))].into()
+    }
+
     /// Credentials that must not let anybody in.
     pub fn bad(&self, random: &mut Random) -> Headers {
         let mut headers = Headers::new();
