@@ -57,7 +57,7 @@ bench: build
 	cargo build --release --locked -p artesian-bench
 	cd bench/peers && npm ci --no-audit --no-fund --silent
 	ulimit -n "$$(ulimit -Hn)"; \
-	  for bench in sockets fan-out connects storm; do \
+	  for bench in sockets fan-out connects storm auth; do \
 	    $(TARGET)/release/artesian-bench $$bench $(TARGET)/release/artesian; \
 	  done
 	url=$$(scripts/postgres.sh start $(TARGET)/bench-postgres); trap 'scripts/postgres.sh stop $(TARGET)/bench-postgres' EXIT; \

@@ -1,6 +1,6 @@
 // Verifies tokens with npm's `jose` and `jsonwebtoken`. Reads what to verify from standard input as
-// JSON; prints the CPU time of this process for each token in µs, the
-// median of some rounds and the least.
+// JSON; prints the CPU time of this process for each token in µs: the median of some rounds and, in
+// brackets, the least.
 import { createPublicKey, createSecretKey } from 'node:crypto';
 import { jwtVerify } from 'jose';
 import jsonwebtoken from 'jsonwebtoken';

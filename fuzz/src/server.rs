@@ -237,7 +237,8 @@ impl Driver {
                 let persisted = || request.extensions.as_ref()?.get("persistedQuery");
                 let named = request.document_id.is_some() || persisted().is_some();
                 assert!(request.query.is_some() || named);
-                let credentials = || request.extensions.as_ref()?.get("connectionInit")?.get("headers");
+                let credentials =
+                    || request.extensions.as_ref()?.get("connectionInit")?.get("headers");
                 let is_legacy = self.protocol == Subprotocol::Legacy;
                 assert!(is_legacy || !credentials().is_some_and(Value::is_object), "not taken out");
                 assert!(self.operations.insert(key, true).is_none(), "key used twice");

@@ -20,6 +20,8 @@ pub struct Auth {
     secrets: AdminSecrets,
     method: Method,
     unauthorized_role: Option<Authenticated>,
+    /// Shared by all administrators who say nothing more of themselves.
+    admin: Identity,
     /// What lets clients in at all.
     proofs: Vec<Proof>,
     wanted: Wanted,
@@ -116,7 +118,15 @@ impl Auth {
             Authenticated::new(Identity::new(role.trim(), Default::default()), proof)
         });
         proofs.extend(unauthorized_role.iter().map(|anonymous| anonymous.proof));
-        Ok(Self { secrets, method, unauthorized_role, proofs, wanted, counters })
+        Ok(Self {
+            secrets,
+            method,
+            unauthorized_role,
+            admin: Identity::admin(),
+            proofs,
+            wanted,
+            counters,
+        })
     }
 
     /// Whether every client is the administrator.
@@ -165,12 +175,12 @@ impl Auth {
         if let Some(secret) = credentials.secret().filter(|_| !self.is_open()) {
             let proof = self.secrets.proof(secret).ok_or(AuthError::SecretWrong)?;
             check(credentials)?;
-            return administrator(credentials, proof);
+            return self.administrator(credentials, proof);
         }
         match &self.method {
             Method::Secrets if self.secrets.is_empty() => {
                 check(credentials)?;
-                administrator(credentials, Proof::open())
+                self.administrator(credentials, Proof::open())
             }
             Method::Secrets => self.anonymous(AuthError::SecretMissing),
             Method::Tokens(tokens) => {
@@ -188,11 +198,27 @@ impl Auth {
                 Ok(Authenticated {
                     identity: answer.identity,
                     expires: answer.expires,
-                    proof: hook.config().proof(),
+                    proof: hook.proof(),
                     set_cookies: answer.set_cookies,
                 })
             }
         }
+    }
+
+    /// The administrator may be anybody.
+    fn administrator(
+        &self,
+        credentials: &Credentials,
+        proof: Proof,
+    ) -> Result<Authenticated, AuthError> {
+        let role = jwt::role(credentials)?.unwrap_or(ADMIN_ROLE);
+        let session = credentials.session();
+        let identity = if role == ADMIN_ROLE && session.is_empty() {
+            self.admin.clone()
+        } else {
+            Identity::new(role, session)
+        };
+        Ok(Authenticated::new(identity, proof))
     }
 
     /// A client without credentials. What it says of itself is not listened to: Hasura takes its
@@ -229,12 +255,6 @@ fn check(credentials: &Credentials) -> Result<(), AuthError> {
         return Err(AuthError::TooLong(crate::credentials::MAX_VALUE_BYTES));
     }
     if credentials.is_malformed() { Err(AuthError::BadHeader) } else { Ok(()) }
-}
-
-/// The administrator may be anybody.
-fn administrator(credentials: &Credentials, proof: Proof) -> Result<Authenticated, AuthError> {
-    let role = jwt::role(credentials)?.unwrap_or(ADMIN_ROLE);
-    Ok(Authenticated::new(Identity::new(role, credentials.session()), proof))
 }
 
 fn headers_of<'a>(places: impl Iterator<Item = &'a TokenPlace>) -> Vec<HeaderName> {

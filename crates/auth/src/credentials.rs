@@ -157,7 +157,7 @@ impl Credentials {
     }
 
     /// All of them, in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         self.values.iter().map(|(name, value)| (&**name, &**value))
     }
 

@@ -19,12 +19,12 @@ use futures_util::{
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use parking_lot::Mutex;
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{Equivalent, Weighter, sync::Cache};
 use serde_json::{Map, Value, json};
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
-    AuthError, Counters, Credentials,
+    AuthError, Counters, Credentials, Proof,
     config::{HookMethod, WebhookConfig},
     credentials::{ROLE_HEADER, SESSION_PREFIX},
     fetch::Client,
@@ -86,6 +86,21 @@ struct Question {
     request: Option<Bytes>,
 }
 
+/// The same before it is kept.
+#[derive(Hash)]
+struct Asked<'a> {
+    headers: Vec<(&'a str, &'a str)>,
+    request: Option<&'a Bytes>,
+}
+
+impl Equivalent<Question> for Asked<'_> {
+    fn equivalent(&self, question: &Question) -> bool {
+        let ours = self.headers.iter().copied();
+        let theirs = question.headers.iter().map(|(name, value)| (&**name, &**value));
+        self.request == question.request.as_ref() && ours.eq(theirs)
+    }
+}
+
 #[derive(Clone)]
 struct ByLength;
 
@@ -107,11 +122,13 @@ pub struct Webhook {
     turns: Semaphore,
     this: Weak<Self>,
     counters: Arc<Counters>,
+    proof: Proof,
 }
 
 impl Webhook {
     pub(crate) fn new(config: WebhookConfig, client: Client, counters: Arc<Counters>) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
+            proof: config.proof(),
             config,
             client,
             kept: Cache::with_weighter(4096, CACHE_BYTES, ByLength),
@@ -122,6 +139,11 @@ impl Webhook {
         })
     }
 
+    /// What lets clients in that it vouches for.
+    pub(crate) fn proof(&self) -> Proof {
+        self.proof
+    }
+
     /// Asks who a client is. `request` is the GraphQL request as JSON, where there is one already:
     /// with POST the webhook gets it.
     pub async fn ask(
@@ -129,25 +151,27 @@ impl Webhook {
         credentials: &Credentials,
         request: Option<&Bytes>,
     ) -> Result<Answer, AuthError> {
-        let headers: Vec<(Box<str>, Box<str>)> = credentials
-            .iter()
-            .filter(|(name, _)| self.config.method == HookMethod::Post || !IGNORED.contains(name))
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect();
-        let request = request.filter(|_| self.reads_requests()).cloned();
-        let is_lasting = |name: &str| !TRACES.contains(&name) && !name.starts_with("x-b3-");
-        let question = Question {
-            headers: headers.iter().filter(|(name, _)| is_lasting(name)).cloned().collect(),
-            request: request.clone(),
+        let is_told = |name: &str| match self.config.method {
+            HookMethod::Get => !IGNORED.contains(&name),
+            HookMethod::Post => true,
         };
-        let now = SystemTime::now();
-        if let Some(kept) = self.kept.get(&question) {
-            if kept.expires.is_some_and(|until| until > now) {
+        let is_lasting = |name: &str| !TRACES.contains(&name) && !name.starts_with("x-b3-");
+        let told = credentials.iter().filter(|(name, _)| is_told(name));
+        let request = request.filter(|_| self.reads_requests());
+        let asked =
+            Asked { headers: told.clone().filter(|(name, _)| is_lasting(name)).collect(), request };
+        if let Some(kept) = self.kept.get(&asked) {
+            if kept.expires.is_some_and(|until| until > SystemTime::now()) {
                 self.counters.webhook_cached.add();
                 return Ok(kept);
             }
-            self.kept.remove(&question);
+            self.kept.remove(&asked);
         }
+        let owned = |(name, value): (&str, &str)| (name.into(), value.into());
+        let question = Question {
+            headers: asked.headers.into_iter().map(owned).collect(),
+            request: request.cloned(),
+        };
         let asking = {
             let mut asking = self.asking.lock();
             match asking.get(&question) {
@@ -156,7 +180,8 @@ impl Webhook {
                     running.clone()
                 }
                 None => {
-                    let new = self.start(question.clone(), headers, request);
+                    let headers = told.map(owned).collect();
+                    let new = self.start(question.clone(), headers, request.cloned());
                     asking.insert(question, new.clone());
                     new
                 }

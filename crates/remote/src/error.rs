@@ -12,8 +12,9 @@ use serde::Deserialize;
 /// The longest text of a service that becomes part of an error, in bytes.
 const MAX_TEXT: usize = 200;
 
-/// What went wrong with a service. The text names no address, no header and no body; a reason that the
-/// service gave is cut and has no control characters.
+/// What went wrong with a service. The text holds no header, no body and no URL (that a certificate is
+/// for another host names that host); a reason that the service gave is cut and has no control
+/// characters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
     /// No connection came about.

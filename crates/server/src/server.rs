@@ -83,6 +83,7 @@ impl State {
     fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.draining.cancel();
+        self.sockets.wake();
     }
 
     /// How long after the signal to stop a connection may exist.

@@ -93,6 +93,20 @@ pub struct Token {
     pub fault: Option<Fault>,
 }
 
+impl Token {
+    /// Whether a webhook lets anybody in by it: each knows two thirds of all tokens, so that it shows
+    /// which one was asked.
+    pub fn is_known_to(&self, webhook: u32) -> bool {
+        let number = self.text.bytes().fold(0, |sum: u32, byte| sum.wrapping_add(byte.into()));
+        number % 3 != webhook % 3
+    }
+
+    /// As a client sends it.
+    pub fn headers(&self) -> Headers {
+        [("authorization".to_owned(), format!("Bearer {}", self.text))].into()
+    }
+}
+
 /// What is wrong with a token that expiry, key and roles do not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -201,23 +215,31 @@ impl Judge {
         if random.one_in(4) { Key::Rs } else { Key::Hs(self.present().hs) }
     }
 
+    /// A new token that is good by the settings of now.
+    fn new_token(&self, random: &mut Random, life: Life) -> Arc<Token> {
+        loop {
+            let key = self.key(random);
+            let token = self.mint(random, life, key, None);
+            if self.verdict(&token.headers(), &self.present()).is_some() {
+                return token;
+            }
+        }
+    }
+
     fn good_token(&self, random: &mut Random) -> Arc<Token> {
         if random.one_in(3) {
-            let key = self.key(random);
-            return self.mint(random, Life::Short, key, None);
+            return self.new_token(random, Life::Short);
         }
         // The same tokens in many hands.
-        let hs = self.present().hs;
-        let pool = self.tokens(|token| {
-            token.fault.is_none()
-                && matches!(token.key, Key::Rs | Key::Hs(_) if token.key == Key::Rs || token.key == Key::Hs(hs))
-                && token.expires > SystemTime::now() + Duration::from_secs(600)
-        });
+        let later = SystemTime::now() + Duration::from_secs(600);
+        let present = self.present();
+        let pool = self.tokens(|token| token.expires > later && token.fault.is_none());
+        let is_good = |token: &Arc<Token>| self.verdict(&token.headers(), &present).is_some();
+        let pool: Vec<_> = pool.into_iter().filter(is_good).collect();
         if pool.len() > 12 {
             return random.pick(&pool).clone();
         }
-        let key = self.key(random);
-        self.mint(random, Life::Long, key, None)
+        self.new_token(random, Life::Long)
     }
 
     fn bad_token(&self, random: &mut Random) -> Arc<Token> {
@@ -248,7 +270,14 @@ impl Judge {
     pub fn good(&self, random: &mut Random) -> Headers {
         let mut headers = Headers::new();
         match random.below(12) {
-            0 => {}
+            // What a stranger says of itself has no meaning.
+            0 => {
+                if random.one_in(2) {
+                    let role = random.pick(&Role::ALL).name();
+                    headers.insert(ROLE.to_owned(), role.to_owned());
+                    self.forge(random, &mut headers);
+                }
+            }
             1 => {
                 self.put_secret(random, &mut headers);
             }
@@ -262,7 +291,7 @@ impl Judge {
             }
             _ => {
                 let token = self.good_token(random);
-                headers.insert("authorization".to_owned(), format!("Bearer {}", token.text));
+                headers.extend(token.headers());
                 if random.one_in(2) {
                     let role = random.pick(&token.allowed).name();
                     headers.insert(ROLE.to_owned(), role.to_owned());
@@ -271,6 +300,11 @@ impl Judge {
             }
         }
         headers
+    }
+
+    /// A good token that soon expires.
+    pub fn fleeting(&self, random: &mut Random) -> Headers {
+        self.new_token(random, Life::Short).headers()
     }
 
     /// Credentials that must not let anybody in.
@@ -282,12 +316,12 @@ impl Judge {
             }
             1 => {
                 let token = self.good_token(random);
-                headers.insert("authorization".to_owned(), format!("Bearer {}", token.text));
+                headers.extend(token.headers());
                 headers.insert(ROLE.to_owned(), "admin".to_owned());
             }
             _ => {
                 let token = self.bad_token(random);
-                headers.insert("authorization".to_owned(), format!("Bearer {}", token.text));
+                headers.extend(token.headers());
                 self.forge(random, &mut headers);
             }
         }

@@ -194,8 +194,20 @@ impl Judge {
         honours(&self.present(), proof)
     }
 
+    /// The same until what let the client in was no longer configured.
+    pub fn bounded(&self, grants: &[Grant]) -> Vec<Grant> {
+        let versions = self.versions.read();
+        let until = |grant: &Grant| {
+            let last = versions.iter().rfind(|version| honours(version, grant.proof));
+            let retired = last.and_then(|version| version.ended);
+            let expires = [grant.expires, retired].into_iter().flatten().min();
+            Grant { expires, ..*grant }
+        };
+        grants.iter().map(until).collect()
+    }
+
     /// What these credentials mean by some settings, whatever the time.
-    fn verdict(&self, headers: &Headers, version: &Version) -> Option<Grant> {
+    pub fn verdict(&self, headers: &Headers, version: &Version) -> Option<Grant> {
         let role = headers.get(ROLE).map(|name| Role::named(name));
         let variable = |name: &str| headers.get(name).map(String::as_str);
         if let Some(secret) = headers.get(SECRET) {
@@ -218,8 +230,11 @@ impl Judge {
         };
         let token = self.token(authorization.strip_prefix("Bearer ")?)?;
         let role = role.unwrap_or(Some(token.who.role))?;
-        let has_key = self.mode == Mode::Webhook || honours(version, Proof::Key(token.key));
-        let is_good = token.fault.is_none() && has_key && token.allowed.contains(&role);
+        let is_known = match self.mode {
+            Mode::Jwt => honours(version, Proof::Key(token.key)),
+            Mode::Webhook => token.is_known_to(version.webhook),
+        };
+        let is_good = token.fault.is_none() && is_known && token.allowed.contains(&role);
         is_good.then_some(Grant {
             who: Who { role, ..token.who },
             expires: Some(token.expires),
@@ -245,9 +260,9 @@ impl Judge {
         found
     }
 
-    /// What credentials mean now, to a webhook.
-    pub fn answer(&self, headers: &Headers) -> Option<Grant> {
-        let grant = self.verdict(headers, &self.present())?;
+    /// What credentials mean now, to the webhook of that number.
+    pub fn answer(&self, headers: &Headers, webhook: u32) -> Option<Grant> {
+        let grant = self.verdict(headers, &Version { webhook, ..self.present() })?;
         // What ends in this moment may have ended before the answer is read.
         grant.expires.is_none_or(|e| e > SystemTime::now() + SLACK / 2).then_some(grant)
     }

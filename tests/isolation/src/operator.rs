@@ -95,11 +95,18 @@ impl Operator {
     /// Works until it is told to stop.
     pub async fn work(&mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::Acquire) && !self.common.report.has_failed() {
-            match self.random.below(40) {
-                0 => self.rotate(),
-                1 | 2 => self.close().await,
-                3..=5 => self.list().await,
-                6..=8 => (self.reload)().await,
+            match self.random.below(80) {
+                0 | 1 => {
+                    self.rotate();
+                    // Again while those come back who had to go.
+                    while self.random.one_in(2) {
+                        tokio::time::sleep(Duration::from_millis(self.random.bits() % 50)).await;
+                        self.rotate();
+                    }
+                }
+                2..=8 => self.close().await,
+                9..=14 => self.list().await,
+                15..=20 => (self.reload)().await,
                 _ => {}
             }
             tokio::time::sleep(Duration::from_millis(self.random.bits() % 100)).await;

@@ -39,10 +39,15 @@ impl Tally {
     /// A run of some length in which nothing happens proves nothing.
     pub fn check(&self, what: &str, steps: u64) {
         let Self { results, refreshed, ended, refused, expired, revoked, rotated } = self;
-        assert!(results.load(Ordering::Relaxed) >= 5 * steps, "{what}: {self:?}");
-        let all = [refreshed, ended, refused, expired, revoked, rotated];
-        let is_there = all.iter().all(|counter| counter.load(Ordering::Relaxed) > 0);
-        assert!(is_there || steps < 100, "{what}: {self:?}");
+        let count = |counters: &[&AtomicU64]| -> u64 {
+            counters.iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
+        };
+        // Each by itself may be missing once in many runs.
+        let losses = count(&[refused, expired, revoked, rotated]);
+        let is_enough = count(&[results]) >= 5 * steps
+            && count(&[refreshed, ended]) >= steps / 10
+            && losses >= steps / 20;
+        assert!(is_enough, "{what}: too little has happened: {self:?}");
     }
 }
 

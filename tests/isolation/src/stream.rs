@@ -73,7 +73,8 @@ impl Model {
                 Some(errors) => self.watch.errors(&self.grants, errors),
                 None => {
                     let grace = std::time::Duration::ZERO;
-                    self.watch.result(&common.history, &self.grants, grace, &message["data"])
+                    let grants = common.judge.bounded(&self.grants);
+                    self.watch.result(&common.history, &grants, grace, &message["data"])
                 }
             },
         };

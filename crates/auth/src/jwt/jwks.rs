@@ -115,7 +115,11 @@ impl Jwks {
         counter.add();
         let (keys, life) = fetched?;
         tracing::debug!(url = %Place(&self.url), "key set fetched");
-        self.keys.store(Arc::new(keys));
+        // The same keys stay the same: all tokens that they verified would be verified again, which
+        // some issuers would bring about every few seconds, and anybody with an unknown `kid`.
+        if !self.keys.load().is_as_written(&keys) {
+            self.keys.store(Arc::new(keys));
+        }
         Ok(life)
     }
 }

@@ -128,6 +128,8 @@ fn algorithm(kind: &str) -> Result<Algorithm, String> {
 pub struct KeySet {
     keys: Vec<Key>,
     unusable: Vec<UnusableKey>,
+    /// As it was fetched.
+    text: Box<[u8]>,
 }
 
 struct Key {
@@ -158,14 +160,14 @@ struct Written {
 impl KeySet {
     /// No keys, which verify nothing.
     pub fn empty() -> Self {
-        Self { keys: Vec::new(), unusable: Vec::new() }
+        Self { keys: Vec::new(), unusable: Vec::new(), text: Box::default() }
     }
 
     /// The one key of a configuration.
     pub fn of(key: &StaticKey) -> Self {
         let StaticKey { algorithm, key } = key.clone();
         let keys = vec![Key { id: None, algorithms: vec![algorithm], key }];
-        Self { keys, unusable: Vec::new() }
+        Self { keys, ..Self::empty() }
     }
 
     /// Reads a set (RFC 7517, section 5). Keys of unknown kinds and those that are not for signatures
@@ -176,7 +178,7 @@ impl KeySet {
         if written.keys.len() > MAX_KEYS {
             return Err("it has more than 100 keys".to_owned());
         }
-        let mut set = Self::empty();
+        let mut set = Self { text: text.into(), ..Self::empty() };
         for value in written.keys {
             let id = value.get("kid").and_then(serde_json::Value::as_str).map(str::to_owned);
             match Key::from_json(value) {
@@ -194,6 +196,11 @@ impl KeySet {
             None if set.keys.is_empty() => Err("it has no keys".to_owned()),
             _ => Ok(set),
         }
+    }
+
+    /// Whether both were fetched as the same text.
+    pub fn is_as_written(&self, other: &Self) -> bool {
+        self.text == other.text
     }
 
     /// How many keys are good for which algorithms.

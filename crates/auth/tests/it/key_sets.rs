@@ -110,6 +110,26 @@ async fn unknown_keys_do_not_become_requests() {
     assert_eq!(service.count(), 2);
 }
 
+#[tokio::test]
+async fn the_same_keys_once_more_leave_tokens_verified() {
+    let service = Service::start(set(&[jwk("RS256", "r")])).await;
+    let auth = auth(&service);
+    service.requests(1).await;
+    let good = signed("RS256", "r");
+    bearer(&auth, &good).await.unwrap();
+    for (fetched, verified, keys) in [
+        (2, 1, vec![jwk("RS256", "r")]),
+        (3, 2, vec![jwk("RS256", "r"), jwk("EdDSA", "more")]),
+        (4, 2, vec![jwk("RS256", "r"), jwk("EdDSA", "more")]),
+    ] {
+        service.say(set(&keys));
+        later(6).await;
+        bearer(&auth, &signed("RS256", "unknown")).await.unwrap_err();
+        bearer(&auth, &good).await.unwrap();
+        assert_eq!((service.count(), auth.stats().tokens_verified), (fetched, verified));
+    }
+}
+
 /// Moves the clock of the intervals, and only that.
 async fn later(seconds: u64) {
     tokio::time::pause();

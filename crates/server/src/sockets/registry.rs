@@ -182,6 +182,17 @@ impl Sockets {
         self.sweep(|slot| slot.is_proved_by(&rotation.is_outdated), why)
     }
 
+    /// Wakes the tasks of all sockets, to see that the server stops. One that was not asked yet looks
+    /// for itself.
+    pub fn wake(&self) {
+        for shard in &self.shards {
+            let slots: Vec<_> = shard.lock().clone();
+            for slot in slots {
+                slot.wake();
+            }
+        }
+    }
+
     fn sweep(&self, is_meant: impl Fn(&Slot) -> bool, why: Closing) -> usize {
         let mut closed = 0;
         for shard in &self.shards {

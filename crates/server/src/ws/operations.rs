@@ -24,8 +24,6 @@ pub(crate) struct Operations<K, T> {
     /// Sorted by key: most sockets have one operation or none.
     slots: Vec<(K, Slot<K, T>)>,
     shared: Arc<Shared<K>>,
-    /// Whether those that run live are not asked.
-    is_held: bool,
 }
 
 struct Slot<K, T> {
@@ -73,7 +71,7 @@ impl<K: Copy + Ord + Send + Sync + 'static, T> Operations<K, T> {
     /// An empty set.
     pub fn new() -> Self {
         let shared = Shared { woken: Mutex::new(VecDeque::new()), owner: AtomicWaker::new() };
-        Self { slots: Vec::new(), shared: Arc::new(shared), is_held: false }
+        Self { slots: Vec::new(), shared: Arc::new(shared) }
     }
 
     /// Adds an operation.
@@ -125,20 +123,20 @@ impl<K: Copy + Ord + Send + Sync + 'static, T> Operations<K, T> {
         }
     }
 
-    /// Nothing of what runs live is asked for while this holds, so its results wait at their sources;
-    /// single results come as ever.
-    pub fn hold_live(&mut self, is_held: bool) {
-        if std::mem::replace(&mut self.is_held, is_held) && !is_held {
-            for (_, slot) in &self.slots {
-                slot.waker.wake_by_ref();
-            }
+    /// Asks all of them again: they may have been held.
+    pub fn wake(&self) {
+        for (_, slot) in &self.slots {
+            slot.waker.wake_by_ref();
         }
     }
 
     /// The next item of any operation, with its key; `None` instead of an item is the end of that
     /// operation, which is gone from the set then. After `Ready` the caller must ask again before it
     /// relies on being woken.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(K, Option<T>)> {
+    ///
+    /// With `holds_live` nothing of what runs live is asked for, so its results wait at their sources,
+    /// until all are [woken](Self::wake); single results come as ever.
+    pub fn poll(&mut self, cx: &mut Context<'_>, holds_live: bool) -> Poll<(K, Option<T>)> {
         self.shared.owner.register(cx.waker());
         // Those that wake themselves while they are polled have woken the owner too: next time.
         let mut turns = self.shared.woken.lock().len();
@@ -148,7 +146,7 @@ impl<K: Copy + Ord + Send + Sync + 'static, T> Operations<K, T> {
             let Ok(at) = self.place(key) else { continue };
             let Some((_, slot)) = self.slots.get_mut(at) else { continue };
             slot.waker.is_queued.store(false, Ordering::Release);
-            if self.is_held && slot.items.is_live() {
+            if holds_live && slot.items.is_live() {
                 continue;
             }
             let waker = Waker::from(slot.waker.clone());
@@ -204,7 +202,7 @@ mod tests {
     }
 
     async fn next(set: &mut Operations<u32, u32>) -> (u32, Option<u32>) {
-        poll_fn(|cx| set.poll(cx)).await
+        poll_fn(|cx| set.poll(cx, false)).await
     }
 
     #[tokio::test]
@@ -283,7 +281,8 @@ mod tests {
         set.insert(3, Box::pin(stream::once(std::future::pending())));
         let woken = Arc::new(Woken(AtomicUsize::new(0)));
         let waker = Waker::from(woken.clone());
-        let ask = |set: &mut Operations<u32, u32>| set.poll(&mut Context::from_waker(&waker));
+        let ask =
+            |set: &mut Operations<u32, u32>| set.poll(&mut Context::from_waker(&waker), false);
         assert!(ask(&mut set).is_pending());
         let before = woken.0.load(Ordering::SeqCst);
         set.change_identity(&Identity::new("four", Default::default()));
@@ -299,13 +298,15 @@ mod tests {
         set.insert(1, Box::pin(Live(stream::iter([1, 2]), None)));
         set.insert(2, Box::pin(stream::iter([7])));
         assert_eq!(next(&mut set).await, (1, Some(1)));
-        set.hold_live(true);
-        assert_eq!(next(&mut set).await, (2, Some(7)));
-        assert_eq!(next(&mut set).await, (2, None));
-        assert!(futures_util::poll!(std::pin::pin!(next(&mut set))).is_pending());
+        async fn held(set: &mut Operations<u32, u32>) -> (u32, Option<u32>) {
+            poll_fn(|cx| set.poll(cx, true)).await
+        }
+        assert_eq!(held(&mut set).await, (2, Some(7)));
+        assert_eq!(held(&mut set).await, (2, None));
+        assert!(futures_util::poll!(std::pin::pin!(held(&mut set))).is_pending());
         set.change_identity(&Identity::new("four", Default::default()));
-        assert!(futures_util::poll!(std::pin::pin!(next(&mut set))).is_pending());
-        set.hold_live(false);
+        assert!(futures_util::poll!(std::pin::pin!(held(&mut set))).is_pending());
+        set.wake();
         assert_eq!(next(&mut set).await, (1, Some(4)));
         assert_eq!(next(&mut set).await, (1, Some(2)));
         assert_eq!(next(&mut set).await, (1, None));

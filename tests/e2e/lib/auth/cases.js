@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { pem, secret } from './keys.js';
 import { CASE } from './services.js';
-import { over, token } from './tokens.js';
+import { token } from './tokens.js';
 
 const FOLDER = fileURLToPath(new URL('../../auth-cases/', import.meta.url));
 
@@ -92,5 +92,3 @@ export function headers(one, tokens, known, name) {
   const fill = { ...known, token: mine };
   return { headers: filled(all, fill), init: one.init && filled(one.init, fill) };
 }
-
-export { over };

@@ -36,14 +36,13 @@ class Service {
 
   /**
    * A behaviour: `status`, `headers`, and `json`, `text` or so many `bytes` as the body; `delay` in ms
-   * comes before it, `hold` is a promise that is waited for; `end` is `never` (no answer), `cut` (the
-   * connection is closed instead) or `half` (closed within the body).
+   * comes before it; `end` is `never` (no answer), `cut` (the connection is closed instead) or `half`
+   * (closed within the body).
    */
   async #answer(behaviour, response) {
-    const { status = 200, headers = {}, json, text, bytes, delay, hold, end } = behaviour;
+    const { status = 200, headers = {}, json, text, bytes, delay, end } = behaviour;
     if (end === 'never') return;
     if (delay) await pause(delay);
-    if (hold) await hold;
     if (end === 'cut') {
       response.destroy();
       return;

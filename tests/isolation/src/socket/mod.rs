@@ -53,6 +53,8 @@ struct Open {
     model: Arc<Observed<Model>>,
     /// Headers of the upgrade, which count as long as it lives.
     upgrade: Headers,
+    /// The client does not see to it that its credentials stay good.
+    is_careless: bool,
 }
 
 async fn read(mut stream: SplitStream<Stream>, model: Arc<Observed<Model>>) {
@@ -201,7 +203,9 @@ impl Socket {
     async fn connect(&mut self) {
         let random = &mut self.random;
         let judge = &self.common.judge;
+        let is_careless = random.one_in(4);
         let (upgrade, init) = match random.below(4) {
+            _ if is_careless => (Headers::new(), judge.fleeting(random)),
             0 => (judge.any(random), Headers::new()),
             1 => (judge.any(random), judge.any(random)),
             _ => (Headers::new(), judge.any(random)),
@@ -221,7 +225,7 @@ impl Socket {
         let (sink, stream) = stream.split();
         let model = Observed::new(Model::new(self.common.clone(), self.protocol));
         let reader = tokio::spawn(read(stream, model.clone()));
-        let mut open = Open { sink, reader, model, upgrade };
+        let mut open = Open { sink, reader, model, upgrade, is_careless };
         // The old protocol lets operations come before anything else.
         for _ in 0..random.below(3) {
             if self.protocol == Protocol::Legacy {
@@ -310,6 +314,7 @@ impl Client for Socket {
         let Some(open) = &mut self.open else { return self.connect().await };
         let random = &mut self.random;
         match random.below(200) {
+            115.. if open.is_careless => open.model.linger(random).await,
             0..=69 => start(&self.common, self.protocol, open, random, false).await,
             70..=94 => start(&self.common, self.protocol, open, random, true).await,
             95..=114 => open.stop(&self.common, self.protocol, random).await,

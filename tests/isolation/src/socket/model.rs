@@ -261,7 +261,10 @@ impl Model {
             "error" if payload.is_array() => watch.errors(&allowed, &payload),
             "error" => watch.errors(&allowed, &Value::Array(vec![payload])),
             _ if payload.get("errors").is_some() => watch.errors(&allowed, &payload["errors"]),
-            _ => watch.result(&self.common.history, &allowed, grace, &payload["data"]),
+            _ => {
+                let allowed = self.common.judge.bounded(&allowed);
+                watch.result(&self.common.history, &allowed, grace, &payload["data"])
+            }
         };
         let is_over = matches!(kind, "complete" | "error");
         let tally = &self.common.report.tally;

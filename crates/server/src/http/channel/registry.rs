@@ -234,7 +234,7 @@ impl Channel {
     pub fn poll(&self, cx: &mut Context<'_>) -> Poll<(Arc<str>, Option<Item>)> {
         let mut core = self.core.lock();
         loop {
-            let (key, item) = ready!(core.operations.poll(cx));
+            let (key, item) = ready!(core.operations.poll(cx, false));
             let id = if item.is_some() {
                 core.ids.get(&key).cloned()
             } else {

@@ -28,9 +28,9 @@ pub(super) struct Expiry {
 
 impl Expiry {
     /// Nothing is kept if there is no end, or none that anybody will see.
-    fn new(now: Instant, expires: Option<SystemTime>) -> Option<Box<Self>> {
+    fn new(now: Instant, expires: Option<SystemTime>) -> Option<Self> {
         let life = expires?.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
-        Some(Box::new(Self { at: now.checked_add(life)?, is_over: false }))
+        Some(Self { at: now.checked_add(life)?, is_over: false })
     }
 }
 
@@ -41,16 +41,18 @@ impl<S: Socket> Connection<S> {
         let auth = self.state.auth.load_full();
         let mut credentials = self.credentials.as_deref().cloned().unwrap_or_default();
         credentials.merge_init(payload, auth.wanted());
-        self.authentication =
-            Some(Box::pin(async move { auth.authenticate(&credentials, None).await }));
+        let new: Authentication =
+            Box::pin(async move { auth.authenticate(&credentials, None).await });
+        self.rare.change(|rare| rare.authentication = Some(new));
         self.poll_authentication(&mut Context::from_waker(Waker::noop()), now);
     }
 
     /// Goes on with finding out who the client is. Says whether that is done.
     pub(super) fn poll_authentication(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Some(authentication) = &mut self.authentication else { return false };
+        let pending = self.rare.get_mut().and_then(|rare| rare.authentication.as_mut());
+        let Some(authentication) = pending else { return false };
         let Poll::Ready(result) = authentication.as_mut().poll(cx) else { return false };
-        self.authentication = None;
+        self.rare.take(|rare| rare.authentication.take());
         match result {
             Ok(client) => self.accept(now, client),
             Err(error) => self.refuse(now, &error),
@@ -60,7 +62,7 @@ impl<S: Socket> Connection<S> {
 
     fn refuse(&mut self, now: Instant, error: &AuthError) {
         self.identity = None;
-        self.expiry = None;
+        self.rare.take(|rare| rare.expiry.take());
         tracing::info!(
             transport = self.transport.as_str(),
             code = run::code_name(error.code()),
@@ -88,27 +90,28 @@ impl<S: Socket> Connection<S> {
         let visit = is_first_legacy
             .then(|| self.state.limits.visit(self.guard.client(), &client.identity))
             .flatten();
-        self.expiry = Expiry::new(now, client.expires);
+        let expiry = Expiry::new(now, client.expires);
+        self.rare.change(|rare| rare.expiry = expiry);
         self.entry.identified(&client.identity, client.proof.get(), client.expires);
         if !is_first {
             if self.identity.as_ref() != Some(&client.identity) {
                 self.operations.change_identity(&client.identity);
             }
             // They may have been held since the credentials before had expired.
-            self.operations.hold_live(false);
+            self.operations.wake();
         }
         self.identity = Some(client.identity);
         let (visit, delay) = visit.unzip();
         // A legacy client that says again who it is goes on with its visit.
         self.visit = visit.or(self.visit.take());
         match delay.filter(|delay| !delay.is_zero()) {
-            Some(delay) => self.acknowledge_at = Some(now + delay),
+            Some(delay) => self.rare.change(|rare| rare.acknowledge_at = Some(now + delay)),
             None => self.acknowledge(now),
         }
     }
 
     pub(super) fn acknowledge(&mut self, now: Instant) {
-        self.acknowledge_at = None;
+        self.rare.take(|rare| rare.acknowledge_at.take());
         self.guard.acknowledged();
         if let Some(session) = &mut self.session {
             session.authenticated(now, Ok(None));
@@ -129,7 +132,7 @@ impl<S: Socket> Connection<S> {
 
     /// Whether the client's credentials are good no more, and fresh ones have not come yet.
     pub(super) fn is_expired(&self) -> bool {
-        self.expiry.as_ref().is_some_and(|expiry| expiry.is_over)
+        self.rare.get().and_then(|rare| rare.expiry.as_ref()).is_some_and(|expiry| expiry.is_over)
     }
 
     /// What operations are refused with then.
@@ -139,7 +142,7 @@ impl<S: Socket> Connection<S> {
 
     /// When something is to be done since credentials expire.
     pub(super) fn expiry_deadline(&self) -> Option<Instant> {
-        let expiry = self.expiry.as_ref()?;
+        let expiry = self.rare.get()?.expiry.as_ref()?;
         if expiry.is_over {
             return expiry.at.checked_add(self.state.config.expiry_grace);
         }
@@ -151,15 +154,12 @@ impl<S: Socket> Connection<S> {
         if self.expiry_deadline().is_none_or(|at| at > now) {
             return false;
         }
-        match &mut self.expiry {
-            Some(expiry) if !expiry.is_over => {
-                expiry.is_over = true;
-                self.operations.hold_live(true);
-            }
+        match self.rare.get_mut().and_then(|rare| rare.expiry.as_mut()) {
+            Some(expiry) if !expiry.is_over => expiry.is_over = true,
             _ => {
-                self.expiry = None;
                 self.identity = None;
-                self.authentication = None;
+                self.rare.take(|rare| rare.expiry.take());
+                self.rare.take(|rare| rare.authentication.take());
                 self.state.metrics.socket_closed(Unwelcome::Expired);
                 if let Some(session) = &mut self.session {
                     session.expire();

@@ -38,7 +38,8 @@ impl Lifetime {
 impl<S: Socket> Connection<S> {
     /// Does what is due. Says whether that was anything.
     pub(super) fn check_limits(&mut self, now: Instant) -> bool {
-        if self.acknowledge_at.is_some_and(|at| at <= now) {
+        let acknowledge_at = self.rare.time(|rare| rare.acknowledge_at);
+        if acknowledge_at.is_some_and(|at| at <= now) {
             self.acknowledge(now);
             self.pump(now, Purpose::Answer);
             return true;
@@ -76,7 +77,8 @@ impl<S: Socket> Connection<S> {
             }
         };
         let held = if self.is_held { self.held_until(now) } else { None };
-        [self.acknowledge_at, ends, idle_end, held].into_iter().flatten().min()
+        let acknowledge_at = self.rare.time(|rare| rare.acknowledge_at);
+        [acknowledge_at, ends, idle_end, held].into_iter().flatten().min()
     }
 
     /// Until when nothing more may be read, if there is such a time.

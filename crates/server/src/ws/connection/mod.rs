@@ -5,6 +5,7 @@
 
 mod client;
 mod limits;
+mod rare;
 mod session;
 mod timers;
 
@@ -28,11 +29,7 @@ use artesian_protocol::{
 use bytes::BytesMut;
 use tokio::time::Sleep;
 
-use self::{
-    client::{Authentication, Expiry},
-    limits::Lifetime,
-    timers::StopSignal,
-};
+use self::{limits::Lifetime, rare::Rarely};
 use super::{
     Agreed, Client,
     operations::Operations,
@@ -71,16 +68,12 @@ pub(super) struct Connection<S> {
     credentials: Option<Box<Credentials>>,
     /// Its place among the open sockets.
     entry: Entry,
-    /// Under way.
-    authentication: Option<Authentication>,
     identity: Option<Identity>,
-    expiry: Option<Box<Expiry>>,
+    rare: Rarely,
     guard: SocketGuard,
     identity_guard: Option<Box<IdentityGuard>>,
     /// Only of legacy clients.
     visit: Option<Box<LegacyVisit>>,
-    /// When a client that comes back too quickly is acknowledged.
-    acknowledge_at: Option<Instant>,
     inbound: Inbound,
     /// Whether reading had to stop since the client sends too quickly.
     is_held: bool,
@@ -88,12 +81,8 @@ pub(super) struct Connection<S> {
     operations: Operations<OperationKey, Item>,
     out: Outgoing,
     close: CloseState,
-    /// When the closing handshake must be over.
-    close_deadline: Option<Instant>,
-    /// None once it was given.
-    stop: Option<StopSignal>,
-    /// When this connection is closed, once the server stops.
-    shutdown_at: Option<Instant>,
+    /// Whether the end of the server was noticed.
+    is_stopping: bool,
     timer: Pin<Box<Sleep>>,
     metrics: ConnectionMetrics,
 }
@@ -136,22 +125,18 @@ impl<S: Socket> Connection<S> {
             transport,
             entry: state.sockets.open(transport, client.address),
             credentials: Some(client.credentials).filter(|c| !c.is_empty()).map(Box::new),
-            authentication: None,
             identity: None,
-            expiry: None,
+            rare: Rarely::default(),
             guard,
             identity_guard: None,
             visit: None,
-            acknowledge_at: None,
             inbound: Inbound::default(),
             is_held: false,
             lifetime: Lifetime::new(&state, now),
             operations: Operations::new(),
             out: Outgoing::new(config.max_queue_bytes, state.metrics.queue_bytes()),
             close: CloseState::new(),
-            close_deadline: None,
-            stop: Some(StopSignal::new(&state)),
-            shutdown_at: None,
+            is_stopping: false,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             metrics: ConnectionMetrics::open(state.metrics.clone(), transport),
             stream,
@@ -168,7 +153,7 @@ impl<S: Socket> Connection<S> {
     /// One turn. Says whether another is worth while.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         let now = now();
-        let mut more = self.check_shutdown(cx, now) | self.check_closing(cx, now);
+        let mut more = self.check_closing(cx, now) | self.check_shutdown(now);
         more |= self.check_timers(now)?;
         more |= self.read(cx, now)?;
         if self.poll_authentication(cx, now) {
@@ -282,7 +267,7 @@ impl<S: Socket> Connection<S> {
                 if let Some(answer) = self.close.received(frame.as_ref()) {
                     self.out.push(answer, Purpose::Answer);
                 }
-                self.close_deadline.get_or_insert(now + self.state.config.websocket.close_timeout);
+                self.await_close(now);
                 self.end_session();
             }
         }
@@ -367,4 +352,15 @@ fn now() -> Instant {
 
 fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With what tokio keeps beside it, a task takes a multiple of 128 bytes.
+    #[test]
+    fn a_connection_is_small() {
+        let size = size_of::<Connection<tokio::net::TcpStream>>();
+        assert!(size <= 760, "{size}");
+    }
 }

@@ -78,11 +78,14 @@ impl<S: Socket> Connection<S> {
     /// Takes results of operations while there is room for them. Those that find none wait at their
     /// source, where a newer one takes their place.
     pub(super) fn take_results(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let is_expired = self.is_expired();
         for _ in 0..RESULTS {
             if !self.out.has_room() {
                 return false;
             }
-            let Poll::Ready((key, item)) = self.operations.poll(cx) else { return false };
+            let Poll::Ready((key, item)) = self.operations.poll(cx, is_expired) else {
+                return false;
+            };
             let Some(session) = &mut self.session else { return false };
             let purpose = match item {
                 Some(Item::Result(payload)) => {
@@ -134,10 +137,16 @@ impl<S: Socket> Connection<S> {
         }
         self.count_close(code);
         self.out.push(frame, Purpose::Answer);
-        self.close_deadline.get_or_insert(now + self.state.config.websocket.close_timeout);
-        self.authentication = None;
-        self.expiry = None;
+        self.rare.take(|rare| rare.authentication.take());
+        self.rare.take(|rare| rare.expiry.take());
+        self.await_close(now);
         self.operations.clear();
+    }
+
+    /// The closing handshake has begun and must end.
+    pub(super) fn await_close(&mut self, now: Instant) {
+        let limit = now + self.state.config.websocket.close_timeout;
+        self.rare.change(|rare| *rare.close_deadline.get_or_insert(limit));
     }
 
     /// Nobody is left to hear of results.
@@ -146,7 +155,7 @@ impl<S: Socket> Connection<S> {
             session.connection_lost();
         }
         self.session = None;
-        self.authentication = None;
+        self.rare.take(|rare| rare.authentication.take());
         self.operations.clear();
     }
 }

@@ -1,40 +1,21 @@
 //! Deadlines of a connection, and the end of the server.
 
-use std::{future::Future, io, pin::Pin, task::Context, time::Instant};
+use std::{future::Future, io, task::Context, time::Instant};
 
 use artesian_protocol::{Session, session::CloseCode};
-use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{Connection, Gone, Purpose, Socket};
-use crate::{limits::Limit, server::State};
-
-/// The signal that the server is to stop.
-pub(super) struct StopSignal {
-    signal: Pin<Box<WaitForCancellationFutureOwned>>,
-    is_registered: bool,
-}
-
-impl StopSignal {
-    pub(super) fn new(state: &State) -> Self {
-        let signal = Box::pin(state.draining.clone().cancelled_owned());
-        Self { signal, is_registered: false }
-    }
-
-    /// Asks the signal itself, whose lock all connections share, only when there is a reason to.
-    fn is_given(&mut self, cx: &mut Context<'_>, state: &State) -> bool {
-        let is_new = !std::mem::replace(&mut self.is_registered, true);
-        (is_new || state.is_stopping()) && self.signal.as_mut().poll(cx).is_ready()
-    }
-}
+use crate::limits::Limit;
 
 impl<S: Socket> Connection<S> {
-    pub(super) fn check_shutdown(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Some(stop) = &mut self.stop else { return false };
-        if !stop.is_given(cx, &self.state) {
+    /// Notices the end of the server. The task was woken for it: it is among the open sockets, as
+    /// [`check_closing`](Self::check_closing) has seen to before.
+    pub(super) fn check_shutdown(&mut self, now: Instant) -> bool {
+        if !self.state.is_stopping() || std::mem::replace(&mut self.is_stopping, true) {
             return false;
         }
-        self.stop = None;
-        self.shutdown_at = Some(now + self.state.shutdown_delay());
+        let at = now + self.state.shutdown_delay();
+        self.rare.change(|rare| rare.shutdown_at = Some(at));
         true
     }
 
@@ -48,15 +29,15 @@ impl<S: Socket> Connection<S> {
             self.pump(now, Purpose::Answer);
             more = true;
         }
-        if self.shutdown_at.is_some_and(|at| at <= now) {
-            self.shutdown_at = None;
+        if self.rare.time(|rare| rare.shutdown_at).is_some_and(|at| at <= now) {
+            self.rare.take(|rare| rare.shutdown_at.take());
             self.close_session(now, CloseCode::GOING_AWAY, "Going away");
             more = true;
         }
         if self.write_deadline().is_some_and(|at| at <= now) {
             return Err(self.lost(&io::ErrorKind::TimedOut.into()));
         }
-        if self.close_deadline.is_some_and(|at| at <= now) {
+        if self.rare.time(|rare| rare.close_deadline).is_some_and(|at| at <= now) {
             self.state.limits.hit(Limit::CloseTimeout);
             return Err(Gone);
         }
@@ -73,7 +54,9 @@ impl<S: Socket> Connection<S> {
         let limit = self.limit_deadline(now);
         let expiry = self.expiry_deadline();
         let write = self.write_deadline();
-        let deadlines = [session, self.shutdown_at, write, self.close_deadline, limit, expiry];
+        let shutdown = self.rare.time(|rare| rare.shutdown_at);
+        let close = self.rare.time(|rare| rare.close_deadline);
+        let deadlines = [session, shutdown, write, close, limit, expiry];
         let Some(next) = deadlines.into_iter().flatten().min() else { return false };
         let next = tokio::time::Instant::from_std(next);
         // A timer that is early costs one turn; moving it for every message would cost more.
