@@ -179,7 +179,7 @@ impl Composed {
         self.schema.to_string()
     }
 
-    /// The names of the sources. Their indices are what [`SubRequest::source`](crate::SubRequest) is.
+    /// The names of the sources. Their indices are what [`SubRequest::source`](crate::SubRequest::source) is.
     pub fn sources(&self) -> impl ExactSizeIterator<Item = &Arc<str>> {
         self.sources.iter().map(|source| &source.name)
     }

@@ -6,7 +6,7 @@
 //! | module | subject |
 //! |---|---|
 //! | [`schema`] | a service's schema: from introspection or from an SDL file, its digest, what changed |
-//! | [`compose`] | several schemas become one; who answers which root field, what is called how there |
+//! | [`mod@compose`] | several schemas become one; who answers which root field, what is called how there |
 //! | [`plan`] | an operation becomes one document for each source |
 //! | [`join`] | the sources' responses become one |
 //!
