@@ -13,7 +13,8 @@ impl<'a> Scanner<'a> {
         Self { text, at: 0 }
     }
 
-    fn peek(&mut self) -> Option<u8> {
+    /// The first byte of what comes next.
+    pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
             let byte = *self.text.get(self.at)?;
             if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
@@ -56,7 +57,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Any value, as it is written.
-    fn value(&mut self) -> Option<&'a [u8]> {
+    pub(super) fn value(&mut self) -> Option<&'a [u8]> {
         let first = self.peek()?;
         let start = self.at;
         match first {
@@ -115,13 +116,24 @@ pub(super) struct Members<'a, 's> {
 impl<'a> Members<'a, '_> {
     /// The next one; `Some(None)` at the end, `None` if the text is malformed.
     pub(super) fn next(&mut self) -> Option<Option<Member<'a>>> {
+        let Some(key) = self.key()? else { return Some(None) };
+        Some(Some((key, self.scanner.value()?)))
+    }
+
+    /// The next one's key; the value is to be read by [`scanner`](Self::scanner) before the next.
+    pub(super) fn key(&mut self) -> Option<Option<&'a [u8]>> {
         if !self.scanner.more(&mut self.is_first, b'}')? {
             return Some(None);
         }
         self.scanner.peek()?;
         let key = self.scanner.string()?;
         self.scanner.take(b':')?;
-        Some(Some((key, self.scanner.value()?)))
+        Some(Some(key))
+    }
+
+    /// What reads a value.
+    pub(super) fn scanner(&mut self) -> &mut Scanner<'a> {
+        self.scanner
     }
 }
 
@@ -134,10 +146,15 @@ pub(super) struct Items<'a, 's> {
 impl<'a> Items<'a, '_> {
     /// The next one; `Some(None)` at the end, `None` if the text is malformed.
     pub(super) fn next(&mut self) -> Option<Option<&'a [u8]>> {
-        if !self.scanner.more(&mut self.is_first, b']')? {
-            return Some(None);
+        match self.scanner()? {
+            Some(scanner) => scanner.value().map(Some),
+            None => Some(None),
         }
-        Some(Some(self.scanner.value()?))
+    }
+
+    /// What reads the next item, which must be read before the one after it.
+    pub(super) fn scanner(&mut self) -> Option<Option<&mut Scanner<'a>>> {
+        Some(self.scanner.more(&mut self.is_first, b']')?.then_some(&mut *self.scanner))
     }
 }
 

@@ -14,24 +14,29 @@ pub(super) fn turn_back(data: &Bytes, typenames: &Typenames) -> Option<Bytes> {
         return Some(data.clone());
     }
     let mut out = Vec::with_capacity(data.len() + data.len() / 8);
-    object(data, &typenames.root, typenames, &mut out)?;
+    object(&mut Scanner::new(data), &typenames.root, typenames, &mut out)?;
     Some(out.into())
 }
 
 /// The recursion is that of the selection, which is bounded; what is not selected is copied unseen.
-fn object(value: &[u8], keys: &Keys, typenames: &Typenames, out: &mut Vec<u8>) -> Option<()> {
-    let mut scanner = Scanner::new(value);
+fn object(
+    scanner: &mut Scanner<'_>,
+    keys: &Keys,
+    typenames: &Typenames,
+    out: &mut Vec<u8>,
+) -> Option<()> {
     let mut members = scanner.object()?;
     let mut between = b'{';
-    while let Some((key, value)) = members.next()? {
+    while let Some(key) = members.key()? {
         out.push(between);
         between = b',';
         out.extend_from_slice(key);
         out.push(b':');
+        let scanner = members.scanner();
         match keys.keys.get(&*text(key)?) {
-            None => out.extend_from_slice(value),
-            Some(Key::Typename) => name(value, typenames, out),
-            Some(Key::Within(keys)) => within(value, keys, typenames, out, MAX_LISTS)?,
+            None => out.extend_from_slice(scanner.value()?),
+            Some(Key::Typename) => name(scanner.value()?, typenames, out),
+            Some(Key::Within(keys)) => within(scanner, keys, typenames, out, MAX_LISTS)?,
         }
     }
     if between == b'{' {
@@ -54,22 +59,21 @@ fn name(value: &[u8], typenames: &Typenames, out: &mut Vec<u8>) {
 }
 
 fn within(
-    value: &[u8],
+    scanner: &mut Scanner<'_>,
     keys: &Keys,
     typenames: &Typenames,
     out: &mut Vec<u8>,
     lists: usize,
 ) -> Option<()> {
-    match (value.first(), lists.checked_sub(1)) {
-        (Some(b'{'), _) => object(value, keys, typenames, out),
-        (Some(b'['), Some(lists)) => {
-            let mut scanner = Scanner::new(value);
+    match (scanner.peek()?, lists.checked_sub(1)) {
+        (b'{', _) => object(scanner, keys, typenames, out),
+        (b'[', Some(lists)) => {
             let mut items = scanner.list()?;
             let mut between = b'[';
-            while let Some(item) = items.next()? {
+            while let Some(scanner) = items.scanner()? {
                 out.push(between);
                 between = b',';
-                within(item, keys, typenames, out, lists)?;
+                within(scanner, keys, typenames, out, lists)?;
             }
             if between == b'[' {
                 out.push(b'[');
@@ -78,7 +82,7 @@ fn within(
             Some(())
         }
         _ => {
-            out.extend_from_slice(value);
+            out.extend_from_slice(scanner.value()?);
             Some(())
         }
     }
