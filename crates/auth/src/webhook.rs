@@ -233,12 +233,13 @@ impl Webhook {
             tracing::error!("the webhook is too slow: too many clients wait to be asked about");
             return Err(AuthError::HookFailed);
         };
+        let asked = SystemTime::now();
         let answer = self.client.send(message, self.config.timeout, MAX_BYTES).await;
         let answer = answer.map_err(|error| {
             tracing::error!(%error, "the webhook does not answer");
             AuthError::HookFailed
         })?;
-        let read = read(&answer, SystemTime::now());
+        let read = read(&answer, asked);
         if let Err(AuthError::HookAnswer(reason)) = &read {
             tracing::error!(
                 status = answer.status().as_u16(),
@@ -301,8 +302,9 @@ impl Webhook {
 }
 
 /// What an answer says. Anything but 200 and 401 is a fault of the webhook, and never lets anybody
-/// in.
-pub(crate) fn read(answer: &Response<Bytes>, now: SystemTime) -> Result<Answer, AuthError> {
+/// in. Its life is counted from when it was asked for: one that ended on the way here has ended, and is
+/// not one without an end.
+pub(crate) fn read(answer: &Response<Bytes>, asked: SystemTime) -> Result<Answer, AuthError> {
     match answer.status() {
         StatusCode::OK => {}
         StatusCode::UNAUTHORIZED => return Err(AuthError::HookRefused),
@@ -336,12 +338,12 @@ pub(crate) fn read(answer: &Response<Bytes>, now: SystemTime) -> Result<Answer, 
     }
     let role = session.remove(ROLE_HEADER).filter(|role| !role.trim().is_empty());
     let role = role.ok_or(AuthError::HookAnswer("x-hasura-role is missing"))?;
-    let life = freshness::read(cache_control.as_deref(), expires.as_deref(), now);
+    let life = freshness::read(cache_control.as_deref(), expires.as_deref(), asked);
     let expires = match life {
         Freshness::Unknown => None,
         // Hasura ends such sockets at once; a client could never use one.
         Freshness::For(life) if life.is_zero() => None,
-        Freshness::For(life) => Some(now + life.min(LONGEST_LIFE)),
+        Freshness::For(life) => Some(asked + life.min(LONGEST_LIFE)),
     };
     let set_cookies = answer.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
     Ok(Answer { identity: Identity::new(role.trim(), session), expires, set_cookies })

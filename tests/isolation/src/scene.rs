@@ -84,7 +84,9 @@ async fn write(common: &Common, store: &dyn Store, random: &mut Random, stop: &A
         if let Some(state) = next.result {
             common.history.begin(state);
         }
-        store.run(&next.statements, commits).await;
+        if timeout(LIMIT, store.run(&next.statements, commits)).await.is_err() {
+            common.report.fail("the database does not take a transaction".to_owned());
+        }
         tokio::time::sleep(Duration::from_millis(2 + random.bits() % 16)).await;
     }
 }

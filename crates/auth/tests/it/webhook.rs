@@ -181,3 +181,27 @@ async fn answers_are_kept_as_long_as_they_say() {
         assert_eq!(ask(&auth, &sent).await.unwrap_err(), AuthError::HookRefused);
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_expires_on_its_way_does_not_last_forever() {
+    // Dates of HTTP have whole seconds.
+    let expires = std::time::SystemTime::now() + std::time::Duration::from_millis(1500);
+    let date = httpdate::fmt_http_date(expires);
+    let expires = httpdate::parse_http_date(&date).unwrap();
+    let answer = json!({"x-hasura-role": "user", "expires": date});
+    let service = Service::start(Reply::json(&answer)).await;
+    let gate = service.hold();
+    let hook = WebhookConfig::new(&service.url(), HookMethod::Get).unwrap();
+    let config = AuthConfig { mode: Mode::Webhook(hook), ..AuthConfig::default() };
+    let auth = Auth::start(config).unwrap();
+    let release = async {
+        service.requests(1).await;
+        while let Ok(left) = expires.duration_since(std::time::SystemTime::now()) {
+            tokio::time::sleep(left).await;
+        }
+        gate.notify_one();
+    };
+    let (found, ()) = tokio::join!(ask(&auth, &[("authorization", "t")]), release);
+    let found = found.unwrap().expires.unwrap();
+    assert!(found <= expires + std::time::Duration::from_millis(1), "{found:?} {expires:?}");
+}
