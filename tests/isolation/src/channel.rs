@@ -61,6 +61,8 @@ struct Model {
     common: Arc<Common>,
     /// Of who opened it.
     grants: Vec<Grant>,
+    /// When it was asked for, and when the answer came.
+    sent: SystemTime,
     heard: SystemTime,
     operations: BTreeMap<String, Operation>,
     is_over: bool,
@@ -115,7 +117,8 @@ impl Model {
         self.note(format!("cut off: {error}"));
         self.is_over = true;
         let judge = &self.common.judge;
-        let is_good = judge.was_closed(self.heard, |c| self.grants.iter().any(|g| c.means(g.who)))
+        // The stream is on the server's list before its client hears of it.
+        let is_good = judge.was_closed(self.sent, |c| self.grants.iter().any(|g| c.means(g.who)))
             || self.grants.iter().any(|grant| !judge.honours(grant.proof));
         if !is_good {
             self.fail("cut off without a reason");
@@ -224,6 +227,7 @@ impl ChannelClient {
         let mut model = Model {
             common: common.clone(),
             grants,
+            sent,
             heard,
             operations: BTreeMap::new(),
             is_over: false,
@@ -272,7 +276,7 @@ impl ChannelClient {
                 404 if is_other => {}
                 // It is lost, which is told of elsewhere.
                 404 if is_owner && !grants.iter().all(|g| judge.honours(g.proof)) => {}
-                404 if is_owner && judge.was_closed(model.heard, |c| c.means(open.who)) => {}
+                404 if is_owner && judge.was_closed(model.sent, |c| c.means(open.who)) => {}
                 404 if is_owner && model.grants.iter().any(|g| !judge.honours(g.proof)) => {}
                 _ => model.fail(&format!("an operation: {status} for {grants:?}, {text}")),
             }
