@@ -10,6 +10,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const MAX_LABEL: usize = 63;
 const MAX_NAME: usize = 253;
 
+/// Schemes that no page has an origin of: browsers say `null` for files, and the others are for what
+/// pages talk to.
+const NOT_OF_PAGES: [&str; 4] = ["file", "ftp", "ws", "wss"];
+
 /// Scheme, host and port. Two are equal if they are the same origin: neither the case of letters nor
 /// a default port that is spelt out makes a difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +37,7 @@ impl Origin {
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
-        if !is_scheme(&scheme) {
+        if !is_scheme(&scheme) || NOT_OF_PAGES.contains(&&*scheme) {
             return None;
         }
         let (host, port) = split(authority)?;
@@ -230,6 +234,10 @@ mod tests {
             "*",
             "example.com",
             "//example.com",
+            "file://localhost:3000",
+            "ftp://example.com",
+            "ws://example.com:80",
+            "wss://example.com",
             "://example.com",
             "https:example.com",
             "https:/example.com",

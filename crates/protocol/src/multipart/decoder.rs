@@ -242,6 +242,7 @@ impl MultipartDecoder {
                 None => return Ok(Step::MoreNeeded),
                 Some(b'\n') => match self.look(src, self.scanned) {
                     Found::Delimiter => {
+                        self.fits(self.scanned)?;
                         src.advance(self.scanned + self.delimiter.len());
                         self.enter(State::Boundary);
                         return Ok(Step::Item(MultipartItem::Part(Bytes::new())));
@@ -454,6 +455,9 @@ mod tests {
         assert_eq!(all(20, format!("--graphql\r\n{}", "x".repeat(21)).as_bytes()).1, too_large);
         let between = format!("--graphql\r\n\r\n{{}}{}", " ".repeat(21));
         assert_eq!(all(20, between.as_bytes()), (vec!["{}".into()], too_large));
+        // However the bytes are cut: nothing but line breaks is too much before a boundary, too.
+        let empty = format!("--graphql\r\n\r\n{}--graphql", "\n".repeat(22));
+        assert_eq!(all(20, empty.as_bytes()), (vec![], too_large));
         let html = format!("--graphql\r\n\r\n<{}", " ".repeat(21));
         assert_eq!(all(20, html.as_bytes()).1, too_large);
     }
