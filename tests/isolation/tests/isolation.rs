@@ -36,22 +36,28 @@ async fn postgres(what: &str, mode: Mode) {
     world.remove().await;
 }
 
+/// A failure is told of long before this, unless it is the database that stands still.
+async fn bounded(run: impl Future<Output = ()>) {
+    let longest = Duration::from_secs(300 + setting("ISOLATION_STEPS", 0));
+    tokio::time::timeout(longest, run).await.expect("it does not end");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_on_sqlite() {
-    sqlite("tokens on SQLite", Mode::Jwt).await;
+    bounded(sqlite("tokens on SQLite", Mode::Jwt)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_on_sqlite() {
-    sqlite("a webhook on SQLite", Mode::Webhook).await;
+    bounded(sqlite("a webhook on SQLite", Mode::Webhook)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_on_postgres() {
-    postgres("tokens on PostgreSQL", Mode::Jwt).await;
+    bounded(postgres("tokens on PostgreSQL", Mode::Jwt)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_on_postgres() {
-    postgres("a webhook on PostgreSQL", Mode::Webhook).await;
+    bounded(postgres("a webhook on PostgreSQL", Mode::Webhook)).await;
 }

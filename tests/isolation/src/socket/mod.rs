@@ -1,43 +1,34 @@
 //! Clients that speak the WebSocket subprotocols.
 
 mod model;
+mod open;
+mod parts;
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use artesian_oracle::random::Random;
 use async_trait::async_trait;
-use futures_util::{
-    SinkExt, StreamExt,
-    stream::{SplitSink, SplitStream},
-};
 use http::{HeaderName, HeaderValue};
-use serde_json::{Map, Value, json};
-use tokio::{net::TcpStream, task::JoinHandle};
-use tokio_tungstenite::{
-    WebSocketStream, client_async,
-    tungstenite::{Message, client::IntoClientRequest},
-};
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio_tungstenite::{client_async, tungstenite::client::IntoClientRequest};
 
-pub use self::model::Protocol;
-use self::model::{Model, Operation, Pending, Sign, Stop};
+pub use self::parts::Protocol;
+use self::{
+    model::Model,
+    open::{Open, fresh},
+    parts::{Pending, Sign},
+};
 use crate::{
-    common::{Client, Common, Observed, Rest},
+    common::{Client, Common, Rest},
     credentials::Headers,
     document::{Document, Run},
-    watch::Watch,
 };
 
-/// The ids of all clients.
-const IDS: [&str; 6] = ["1", "2", "3", "4", "5", "6"];
 /// The id of an operation whose answer shows that what came before it was acted on.
 const MARKER: &str = "marker";
 /// Credentials that wait for an answer at a time.
 const PENDING: usize = 3;
-
-type Stream = WebSocketStream<TcpStream>;
 
 /// A client that opens one socket after the other.
 pub struct Socket {
@@ -45,153 +36,6 @@ pub struct Socket {
     random: Random,
     protocol: Protocol,
     open: Option<Open>,
-}
-
-struct Open {
-    sink: SplitSink<Stream, Message>,
-    reader: JoinHandle<()>,
-    model: Arc<Observed<Model>>,
-    /// Headers of the upgrade, which count as long as it lives.
-    upgrade: Headers,
-    /// The client does not see to it that its credentials stay good.
-    is_careless: bool,
-}
-
-async fn read(mut stream: SplitStream<Stream>, model: Arc<Observed<Model>>) {
-    loop {
-        let end = match stream.next().await {
-            Some(Ok(Message::Text(text))) => {
-                model.with(|model| model.receive(&text));
-                None
-            }
-            Some(Ok(Message::Close(Some(frame)))) => {
-                Some((frame.code.into(), frame.reason.to_string()))
-            }
-            Some(Ok(Message::Close(None))) => Some((1005, String::new())),
-            Some(Ok(_)) => None,
-            Some(Err(error)) => Some((1006, error.to_string())),
-            None => Some((1006, String::new())),
-        };
-        if let Some((code, reason)) = end {
-            model.with(|model| model.closed(code, &reason));
-            model.changed();
-            return;
-        }
-        model.changed();
-    }
-}
-
-/// What counts of two sources: a name of the payload replaces the header of that name.
-fn merged(upgrade: &Headers, payload: &Headers) -> Headers {
-    upgrade.iter().chain(payload).map(|(n, v)| (n.clone(), v.clone())).collect()
-}
-
-/// A payload of `connection_init`.
-fn payload(random: &mut Random, headers: &Headers) -> Value {
-    match random.below(4) {
-        0 => json!(headers),
-        1 => json!({ "connectionParams": headers }),
-        _ => fresh(random, headers),
-    }
-}
-
-/// A payload that stands for fresh credentials anywhere.
-fn fresh(random: &mut Random, headers: &Headers) -> Value {
-    if random.one_in(2) {
-        json!({ "headers": headers })
-    } else {
-        json!({"connectionParams": {"headers": headers}})
-    }
-}
-
-impl Open {
-    async fn send(&mut self, message: Value) {
-        // It may be closed by now, which the reader tells.
-        let _ = self.sink.send(Message::text(message.to_string())).await;
-    }
-
-    /// Notes credentials that are sent now.
-    fn promise(&self, headers: &Headers, sign: Sign) -> u64 {
-        let headers = merged(&self.upgrade, headers);
-        self.model.with(|model| {
-            let seq = model.next_seq();
-            model.note(format!("> credentials {headers:?} {sign:?}"));
-            let sent = SystemTime::now();
-            model.pending.push_back(Pending { seq, headers, sent, sign });
-            seq
-        })
-    }
-
-    async fn init(&mut self, random: &mut Random, headers: &Headers) {
-        self.promise(headers, Sign::Ack);
-        let mut message = json!({"type": "connection_init"});
-        if !headers.is_empty() || random.one_in(2) {
-            message["payload"] = payload(random, headers);
-        }
-        self.send(message).await;
-    }
-
-    /// An id that is free.
-    fn id(&self, random: &mut Random) -> Option<&'static str> {
-        let free = |id: &&&str| self.model.with(|model| !model.operations.contains_key(**id));
-        let free: Vec<_> = IDS.iter().filter(free).collect();
-        if free.is_empty() { None } else { Some(**random.pick(&free)) }
-    }
-
-    fn watch(&self, id: &str, document: Document, run: Run) {
-        self.model.with(|model| {
-            let seq = model.next_seq();
-            model.note(format!("> {id} {document:?} {run:?}"));
-            let operation = Operation { seq, watch: Watch::new(document, run), stopped: None };
-            model.operations.insert(id.to_owned(), operation);
-        });
-    }
-
-    async fn start(
-        &mut self,
-        protocol: Protocol,
-        id: &str,
-        mut request: Map<String, Value>,
-        credentials: Option<Value>,
-    ) {
-        if let Some(credentials) = credentials {
-            request.insert("extensions".to_owned(), json!({ "connectionInit": credentials }));
-        }
-        let kind = if protocol == Protocol::Legacy { "start" } else { "subscribe" };
-        self.send(json!({"id": id, "type": kind, "payload": request})).await;
-    }
-
-    async fn stop(&mut self, common: &Common, protocol: Protocol, random: &mut Random) {
-        let stop = match protocol {
-            Protocol::Legacy => Stop::Complete,
-            Protocol::Modern => Stop::Pong(common.serial()),
-        };
-        let id = self.model.with(|model| {
-            let running = model.operations.iter_mut().filter(|(_, o)| o.stopped.is_none());
-            let mut running: Vec<_> = running.collect();
-            let at = random.below(running.len());
-            let (id, operation) = running.get_mut(at)?;
-            operation.stopped = Some(stop);
-            let id = (*id).clone();
-            model.note(format!("> {id} is stopped"));
-            Some(id)
-        });
-        let Some(id) = id else { return };
-        match stop {
-            Stop::Complete => self.send(json!({"id": id, "type": "stop"})).await,
-            Stop::Pong(number) => {
-                self.send(json!({"id": id, "type": "complete"})).await;
-                self.send(json!({"type": "ping", "payload": {"n": number}})).await;
-            }
-        }
-    }
-
-    /// Goes without a word.
-    async fn kill(self) {
-        self.model.with(|model| model.is_leaving = true);
-        self.reader.abort();
-        let _ = self.reader.await;
-    }
 }
 
 impl Socket {
@@ -222,14 +66,11 @@ impl Socket {
             Ok((stream, _)) => stream,
             Err(error) => return self.common.report.fail(format!("no upgrade: {error}")),
         };
-        let (sink, stream) = stream.split();
-        let model = Observed::new(Model::new(self.common.clone(), self.protocol));
-        let reader = tokio::spawn(read(stream, model.clone()));
-        let mut open = Open { sink, reader, model, upgrade, is_careless };
+        let mut open = Open::new(&self.common, self.protocol, stream, upgrade, is_careless);
         // The old protocol lets operations come before anything else.
         for _ in 0..random.below(3) {
             if self.protocol == Protocol::Legacy {
-                start(&self.common, self.protocol, &mut open, random, false).await;
+                open.begin(random, false).await;
             }
         }
         open.init(random, &init).await;
@@ -269,7 +110,7 @@ impl Socket {
                 let document = Document::random(random, self.common.seq());
                 let run = document.live(random);
                 open.watch(id, document, run);
-                open.start(self.protocol, id, document.request(run), Some(payload)).await;
+                open.start(id, document, run, Some(payload)).await;
             }
         }
     }
@@ -277,32 +118,13 @@ impl Socket {
     async fn end(&mut self, is_polite: bool) {
         let Some(mut open) = self.open.take() else { return };
         if is_polite {
-            open.model.with(|model| model.is_leaving = true);
-            if self.protocol == Protocol::Legacy && self.random.one_in(2) {
-                open.send(json!({"type": "connection_terminate"})).await;
-            } else {
-                let _ = open.sink.close().await;
-            }
+            open.close(&mut self.random).await;
             if open.model.until(|model| model.is_closed.then_some(())).await.is_none() {
                 open.model.with(|model| model.fail("the closing handshake does not end"));
             }
         }
         open.kill().await;
     }
-}
-
-async fn start(
-    common: &Common,
-    protocol: Protocol,
-    open: &mut Open,
-    random: &mut Random,
-    is_once: bool,
-) {
-    let Some(id) = open.id(random) else { return };
-    let document = Document::random(random, common.seq());
-    let run = if is_once { Run::Once } else { document.live(random) };
-    open.watch(id, document, run);
-    open.start(protocol, id, document.request(run), None).await;
 }
 
 #[async_trait]
@@ -315,9 +137,9 @@ impl Client for Socket {
         let random = &mut self.random;
         match random.below(200) {
             115.. if open.is_careless => open.model.linger(random).await,
-            0..=69 => start(&self.common, self.protocol, open, random, false).await,
-            70..=94 => start(&self.common, self.protocol, open, random, true).await,
-            95..=114 => open.stop(&self.common, self.protocol, random).await,
+            0..=69 => open.begin(random, false).await,
+            70..=94 => open.begin(random, true).await,
+            95..=114 => open.stop(random).await,
             115..=137 => self.refresh().await,
             150 | 151 => self.end(false).await,
             152 | 153 => self.end(true).await,
@@ -332,8 +154,7 @@ impl Client for Socket {
         if open.model.with(|model| model.pending.iter().any(is_silent)) {
             // What should tell may have been stopped.
             open.watch(MARKER, Document::Count, Run::Once);
-            let request = Document::Count.request(Run::Once);
-            open.start(self.protocol, MARKER, request, None).await;
+            open.start(MARKER, Document::Count, Run::Once, None).await;
         }
         let mut missing = String::new();
         let rest = |model: &mut Model| match model.rest(is_last) {
