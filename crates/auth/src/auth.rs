@@ -1,6 +1,9 @@
 //! From credentials to an identity.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use artesian_engine::{Identity, identity::ADMIN_ROLE};
 use bytes::Bytes;
@@ -48,6 +51,13 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
+    /// The same moment as [`expires`](Self::expires) for timers, whose clock shows `now`. `None` if
+    /// that is without end, or so far away that nobody will see it.
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        let life = self.expires?.duration_since(SystemTime::now()).unwrap_or_default();
+        now.checked_add(life)
+    }
+
     fn new(identity: Identity, proof: Proof) -> Self {
         Self { identity, expires: None, proof, set_cookies: Arc::from([]) }
     }

@@ -113,6 +113,18 @@ impl Weighter<Question, Answer> for ByLength {
 
 type Asking = Shared<BoxFuture<'static, Result<Answer, AuthError>>>;
 
+/// A question that is under way. Its drop ends that.
+struct UnderWay<'a> {
+    hook: &'a Webhook,
+    question: &'a Question,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.hook.asking.lock().remove(self.question);
+    }
+}
+
 /// A webhook.
 pub struct Webhook {
     pub(crate) config: WebhookConfig,
@@ -200,6 +212,8 @@ impl Webhook {
         let this = self.this.clone();
         let task = tokio::spawn(async move {
             let this = this.upgrade().ok_or(AuthError::HookFailed)?;
+            // Whatever ends the task, the next client is asked about anew.
+            let _asking = UnderWay { hook: &this, question: &question };
             let answer = this.exchange(&headers, request.as_ref()).await;
             match &answer {
                 Ok(_) => this.counters.webhook_allowed.add(),
@@ -213,7 +227,6 @@ impl Webhook {
                 let kept = Answer { set_cookies: Arc::from([]), ..answer.clone() };
                 this.kept.insert(question.clone(), kept);
             }
-            this.asking.lock().remove(&question);
             answer
         });
         async move { task.await.unwrap_or(Err(AuthError::HookFailed)) }.boxed().shared()

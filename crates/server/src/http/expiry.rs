@@ -4,24 +4,26 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
-    time::{Duration, SystemTime},
 };
 
-use artesian_auth::AuthError;
+use artesian_auth::{AuthError, Authenticated};
 use artesian_engine::Identity;
 use futures_util::stream::Stream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::items::{BoxItems, Item, Items};
 
-/// The same items until then, and an error instead of what would come later.
-pub(super) fn until(expires: Option<SystemTime>, items: BoxItems) -> BoxItems {
-    let Some(expires) = expires else { return items };
-    let life = expires.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
-    match Instant::now().checked_add(life) {
+/// The same items until then (without end, if there is none), and an error instead of what would come later.
+pub(super) fn until(deadline: Option<Instant>, items: BoxItems) -> BoxItems {
+    match deadline {
         Some(at) => Box::pin(Until { items: Some(items), end: Box::pin(sleep_until(at)) }),
         None => items,
     }
+}
+
+/// When a client's credentials expire.
+pub(super) fn deadline(client: &Authenticated) -> Option<Instant> {
+    client.deadline(Instant::now().into_std()).map(Instant::from_std)
 }
 
 struct Until {
@@ -62,6 +64,8 @@ impl Items for Until {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
     use artesian_engine::Payload;
     use futures_util::{FutureExt, StreamExt, stream};
 
@@ -72,7 +76,7 @@ mod tests {
         const LIFE: Duration = Duration::from_secs(1);
         let result = || Item::Result(Payload::data("{}".into()));
         let endless = Box::pin(stream::iter(std::iter::repeat_with(result)));
-        let mut items = until(Some(SystemTime::now() + LIFE), endless);
+        let mut items = until(Some(Instant::now() + LIFE), endless);
         let mut next = || items.next().now_or_never().unwrap();
         assert!(matches!(next(), Some(Item::Result(_))));
         // No timer fires while this thread stands still.

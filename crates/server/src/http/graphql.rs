@@ -13,10 +13,17 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::{
-    batch, body::Body, errors, expiry::until, linger::linger, receive, reply::Reply, stream,
+    batch,
+    body::Body,
+    errors,
+    expiry::{deadline, until},
+    linger::linger,
+    receive,
+    reply::Reply,
+    stream,
 };
 use crate::{
-    limits::{Limit, Refused},
+    limits::{ClientKey, Limit, Refused},
     metrics::{OperationMetrics, Transport},
     run::{self, NotPrepared},
     server::State,
@@ -69,7 +76,7 @@ pub(super) async fn answer(state: &Arc<State>, parts: &Parts, body: &mut Incomin
         receive::client_and_request(state, &reply, parts, body, max_batch).await?;
     let from = state.limits.client(&parts.extensions, &parts.headers);
     let mut answer = match posted {
-        Posted::One(request) => execute(state, &reply, &client, *request, parts).await,
+        Posted::One(request) => execute(state, &reply, &client, from, *request, parts).await,
         Posted::Batch(requests) => {
             batch::execute(state, &reply, &client.identity, from, requests).await
         }
@@ -86,13 +93,13 @@ async fn execute(
     state: &Arc<State>,
     reply: &Reply<'_>,
     client: &Authenticated,
+    from: ClientKey,
     request: GraphQLRequest,
     parts: &Parts,
 ) -> Answer {
     let identity = &client.identity;
     // A mutation by GET is prepared like any other and refused below, with its own status.
     let allow = Allow { mutations: true, streams: reply.stream.is_some() };
-    let from = state.limits.client(&parts.extensions, &parts.headers);
     let operation = run::prepare_in_turn(state, identity, from, request, allow, reply.transport())
         .await
         .map_err(|error| match error {
@@ -110,7 +117,7 @@ async fn execute(
             let metrics =
                 OperationMetrics::of(&state.metrics, &*operation, stream::transport(media));
             let items = run::results(&state.limits, operation, metrics);
-            let items = guard.hold(until(client.expires, items));
+            let items = guard.hold(until(deadline(client), items));
             let entry = stream::entry(state, media, parts, client);
             return Ok(stream::response(state, media, items, Some(entry)));
         }

@@ -1,7 +1,7 @@
 //! Pages of other origins, and when the browser's cookies count.
 
 use artesian_server::{
-    AuthConfig, Cors, CsrfRule, ServerConfig,
+    AuthConfig, Cors, CsrfRule, LimitsConfig, RateLimit, ServerConfig,
     auth::{Mode, config::parse_jwt_secrets},
 };
 use http::{Method, Request};
@@ -235,4 +235,24 @@ async fn cookies_count_from_pages_that_may_use_them() {
             assert_eq!((&*got.0, &*got.1), (http, sockets), "{cors:?} {ws_read_cookie} {origin}");
         }
     }
+}
+
+#[tokio::test]
+async fn pages_may_read_when_to_come_back() {
+    let rate = RateLimit { per_second: 1, burst: 1 };
+    let limits = LimitsConfig { request_rate_per_identity: rate, ..LimitsConfig::default() };
+    let list = Cors::List(vec![GOOD.to_owned()]);
+    let server = start_with(ServerConfig { cors: list, limits, ..support::config() }).await;
+    let exposed = async |origin: &str| {
+        let headers = [("x-hasura-role", "user"), ("x-hasura-user-id", origin), ("origin", origin)];
+        let ask = || post("identity", &headers);
+        let (first, second) = (server.send(ask()).await, server.send(ask()).await);
+        assert_eq!((first.status.as_u16(), second.status.as_u16()), (200, 429));
+        let names = "access-control-expose-headers";
+        (first.header(names).to_owned(), second.header(names).to_owned())
+    };
+    let (first, second) = exposed(GOOD).await;
+    assert_eq!(first, "ratelimit, ratelimit-policy");
+    assert_eq!(second, "retry-after, ratelimit, ratelimit-policy");
+    assert_eq!(exposed(BAD).await, Default::default());
 }

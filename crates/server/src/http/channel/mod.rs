@@ -33,7 +33,7 @@ use self::{
 use super::{
     body::Body,
     errors,
-    expiry::until,
+    expiry::{deadline, until},
     graphql::{self, Answer},
     linger::linger,
     receive,
@@ -231,7 +231,7 @@ async fn start(
         }
         Ok(operation) => {
             let metrics = OperationMetrics::of(&state.metrics, &*operation, Transport::Sse);
-            until(client.expires, run::results(&state.limits, operation, metrics))
+            until(deadline(client), run::results(&state.limits, operation, metrics))
         }
         Err(NotPrepared::Busy(refused)) => {
             let mut response = refused.response();

@@ -4,13 +4,17 @@ use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{
         ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
-        ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
-        ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+        ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
+        ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
+        ORIGIN, VARY,
     },
 };
 
 use super::{CorsRules, Sender};
 use crate::http::body::Body;
+
+/// Headers about limits.
+const TOLD: [&str; 3] = ["retry-after", "ratelimit", "ratelimit-policy"];
 
 impl CorsRules {
     /// The answer to a preflight request for a path with these methods; `None` if the request is
@@ -62,5 +66,21 @@ impl CorsRules {
                 }
             }
         }
+        if response.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+            expose_limits(response);
+        }
+    }
+}
+
+/// Browsers hide headers from pages of other origins unless they are named, and pages are to know when
+/// to come back.
+fn expose_limits(response: &mut HeaderMap) {
+    let there: Vec<&str> = TOLD.into_iter().filter(|name| response.contains_key(*name)).collect();
+    if there.is_empty() {
+        return;
+    }
+    // Names of headers can always be a value.
+    if let Ok(names) = HeaderValue::try_from(there.join(", ")) {
+        response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, names);
     }
 }

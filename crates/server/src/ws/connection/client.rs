@@ -4,7 +4,7 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, Waker},
-    time::{Duration, Instant, SystemTime},
+    time::Instant,
 };
 
 use artesian_auth::{AuthError, Authenticated};
@@ -26,14 +26,6 @@ pub(super) struct Expiry {
     is_over: bool,
 }
 
-impl Expiry {
-    /// Nothing is kept if there is no end, or none that anybody will see.
-    fn new(now: Instant, expires: Option<SystemTime>) -> Option<Self> {
-        let life = expires?.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
-        Some(Self { at: now.checked_add(life)?, is_over: false })
-    }
-}
-
 impl<S: Socket> Connection<S> {
     /// Begins to find out who the client is. Where that takes no waiting it is done at once, so that
     /// messages which came together with the credentials are not too early.
@@ -41,10 +33,13 @@ impl<S: Socket> Connection<S> {
         let auth = self.state.auth.load_full();
         let mut credentials = self.credentials.as_deref().cloned().unwrap_or_default();
         credentials.merge_init(payload, auth.wanted());
-        let new: Authentication =
+        let mut new: Authentication =
             Box::pin(async move { auth.authenticate(&credentials, None).await });
-        self.rare.change(|rare| rare.authentication = Some(new));
-        self.poll_authentication(&mut Context::from_waker(Waker::noop()), now);
+        match new.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => self.told_apart(now, result),
+            // The turn that this is part of asks again, with a waker.
+            Poll::Pending => self.rare.change(|rare| rare.authentication = Some(new)),
+        }
     }
 
     /// Goes on with finding out who the client is. Says whether that is done.
@@ -53,11 +48,15 @@ impl<S: Socket> Connection<S> {
         let Some(authentication) = pending else { return false };
         let Poll::Ready(result) = authentication.as_mut().poll(cx) else { return false };
         self.rare.take(|rare| rare.authentication.take());
+        self.told_apart(now, result);
+        true
+    }
+
+    fn told_apart(&mut self, now: Instant, result: Result<Authenticated, AuthError>) {
         match result {
             Ok(client) => self.accept(now, client),
             Err(error) => self.refuse(now, &error),
         }
-        true
     }
 
     fn refuse(&mut self, now: Instant, error: &AuthError) {
@@ -90,8 +89,10 @@ impl<S: Socket> Connection<S> {
         let visit = is_first_legacy
             .then(|| self.state.limits.visit(self.guard.client(), &client.identity))
             .flatten();
-        let expiry = Expiry::new(now, client.expires);
-        self.rare.change(|rare| rare.expiry = expiry);
+        self.rare.take(|rare| rare.expiry.take());
+        if let Some(at) = client.deadline(now) {
+            self.rare.change(|rare| rare.expiry = Some(Expiry { at, is_over: false }));
+        }
         self.entry.identified(&client.identity, client.proof.get(), client.expires);
         if !is_first {
             if self.identity.as_ref() != Some(&client.identity) {
