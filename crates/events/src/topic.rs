@@ -93,6 +93,11 @@ impl Topic {
     pub fn is_pattern(&self) -> bool {
         self.is_pattern
     }
+
+    /// The same name, read as a pattern or not: Redis has a channel and a pattern of every name.
+    pub(crate) fn as_pattern(self, is_pattern: bool) -> Self {
+        Self { is_pattern, ..self }
+    }
 }
 
 /// Why there is no topic. The texts name the place in the template and never the value.
