@@ -18,43 +18,52 @@ mod nats;
 mod redis;
 mod tls;
 
-/// A broker and the tasks that hold the connection to it.
-pub(crate) enum Broker {
-    Nats(Arc<nats::Nats>, Task),
-    Redis(Arc<redis::Redis>, Task),
+/// A broker, and the task that holds the connection to it.
+pub(crate) struct Broker {
+    kind: Kind,
+    _task: Option<Task>,
+}
+
+enum Kind {
+    Nats(Arc<nats::Nats>),
+    Redis(Arc<redis::Redis>),
     Kafka(Arc<kafka::Kafka>),
 }
 
 impl Broker {
     pub async fn start(config: &EventsConfig, counters: &Arc<Counters>) -> Result<Self, StartError> {
+        let counters = Arc::clone(counters);
         Ok(match &config.broker {
             BrokerConfig::Nats(settings) => {
-                let nats = nats::Nats::new(settings, config, Arc::clone(counters)).await?;
+                let nats = nats::Nats::new(settings, config, counters).await?;
                 let task = Task::spawn(Arc::clone(&nats).run());
-                Self::Nats(nats, task)
+                Self { kind: Kind::Nats(nats), _task: Some(task) }
             }
             BrokerConfig::Redis(settings) => {
-                let redis = redis::Redis::new(settings, config, Arc::clone(counters)).await?;
+                let redis = redis::Redis::new(settings, config, counters).await?;
                 let task = Task::spawn(Arc::clone(&redis).run());
-                Self::Redis(redis, task)
+                Self { kind: Kind::Redis(redis), _task: Some(task) }
             }
+            // It connects for each partition.
             BrokerConfig::Kafka(settings) => {
-                Self::Kafka(kafka::Kafka::new(settings, config, Arc::clone(counters)).await?)
+                let kafka = kafka::Kafka::new(settings, config, counters).await?;
+                Self { kind: Kind::Kafka(kafka), _task: None }
             }
         })
     }
 
+    /// What carries a topic until it is dropped.
     pub fn carry(&self, line: Arc<Line>) -> BoxFuture<'static, ()> {
-        match self {
-            Self::Nats(nats, _) => Arc::clone(nats).carry(line).boxed(),
-            Self::Redis(redis, _) => Arc::clone(redis).carry(line).boxed(),
-            Self::Kafka(kafka) => Arc::clone(kafka).carry(line).boxed(),
+        match &self.kind {
+            Kind::Nats(nats) => Arc::clone(nats).carry(line).boxed(),
+            Kind::Redis(redis) => Arc::clone(redis).carry(line).boxed(),
+            Kind::Kafka(kafka) => Arc::clone(kafka).carry(line).boxed(),
         }
     }
 }
 
 /// A task that ends with its owner.
-pub(crate) struct Task(JoinHandle<()>);
+struct Task(JoinHandle<()>);
 
 impl Task {
     fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Self {

@@ -95,7 +95,7 @@ impl Topic {
     }
 
     /// The same name, read as a pattern or not: Redis has a channel and a pattern of every name.
-    pub(crate) fn as_pattern(self, is_pattern: bool) -> Self {
+    pub(crate) fn with_pattern(self, is_pattern: bool) -> Self {
         Self { is_pattern, ..self }
     }
 }

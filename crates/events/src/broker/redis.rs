@@ -173,7 +173,7 @@ impl Redis {
             let name = pattern.as_deref().unwrap_or_else(|| message.get_channel_name());
             // A name that is no topic is not one of ours.
             let Ok(topic) = Topic::new(BrokerKind::Redis, name) else { continue };
-            let topic = topic.as_pattern(is_pattern);
+            let topic = topic.with_pattern(is_pattern);
             let line = self.lines.lock().get(&topic).cloned();
             if let Some(line) = line {
                 line.message(Bytes::copy_from_slice(message.get_payload_bytes()));
