@@ -7,7 +7,7 @@ use rskafka::client::{
     Client,
     partition::{OffsetAt, PartitionClient},
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Kafka, Problem, is_out_of_range};
 use crate::{line::Line, stats::Counter};
@@ -61,7 +61,12 @@ impl Partition {
             } else {
                 self.kafka.counters.add(Counter::ConnectFailed);
             }
-            tracing::warn!(broker = "kafka", partition = self.number, problem = problem.text(), "cannot read");
+            tracing::warn!(
+                broker = "kafka",
+                partition = self.number,
+                problem = problem.text(),
+                "cannot read"
+            );
             self.kafka.pause(&mut attempt).await;
         }
     }
@@ -72,7 +77,7 @@ impl Partition {
             Some(client) => client,
             None => {
                 let name = self.line.topic().name();
-                let (client, _) = self.kafka.partitions(name).await?;
+                let (client, _) = self.kafka.partitions(name, Instant::now()).await?;
                 let client = self.kafka.open(&client, name, self.number).await?;
                 self.client.insert(client)
             }
