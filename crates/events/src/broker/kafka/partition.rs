@@ -18,6 +18,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// which the library does not step over until a record follows.
 const NO_RECORD: Duration = Duration::from_millis(100);
 
+/// After so many bytes subscribers get their turn.
+const YIELD_AFTER: usize = 64 << 10;
+
 /// A partition, and how far it was read.
 pub(super) struct Partition {
     kafka: Arc<Kafka>,
@@ -97,11 +100,18 @@ impl Partition {
                 if records.is_empty() && end > next {
                     sleep(NO_RECORD).await;
                 }
+                let mut passed_on = 0_usize;
                 for record in records {
                     self.next = Some(record.offset.saturating_add(1));
                     // A record without a value only says that its key is gone.
                     if let Some(value) = record.record.value {
+                        passed_on = passed_on.saturating_add(value.len());
                         self.line.message(Bytes::from(value));
+                    }
+                    // An answer may hold more than subscribers may fall behind, once it is decompressed.
+                    if passed_on > YIELD_AFTER {
+                        passed_on = 0;
+                        tokio::task::yield_now().await;
                     }
                 }
                 Ok(())
