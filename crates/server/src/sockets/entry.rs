@@ -173,7 +173,7 @@ impl Entry {
     pub fn identified(&self, identity: &Identity, proof: u64, expires: Option<SystemTime>) {
         {
             let mut who = self.slot.who.lock();
-            who.identity = Some(identity.clone());
+            who.identity = Some(identity.who());
             who.proof = proof;
             who.expires = expires;
         }

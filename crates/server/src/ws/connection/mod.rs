@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use artesian_auth::Credentials;
+use crate::clients::Said;
 use artesian_engine::Identity;
 use artesian_protocol::{
     OperationKey, Session, Subprotocol,
@@ -65,7 +65,7 @@ pub(super) struct Connection<S> {
     session: Option<Session>,
     transport: Transport,
     /// What the upgrade said of the client. Counts also when it says again who it is.
-    credentials: Option<Box<Credentials>>,
+    said: Option<Box<Said>>,
     /// Its place among the open sockets.
     entry: Entry,
     identity: Option<Identity>,
@@ -124,7 +124,7 @@ impl<S: Socket> Connection<S> {
             session: subprotocol.map(|p| Session::new(p, state.session_config.clone(), now)),
             transport,
             entry: state.sockets.open(transport, client.address),
-            credentials: Some(client.credentials).filter(|c| !c.is_empty()).map(Box::new),
+            said: Some(client.said).filter(|said| !said.is_empty()).map(Box::new),
             identity: None,
             rare: Rarely::default(),
             guard,
