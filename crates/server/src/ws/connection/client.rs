@@ -78,9 +78,10 @@ impl<S: Socket> Connection<S> {
     fn accept(&mut self, now: Instant, client: Authenticated) {
         let Some(session) = &mut self.session else { return };
         // Who says again who it is is counted once.
-        self.identity_guard = None;
+        self.rare.take(|rare| rare.identity_guard.take());
         match self.state.limits.open_identity(&client.identity, self.guard.client()) {
-            Ok(guard) => self.identity_guard = guard,
+            Ok(None) => {}
+            Ok(guard) => self.rare.change(|rare| rare.identity_guard = guard),
             Err(refused) => return session.turn_away(refused.message()),
         }
         let is_first = !session.is_acknowledged();

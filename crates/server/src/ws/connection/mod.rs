@@ -37,7 +37,7 @@ use super::{
     socket::Socket,
 };
 use crate::{
-    limits::{IdentityGuard, Inbound, LegacyVisit, Limit, SocketGuard},
+    limits::{Inbound, LegacyVisit, Limit, SocketGuard},
     metrics::{ConnectionMetrics, Transport},
     run::Item,
     server::State,
@@ -71,7 +71,6 @@ pub(super) struct Connection<S> {
     identity: Option<Identity>,
     rare: Rarely,
     guard: SocketGuard,
-    identity_guard: Option<Box<IdentityGuard>>,
     /// Only of legacy clients.
     visit: Option<Box<LegacyVisit>>,
     inbound: Inbound,
@@ -128,7 +127,6 @@ impl<S: Socket> Connection<S> {
             identity: None,
             rare: Rarely::default(),
             guard,
-            identity_guard: None,
             visit: None,
             inbound: Inbound::default(),
             is_held: false,
