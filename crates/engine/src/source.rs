@@ -141,7 +141,7 @@ pub trait ResultStream: Send + 'static {
     /// Of a stream that does not [conflate](Self::conflates): whether it gives just what this would
     /// give, which the same operation has become by other rules or for another identity. It goes on
     /// then, and nothing is lost.
-    fn goes_on_as(&self, _: &dyn Executable) -> bool {
+    fn goes_on_as(&mut self, _: &dyn Executable) -> bool {
         false
     }
 
