@@ -244,13 +244,12 @@ impl Gateway {
         schema: Option<&Arc<Schema>>,
         seats: &[Seat],
     ) -> Result<Option<Arc<RoleReader>>, ComposeError> {
-        let database = self.database.as_ref().zip(schema).map(|(database, schema)| {
-            role::DatabasePart {
+        let database =
+            self.database.as_ref().zip(schema).map(|(database, schema)| role::DatabasePart {
                 name: Arc::clone(&database.name),
                 prefix: database.prefix.clone(),
                 schema: Arc::clone(schema),
-            }
-        });
+            });
         let services = seats.iter().filter_map(|seat| {
             let view = seat.member.view(role)?;
             Some((Arc::clone(&seat.member), view, Arc::clone(seat.schema.as_ref()?)))
@@ -261,7 +260,8 @@ impl Gateway {
     fn seen(&self, role: &str) -> Seen {
         let schema = self.database.as_ref().and_then(|database| database.source.schema(role));
         let generation = self.generation.now();
-        let address = |schema: &Option<Arc<Schema>>| schema.as_ref().map_or(0, |s| Arc::as_ptr(s) as usize);
+        let address =
+            |schema: &Option<Arc<Schema>>| schema.as_ref().map_or(0, |s| Arc::as_ptr(s) as usize);
         {
             let roles = self.roles.read();
             if let Some(seen) = roles.by_role.get(role).filter(|_| roles.generation == generation)
@@ -271,7 +271,8 @@ impl Gateway {
             }
         }
         let seats = self.members.load();
-        let views = seats.iter().map(|seat| seat.member.view(role).filter(|_| seat.schema.is_some()));
+        let views =
+            seats.iter().map(|seat| seat.member.view(role).filter(|_| seat.schema.is_some()));
         let key: ViewKey = (address(&schema), views.collect());
         let there = {
             let roles = self.roles.read();

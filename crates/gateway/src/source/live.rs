@@ -42,8 +42,7 @@ impl LivePart {
     /// The service cannot be asked for this.
     pub fn service(ask: &ServiceAsk, interval: Duration) -> Result<Self, GraphQLError> {
         let upstream = ask.member.service.upstream();
-        let poll =
-            upstream.poll(Arc::clone(&ask.operation), ask.credentials.clone(), interval);
+        let poll = upstream.poll(Arc::clone(&ask.operation), ask.credentials.clone(), interval);
         let source = LiveSource::Service(poll.map_err(|failure| error(&failure))?);
         Ok(Self { source, latest: None })
     }
@@ -105,7 +104,8 @@ impl Live {
 
     /// The result, if every share is there.
     fn result(&self) -> Option<Payload> {
-        let answers: Option<Vec<Answer>> = self.parts.iter().map(|part| part.latest.clone()).collect();
+        let answers: Option<Vec<Answer>> =
+            self.parts.iter().map(|part| part.latest.clone()).collect();
         let (bytes, is_error) = self.bound.joined(&answers?);
         Some(Payload { bytes, is_error })
     }

@@ -47,7 +47,12 @@ impl GatewayPlan {
     }
 
     /// What the event becomes. All who get it one after the other share the work.
-    pub fn joined(&self, event: &Bytes, bound: &Arc<Bound>, join: impl FnOnce() -> Payload) -> Payload {
+    pub fn joined(
+        &self,
+        event: &Bytes,
+        bound: &Arc<Bound>,
+        join: impl FnOnce() -> Payload,
+    ) -> Payload {
         let is_it = |memo: &&Memo| {
             memo.event.as_ptr() == event.as_ptr()
                 && memo.event.len() == event.len()

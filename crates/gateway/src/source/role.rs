@@ -56,9 +56,15 @@ impl RoleReader {
         let (mut own, mut names) = (None, None);
         if let Some(DatabasePart { name, prefix, schema }) = database {
             // Ours, and larger than what others may send.
-            let limits = ReadLimits { bytes: usize::MAX, types: usize::MAX, members: usize::MAX, ..ReadLimits::default() };
+            let limits = ReadLimits {
+                bytes: usize::MAX,
+                types: usize::MAX,
+                members: usize::MAX,
+                ..ReadLimits::default()
+            };
             let read = ServiceSchema::from_sdl(&sdl::print(&schema), &limits);
-            let read = read.map_err(|error| ComposeError(vec![format!("source \"{name}\": {error}")]))?;
+            let read =
+                read.map_err(|error| ComposeError(vec![format!("source \"{name}\": {error}")]))?;
             names = Some(RootNames::of(&read));
             let is_own = prefix.root_fields.is_empty() && prefix.types.is_empty();
             own = is_own.then_some((0, schema));
@@ -134,7 +140,10 @@ pub(super) fn refused(error: PlanError) -> GraphQLError {
 }
 
 fn too_many(limit: usize, what: &str) -> GraphQLError {
-    GraphQLError::new(ErrorCode::LimitExceeded, format!("the operation has more than {limit} {what}"))
+    GraphQLError::new(
+        ErrorCode::LimitExceeded,
+        format!("the operation has more than {limit} {what}"),
+    )
 }
 
 impl Reader for RoleReader {
@@ -157,7 +166,8 @@ impl Reader for RoleReader {
         }
         let limits = limits(config);
         let valid = self.composed.parse(text, &limits).map_err(refused)?;
-        let plan = artesian_compose::Plan::new(Arc::clone(&self.composed), valid, operation, &limits);
+        let plan =
+            artesian_compose::Plan::new(Arc::clone(&self.composed), valid, operation, &limits);
         let plan = Arc::new(plan.map_err(refused)?);
         let kind = match plan.requests().first() {
             Some(request) => request.kind,
