@@ -150,7 +150,7 @@ impl Engine {
     }
 
     /// What the sources want to hear of clients beyond role and session variables.
-    pub fn wants(&self) -> Arc<Wants> {
+    pub fn wants(&self) -> Arc<dyn Wants> {
         self.core.source.wants()
     }
 

@@ -14,7 +14,7 @@ use artesian_graphql::{
 };
 use async_trait::async_trait;
 
-use crate::{EngineConfig, Generation, GraphQLError, Identity, Payload, Wants};
+use crate::{EngineConfig, Generation, GraphQLError, Identity, Payload, Wants, wants};
 
 /// A database, a GraphQL service: anything with a schema per role.
 #[async_trait]
@@ -33,8 +33,8 @@ pub trait Source: Send + Sync + 'static {
     fn plan(&self, role: &str, operation: &BoundOperation) -> Result<Arc<dyn Plan>, GraphQLError>;
 
     /// What it wants to hear of clients beyond role and session variables.
-    fn wants(&self) -> Arc<Wants> {
-        Arc::default()
+    fn wants(&self) -> Arc<dyn Wants> {
+        wants::nothing()
     }
 
     /// Counts the changes of its schemas and permissions. Asked for once; the source advances it

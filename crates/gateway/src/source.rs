@@ -24,9 +24,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use artesian_compose::{ComposeError, ServiceSchema};
-use artesian_engine::{
-    Engine, EngineConfig, Generation, GraphQLError, Plan, Reader, Source, Wants,
-};
+use artesian_engine::{Engine, EngineConfig, Generation, GraphQLError, Plan, Reader, Source};
 use artesian_graphql::{bind::BoundOperation, schema::Schema};
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -38,6 +36,7 @@ use role::RoleReader;
 
 use crate::{
     config::Prefix,
+    identity::Wants,
     service::{Outcome, ServiceError},
 };
 
@@ -167,7 +166,8 @@ impl Gateway {
             })
             .collect();
         self.check(&seats)?;
-        let wants = seats.iter().fold(Wants::default(), |wants, s| wants.and(&s.member.wants));
+        let wants =
+            seats.iter().fold(Wants::default(), |wants, s| wants.union(s.member.wants.clone()));
         self.wants.store(Arc::new(wants));
         self.members.store(Arc::new(seats));
         self.generation.advance();
@@ -328,7 +328,7 @@ impl Source for Gateway {
         }
     }
 
-    fn wants(&self) -> Arc<Wants> {
+    fn wants(&self) -> Arc<dyn artesian_engine::Wants> {
         self.wants.load_full()
     }
 

@@ -101,6 +101,13 @@ impl InitPayloadSource {
     }
 }
 
+/// Whether both are the same one.
+impl PartialEq for InitPayloadSource {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// Nothing of what it gives.
 impl std::fmt::Debug for InitPayloadSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use artesian_compose::{Part, ServiceSchema};
-use artesian_engine::{WantedHeaders, Wants, identity::ADMIN_ROLE};
+use artesian_engine::identity::ADMIN_ROLE;
 
 use crate::{
     config::{Fields, Prefix},
-    identity,
+    identity::Wants,
     service::Service,
 };
 
@@ -27,7 +27,7 @@ impl Member {
     /// A service under these prefixes.
     pub fn new(service: Service, prefix: Prefix) -> Self {
         let config = service.config();
-        let wants = in_engines_form(config.identity.wants());
+        let wants = config.identity.wants();
         let permissions = config.permissions.clone().map(|map| map.into_iter().collect());
         Self { prefix, wants, permissions, service }
     }
@@ -55,17 +55,5 @@ impl Member {
             exclude: fields.exclude.clone(),
             narrowed: narrowed.map(|(_, f)| (f.include.clone(), f.exclude.clone())),
         }
-    }
-}
-
-fn in_engines_form(wants: identity::Wants) -> Wants {
-    Wants {
-        headers: match wants.headers {
-            identity::WantedHeaders::Named(names) => WantedHeaders::Named(names),
-            identity::WantedHeaders::All => WantedHeaders::All,
-        },
-        cookies: wants.cookies != identity::CookieNames::default(),
-        init_payload: wants.init_payload,
-        claims: !wants.claims.is_empty(),
     }
 }
