@@ -11,7 +11,7 @@ use futures_util::{FutureExt, StreamExt};
 use proptest::prelude::*;
 
 use crate::support::{
-    Service, config, credentials,
+    Service, cases, config, credentials,
     server::{Live, Order, Server, result},
     subscription,
 };
@@ -285,7 +285,7 @@ fn run(transport: Transport, steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn over_transport_ws(steps in steps()) {
