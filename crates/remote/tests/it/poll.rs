@@ -77,8 +77,7 @@ async fn one_poll_for_all_who_ask_the_same() {
         client.poll(query(text), credentials(token), interval).unwrap()
     };
     let mut all: Vec<Poll> = (0..50).map(|_| join(Q, "a", SECOND)).collect();
-    let _others =
-        [join(Q, "b", SECOND), join("{ m }", "a", SECOND), join(Q, "a", 2 * SECOND)];
+    let _others = [join(Q, "b", SECOND), join("{ m }", "a", SECOND), join(Q, "a", 2 * SECOND)];
     assert_eq!(client.stats().polls, 4);
     for poll in &mut all {
         assert_eq!(data(poll).await, result("a", Q, 0));
@@ -155,18 +154,9 @@ async fn who_is_slow_gets_the_latest_only() {
 async fn a_failure_is_told_once_and_passes() {
     for (mode, expected) in [
         (Mode::Break, RemoteError::Lost { code: None, reason: "".into() }),
-        (
-            Mode::Say { status: 502, head: "", body: "<html>" },
-            RemoteError::Status(502),
-        ),
-        (
-            Mode::Say { status: 404, head: "", body: "<html>" },
-            RemoteError::Status(404),
-        ),
-        (
-            Mode::Say { status: 200, head: "", body: "<html>" },
-            RemoteError::NotJson(200),
-        ),
+        (Mode::Say { status: 502, head: "", body: "<html>" }, RemoteError::Status(502)),
+        (Mode::Say { status: 404, head: "", body: "<html>" }, RemoteError::Status(404)),
+        (Mode::Say { status: 200, head: "", body: "<html>" }, RemoteError::NotJson(200)),
     ] {
         let mut config = config(Transport::None);
         config.retry.attempts = 0;

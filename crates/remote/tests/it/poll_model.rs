@@ -61,9 +61,8 @@ impl Client {
             Update::Next(response) => {
                 let data = response.data.clone().unwrap();
                 let (token, query, _) = &self.id;
-                let mine = changes.iter().any(|(of, n)| {
-                    of == query && data == result(token, query, *n)
-                });
+                let mine =
+                    changes.iter().any(|(of, n)| of == query && data == result(token, query, *n));
                 assert!(mine, "nobody gets what is another's: {:?} {data:?}", self.id);
             }
             Update::Failed(_) => {}
