@@ -45,6 +45,10 @@ pub struct Compat {
     /// with the legacy protocol, and does not close with 4429. Operations that start later belong to
     /// the new identity.
     pub repeated_init: bool,
+    /// The list `extensions` beside the payload of an operation may have a `connectionInit`: that
+    /// operation alone runs under the identity that its payload proves, see
+    /// [`Output::Start`](super::Output::Start). An unknown extension refuses the operation.
+    pub operation_init: bool,
     /// `graphql-transport-ws`: `connection_terminate` closes without a code.
     pub terminate_everywhere: bool,
     /// `graphql-transport-ws`: the client's `complete` is answered with `complete` if the operation
@@ -108,6 +112,7 @@ impl Compat {
             }
             CompatProfile::Mercurius => {
                 self.repeated_init = true;
+                self.operation_init = true;
                 self.terminate_everywhere = true;
                 self.echo_complete = true;
                 self.numeric_ids = true;

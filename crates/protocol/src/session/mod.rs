@@ -21,6 +21,7 @@ mod config;
 mod deferred;
 mod envelope;
 mod legacy;
+mod operation_init;
 mod operations;
 mod output;
 mod refresh;
@@ -427,7 +428,7 @@ impl Session {
     }
 
     /// Registers and starts an operation whose id is free, if there is room for one more.
-    fn start(&mut self, id: ClientId, request: crate::GraphQLRequest) {
+    fn start(&mut self, id: ClientId, request: crate::GraphQLRequest, init: Option<Box<RawValue>>) {
         let limit = self.config.max_operations;
         if self.operations.len() >= limit {
             let text = format!("too many operations on this connection (limit: {limit})");
@@ -437,6 +438,6 @@ impl Session {
             return;
         }
         let key = self.operations.insert(id, self.protocol);
-        self.out.push_back(Output::Start { key, request: Box::new(request) });
+        self.out.push_back(Output::Start { key, request: Box::new(request), init });
     }
 }
