@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::client::{Authentication, Expiry};
+use super::client::Expiry;
+use crate::ws::authentication::Authentication;
 
 /// What a connection may have beside the rest.
 #[derive(Default)]
