@@ -17,7 +17,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     Allow, EngineConfig, ErrorCode, Executable, Generation, GraphQLError, Identity, Introspection,
-    Operation, Payload, Planned, Reading, Request, Source, StoreStats, TrustedMode,
+    Operation, Payload, Planned, Reading, Request, Source, StoreStats, TrustedMode, Wants,
     cache::{Answer, Entry, KeyRef, PlanCache, Prepared, Rules, View},
     documents::{self, Found, Store},
     identity::ADMIN_ROLE,
@@ -142,6 +142,11 @@ impl Engine {
     /// Whether the sources can answer.
     pub async fn ready(&self) -> Result<(), String> {
         self.core.source.ready().await
+    }
+
+    /// What the sources want to hear of clients beyond role and session variables.
+    pub fn wants(&self) -> Arc<Wants> {
+        self.core.source.wants()
     }
 
     /// The SDL that a role sees; `None` if it sees nothing.

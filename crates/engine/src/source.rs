@@ -14,7 +14,7 @@ use artesian_graphql::{
 };
 use async_trait::async_trait;
 
-use crate::{EngineConfig, Generation, GraphQLError, Identity, Payload};
+use crate::{EngineConfig, Generation, GraphQLError, Identity, Payload, Wants};
 
 /// A database, a GraphQL service: anything with a schema per role.
 #[async_trait]
@@ -31,6 +31,11 @@ pub trait Source: Send + Sync + 'static {
 
     /// Compiles a validated operation for a role. Cached by the engine.
     fn plan(&self, role: &str, operation: &BoundOperation) -> Result<Arc<dyn Plan>, GraphQLError>;
+
+    /// What it wants to hear of clients beyond role and session variables.
+    fn wants(&self) -> Arc<Wants> {
+        Arc::default()
+    }
 
     /// Counts the changes of its schemas and permissions. Asked for once; the source advances it
     /// after each change, so that what runs live goes on by the new rules. The default is for a
@@ -125,6 +130,12 @@ pub trait ResultStream: Send + 'static {
     /// error then.
     fn conflates(&self) -> bool {
         true
+    }
+
+    /// Of a stream that does not [conflate](Self::conflates): whether it bounds what waits for a slow
+    /// reader by itself, and ends with [`SlowConsumer`](crate::ErrorCode::SlowConsumer) then.
+    fn buffers(&self) -> bool {
+        false
     }
 
     /// Of a stream that does not [conflate](Self::conflates): whether it gives just what this would

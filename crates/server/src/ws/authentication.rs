@@ -2,10 +2,10 @@
 
 use std::{future::Future, pin::Pin};
 
-use artesian_auth::{AuthError, Authenticated, Credentials};
+use artesian_auth::{AuthError, Authenticated};
 use serde_json::value::RawValue;
 
-use crate::server::State;
+use crate::{clients::Said, server::State};
 
 /// Finding out who a client is. Its drop gives that up.
 pub(super) type Authentication =
@@ -15,11 +15,10 @@ pub(super) type Authentication =
 /// `connection_init`: the socket's own, or that of an operation alone.
 pub(super) fn authenticate(
     state: &State,
-    upgrade: Option<&Credentials>,
+    upgrade: Option<&Said>,
     payload: Option<&RawValue>,
 ) -> Authentication {
-    let auth = state.auth.load_full();
-    let mut credentials = upgrade.cloned().unwrap_or_default();
-    credentials.merge_init(payload, auth.wanted());
-    Box::pin(async move { auth.authenticate(&credentials, None).await })
+    let (auth, wants) = (state.auth.load_full(), state.service.wants());
+    let said = upgrade.cloned().unwrap_or_default();
+    Box::pin(said.authenticate(auth, wants, payload.map(ToOwned::to_owned), None))
 }

@@ -82,7 +82,7 @@ impl<S: Socket> Connection<S> {
 
     /// Starts an operation that says itself whose it is.
     fn start_with(&mut self, key: OperationKey, request: GraphQLRequest, init: &RawValue) {
-        let upgrade = self.credentials.as_deref();
+        let upgrade = self.said.as_deref();
         let pending = own_identity::Pending {
             authentication: authentication::authenticate(&self.state, upgrade, Some(init)),
             state: self.state.clone(),
