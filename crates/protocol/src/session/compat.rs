@@ -80,6 +80,9 @@ pub struct Compat {
     pub ping_keep_alive: bool,
     /// `graphql-transport-ws`: `pong` with `{"type":"heartbeat"}` at the interval of `ka`.
     pub pong_keep_alive: bool,
+    /// A result of a subscription that has no data has no member `data`, instead of null: gateways
+    /// take that for the end.
+    pub no_null_data: bool,
     /// The result of a query or mutation is also the payload of its `complete`.
     pub result_in_complete: bool,
     /// Legacy: `start` without `connection_init` counts as a `connection_init` without a payload,
@@ -113,6 +116,7 @@ impl Compat {
             CompatProfile::Mercurius => {
                 self.repeated_init = true;
                 self.operation_init = true;
+                self.no_null_data = true;
                 self.terminate_everywhere = true;
                 self.echo_complete = true;
                 self.numeric_ids = true;

@@ -230,6 +230,14 @@ impl Session {
     /// An execution result, `{"data":…}` with or without `errors`. Says whether the operation is
     /// still alive; if not, nothing is sent.
     pub fn operation_next(&mut self, key: OperationKey, result: Bytes) -> bool {
+        let result = match self.config.compat.no_null_data {
+            true => replies::without_null_data(&result).unwrap_or(result),
+            false => result,
+        };
+        self.next(key, result)
+    }
+
+    fn next(&mut self, key: OperationKey, result: Bytes) -> bool {
         let Some(operation) = self.operations.get(key) else {
             return false;
         };
@@ -281,7 +289,7 @@ impl Session {
         {
             return self.operation_error(key, errors);
         }
-        if !self.operation_next(key, result.clone()) || !compat.result_in_complete {
+        if !self.next(key, result.clone()) || !compat.result_in_complete {
             return self.operation_complete(key);
         }
         let Some(operation) = self.operations.remove(key) else {
