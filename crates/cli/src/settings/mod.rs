@@ -282,6 +282,7 @@ fn engine(from: &Resolver) -> Result<EngineConfig, SettingsError> {
             "nobody" => Introspection::Nobody,
             _ => Introspection::All,
         },
+        federation_subgraph: from.switch("federation-subgraph")?,
         persisted_queries: from.switch("persisted-queries")?,
         persisted_queries_bytes: from.positive("persisted-queries-bytes")?,
         persisted_query_max_bytes: from.positive("persisted-query-max-bytes")?,
