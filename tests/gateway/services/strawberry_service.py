@@ -194,9 +194,9 @@ class Query:
         return f"Hello, {name}!"
 
     @strawberry.field
-    def echo(self, value: Optional[Json] = None) -> Optional[Json]:
-        STATE.resolved("query", "echo", value=value)
-        return value
+    def echo(self, value: Optional[Json] = strawberry.UNSET) -> Optional[Json]:
+        STATE.resolved("query", "echo", value=value or None)
+        return value or None
 
     @strawberry.field
     def moment(self, at: Moment) -> Moment:
@@ -257,7 +257,8 @@ class ExtendedQuery(Query):
 @strawberry.type
 class Mutation:
     @strawberry.mutation(description="Sends an event to the subscribers of a topic; gives how many there are.")
-    def publish(self, topic: str, value: Optional[Json] = None) -> int:
+    def publish(self, topic: str, value: Optional[Json] = strawberry.UNSET) -> int:
+        value = value or None
         STATE.resolved("mutation", "publish", topic=topic, value=value)
         return STATE.publish(topic, value)
 
@@ -422,6 +423,8 @@ async def counted(scope, receive, send):
 
 
 async def application(scope, receive, send):
+    # From 2.4 on Starlette hears that a client has gone only when it writes; before, at once.
+    scope["asgi"]["spec_version"] = "2.3"
     await (control if scope["path"].startswith("/control/") else counted)(scope, receive, send)
 
 

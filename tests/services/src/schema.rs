@@ -1,7 +1,7 @@
 //! Types, queries and mutations.
 
 use async_graphql::{
-    Context, Enum, Error, ErrorExtensions, ID, InputObject, Interface, InputValueResult, Object, Scalar,
+    Context, Enum, Error, ErrorExtensions, ID, InputObject, Interface, InputValueResult, MaybeUndefined, Object, Scalar,
     ScalarType, Schema, SimpleObject, Union, Value,
 };
 use serde_json::json;
@@ -185,7 +185,7 @@ pub struct Range {
 
 #[derive(InputObject)]
 pub struct Filter {
-    text: Option<String>,
+    text: MaybeUndefined<String>,
     colours: Option<Vec<Colour>>,
     range: Option<Range>,
 }
@@ -203,8 +203,8 @@ impl Range {
 impl Filter {
     fn json(&self) -> serde_json::Value {
         let mut filter = json!({});
-        if let Some(text) = &self.text {
-            filter["text"] = json!(text);
+        if !self.text.is_undefined() {
+            filter["text"] = json!(self.text.value());
         }
         if let Some(colours) = &self.colours {
             filter["colours"] = colours.iter().map(|colour| colour.name()).collect();
@@ -242,11 +242,9 @@ impl Step {
         self.number
     }
 
-    async fn value(&self) -> Result<Option<i32>, Error> {
-        if self.number == self.at {
-            return Err(failure(&format!("STEP_{}", self.number)));
-        }
-        Ok(Some(self.number * 10))
+    async fn value(&self) -> Option<Result<i32, Error>> {
+        let failed = || Err(failure(&format!("STEP_{}", self.number)));
+        Some(if self.number == self.at { failed() } else { Ok(self.number * 10) })
     }
 }
 
@@ -317,9 +315,9 @@ impl Query {
     }
 
     /// Always an error, with this code in its extensions.
-    async fn failing(&self, context: &Context<'_>, code: String) -> Result<Option<String>, Error> {
+    async fn failing(&self, context: &Context<'_>, code: String) -> Option<Result<String, Error>> {
         resolved(context, "query", json!({ "code": code }));
-        Err(failure(&code))
+        Some(Err(failure(&code)))
     }
 
     /// What the service heard of who asks: `{headers: [[name, value]], init, transport}`.
@@ -344,9 +342,9 @@ impl Mutation {
         resolved(context, "mutation", json!({ "topic": topic, "value": value })).publish(&topic, &value)
     }
 
-    async fn failing(&self, context: &Context<'_>, code: String) -> Result<Option<String>, Error> {
+    async fn failing(&self, context: &Context<'_>, code: String) -> Option<Result<String, Error>> {
         resolved(context, "mutation", json!({ "code": code }));
-        Err(failure(&code))
+        Some(Err(failure(&code)))
     }
 
     async fn whoami(&self, context: &Context<'_>) -> Option<Json> {

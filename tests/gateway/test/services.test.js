@@ -1,0 +1,88 @@
+// The services by themselves: all have the same schema, and do over their own protocols what the tests
+// of the gateway expect of them.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, test } from 'node:test';
+
+import { buildClientSchema, buildSchema, getIntrospectionQuery } from 'graphql';
+
+import { ASKED, FOLLOWED } from '../lib/contract.js';
+import { types } from '../lib/schemas.js';
+import { NAMES, SERVICES, Service } from '../lib/services.js';
+import { TRANSPORTS } from '../lib/transports.js';
+
+const SDL = await readFile(new URL('../services/schema.graphql', import.meta.url), 'utf8');
+
+/** Which client speaks a protocol of a service. */
+const CLIENTS = {
+  'graphql-transport-ws': 'graphql-ws',
+  'graphql-ws': 'subscriptions-transport-ws',
+  sse: 'graphql-sse, distinct connections',
+  multipart: '@apollo/client, multipart',
+};
+
+for (const name of NAMES) {
+  describe(`${name}, by itself`, () => {
+    const world = {};
+    before(async () => (world.service = world.server = await Service.start(name)));
+    after(() => world.service?.kill());
+
+    test('its schema', async () => {
+      const introspect = async () => {
+        const body = { query: getIntrospectionQuery({ specifiedByUrl: true, inputValueDeprecation: true }) };
+        const { data, errors } = await TRANSPORTS.POST.connect(world.service).ask(body);
+        assert.equal(errors, undefined);
+        return types(buildClientSchema(data));
+      };
+      assert.deepEqual(await introspect(), types(buildSchema(SDL)));
+      await world.service.extended(true);
+      assert.match((await introspect()).Query, /^ {2}added: String$/m);
+      await world.service.extended(false);
+      assert.deepEqual(await introspect(), types(buildSchema(SDL)));
+    });
+
+    const clients = ['POST', ...SERVICES[name].protocols.map((protocol) => CLIENTS[protocol]).filter(Boolean)];
+    for (const transport of clients.map((client) => TRANSPORTS[client])) {
+      describe(`asked by ${transport.name}`, () => {
+        // Strawberry refuses queries over the legacy protocol.
+        const asked = name === 'strawberry' && transport.name === 'subscriptions-transport-ws' ? {} : ASKED;
+        for (const [title, check] of Object.entries({ ...asked, ...(transport.follows && FOLLOWED) })) {
+          test(title, async (t) => {
+            const client = transport.connect(world.server);
+            t.after(() => client.close());
+            await check({ ...world, client, transport });
+          });
+        }
+        if (!transport.follows) return;
+
+        test('whoami, headers once', async (t) => {
+          const init = transport.inits ? { token: 'secret' } : undefined;
+          const client = transport.connect(world.server, { headers: { 'x-me': 'me' }, init });
+          t.after(() => client.close());
+          await world.service.reset();
+          const following = client.follow({ query: 'subscription { whoami }' });
+          const { whoami } = await following.data();
+          assert.deepEqual(whoami.headers.filter(([name]) => name === 'x-me'), [['x-me', 'me']]);
+          assert.deepEqual(whoami.init, init ?? null);
+          following.stop();
+          await world.service.live(0);
+          const { upgrades, inits, requests } = await world.service.state();
+          assert.deepEqual([upgrades.length, inits, requests.length], init ? [1, [init], 0] : [0, [], 1]);
+        });
+
+        test('connections that are cut or closed', async (t) => {
+          for (const how of [undefined, ...(transport.inits ? [{ code: 4321, reason: 'gone' }] : [])]) {
+            const client = transport.connect(world.server);
+            t.after(() => client.close());
+            const following = client.follow({ query: 'subscription { never }' });
+            await world.service.live(1, 'never');
+            await world.service.close(how);
+            await following.ended();
+            await world.service.when('rest', ({ live, sockets, responses }) => live.length + sockets + responses === 0);
+          }
+        });
+      });
+    }
+  });
+}
