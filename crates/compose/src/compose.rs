@@ -111,8 +111,9 @@ impl Part {
     }
 
     fn offers_directive(&self, name: &str) -> bool {
-        // A service that is asked to answer in pieces does so, and pieces cannot be joined.
-        !matches!(name, "defer" | "stream")
+        // A service that is asked to answer in pieces does so, and pieces cannot be joined. `@live` is
+        // ours.
+        !matches!(name, "defer" | "stream" | LIVE)
             && !self.exclude.iter().any(|p| p.matches_directive(name))
     }
 }
@@ -121,6 +122,9 @@ impl Part {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct ComposeError(pub Vec<String>);
+
+/// The directive by which a query becomes live.
+pub(crate) const LIVE: &str = "live";
 
 /// Conflicts that are reported.
 const MAX_CONFLICTS: usize = 20;

@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue};
 use crate::endpoint::Endpoint;
 
 /// How one service is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct UpstreamConfig {
     /// Where queries and mutations go.
     pub url: Endpoint,

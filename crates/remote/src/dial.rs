@@ -3,7 +3,10 @@
 use std::{io, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -60,6 +63,20 @@ pub struct Network {
     streams: TlsConnector,
 }
 
+/// Why a file of certificate authorities cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum AuthorityError {
+    /// No PEM.
+    #[error("the file is no PEM")]
+    Malformed,
+    /// PEM without certificates.
+    #[error("the file has no certificate")]
+    Empty,
+    /// A certificate that cannot be used, or TLS itself.
+    #[error("{0}")]
+    Tls(rustls::Error),
+}
+
 /// After this long without a byte the other machine is asked whether it is still there, so that
 /// streams without signs of life of their own do not wait for ever for a machine that is gone.
 const KEEPALIVE: TcpKeepalive =
@@ -72,13 +89,35 @@ impl Network {
     /// TLS cannot be set up at all. A machine without authorities is none: connections with TLS
     /// fail then.
     pub fn new() -> Result<Self, rustls::Error> {
+        Self::with_roots(Self::roots_of_the_machine())
+    }
+
+    /// Trusts the machine's certificate authorities, and those of a PEM file.
+    ///
+    /// # Errors
+    /// There is no certificate in the file, or one that cannot be used, or TLS cannot be set up.
+    pub fn with_authorities(pem: &[u8]) -> Result<Self, AuthorityError> {
+        let mut roots = Self::roots_of_the_machine();
+        let mut is_empty = true;
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|_| AuthorityError::Malformed)?;
+            roots.add(certificate).map_err(AuthorityError::Tls)?;
+            is_empty = false;
+        }
+        if is_empty {
+            return Err(AuthorityError::Empty);
+        }
+        Self::with_roots(roots).map_err(AuthorityError::Tls)
+    }
+
+    fn roots_of_the_machine() -> RootCertStore {
         let mut roots = RootCertStore::empty();
         let found = rustls_native_certs::load_native_certs();
         for error in &found.errors {
             tracing::warn!(%error, "a certificate authority of this machine cannot be read");
         }
         roots.add_parsable_certificates(found.certs);
-        Self::with_roots(roots)
+        roots
     }
 
     /// Trusts these certificate authorities.

@@ -62,6 +62,7 @@ pub(super) fn plan(
         };
         roots.push(Root {
             key: shared(key),
+            name: shared(name),
             quoted: format!("\"{key}\"").into(),
             is_non_null: first.field.definition.ty.is_non_null(),
             owner,
