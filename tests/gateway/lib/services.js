@@ -21,7 +21,7 @@ export const SERVICES = {
   'graphql-yoga': { command: node('graphql-yoga'), protocols: ['sse', 'sse-get'] },
   strawberry: {
     command: [process.env.ARTESIAN_TEST_PYTHON ?? `${target}/venv/bin/python`, here('../services/strawberry_service.py')],
-    protocols: ['graphql-transport-ws', 'graphql-ws', 'multipart'],
+    protocols: ['graphql-transport-ws', 'graphql-ws', 'sse', 'multipart'],
   },
   'async-graphql': {
     command: [`${target}/debug/artesian-test-service`],

@@ -102,13 +102,18 @@ const events = (path, singleConnection) => (server, { headers } = {}) => {
 function multipart(server, { headers } = {}) {
   const link = new HttpLink({ uri: server.http, headers });
   const client = new ApolloClient({ link, cache: new InMemoryCache() });
-  const follow = ({ query, variables, operationName }) => {
+  const subscriptions = new Set();
+  const follow = ({ query, variables }) => {
     const following = new Following();
-    const request = { query: gql(query), variables, operationName };
-    const subscription = ApolloLink.execute(link, request, { client }).subscribe(sink(following));
+    const subscription = ApolloLink.execute(link, { query: gql(query), variables }, { client }).subscribe(sink(following));
+    subscriptions.add(subscription);
     return following.whenStopped(() => subscription.unsubscribe());
   };
-  return { ask: askBy(follow), follow, close: () => client.stop() };
+  const close = () => {
+    subscriptions.forEach((subscription) => subscription.unsubscribe());
+    client.stop();
+  };
+  return { ask: askBy(follow), follow, close };
 }
 
 /** Requests and event streams, all over one HTTP/2 connection. */

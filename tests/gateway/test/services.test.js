@@ -22,6 +22,16 @@ const CLIENTS = {
   multipart: '@apollo/client, multipart',
 };
 
+/** What libraries do in ways of their own. */
+const OWN_WAYS = [
+  // No queries over the legacy protocol.
+  (name, transport, title) =>
+    name === 'strawberry' && transport === 'subscriptions-transport-ws' && title in ASKED,
+  // A body of nothing but the last boundary, which Apollo Client takes for one that was cut.
+  (name, transport, title) =>
+    name === 'async-graphql' && transport === '@apollo/client, multipart' && title.endsWith('completes at once'),
+];
+
 for (const name of NAMES) {
   describe(`${name}, by itself`, () => {
     const world = {};
@@ -45,10 +55,9 @@ for (const name of NAMES) {
     const clients = ['POST', ...SERVICES[name].protocols.map((protocol) => CLIENTS[protocol]).filter(Boolean)];
     for (const transport of clients.map((client) => TRANSPORTS[client])) {
       describe(`asked by ${transport.name}`, () => {
-        // Strawberry refuses queries over the legacy protocol.
-        const asked = name === 'strawberry' && transport.name === 'subscriptions-transport-ws' ? {} : ASKED;
-        for (const [title, check] of Object.entries({ ...asked, ...(transport.follows && FOLLOWED) })) {
-          test(title, async (t) => {
+        for (const [title, check] of Object.entries({ ...ASKED, ...(transport.follows && FOLLOWED) })) {
+          const skip = OWN_WAYS.some((own) => own(name, transport.name, title));
+          test(title, { skip }, async (t) => {
             const client = transport.connect(world.server);
             t.after(() => client.close());
             await check({ ...world, client, transport });

@@ -30,6 +30,10 @@ use crate::{
     state::{Closing, State, pairs},
 };
 
+/// async-graphql sends no boundary behind a part, only before the next; so clients take an event for
+/// whole when something follows it, and heartbeats must be frequent.
+const HEARTBEAT: Duration = Duration::from_millis(100);
+
 /// `/graphql` and `/control/*`.
 pub fn router(schema: Services, state: State) -> Router {
     let controlled = state.clone();
@@ -120,7 +124,7 @@ async fn requested(schema: Services, state: State, request: HttpRequest) -> Resp
         return GraphQLResponse::from(schema.execute(request).await).into_response();
     }
     let results = Executor::execute_stream(&schema, request, None);
-    let parts = create_multipart_mixed_stream(results, Duration::from_secs(30)).map(Ok);
+    let parts = create_multipart_mixed_stream(results, HEARTBEAT).map(Ok);
     let mut closings = state.closings();
     let cut = stream::once(async move {
         let _ = closings.recv().await;

@@ -1,15 +1,12 @@
 //! Types, queries and mutations.
 
 use async_graphql::{
-    Context, Enum, Error, ErrorExtensions, ID, InputObject, Interface, InputValueResult, MaybeUndefined, Object, Scalar,
-    ScalarType, Schema, SimpleObject, Union, Value,
+    Context, Enum, Error, ErrorExtensions, ID, InputObject, InputValueResult, Interface,
+    MaybeUndefined, Object, Scalar, ScalarType, Schema, SimpleObject, Union, Value,
 };
 use serde_json::json;
 
-use crate::{
-    state::State,
-    subscription::Subscription,
-};
+use crate::{state::State, subscription::Subscription};
 
 /// The whole schema.
 pub type Services = Schema<Query, Mutation, Subscription>;
@@ -170,7 +167,8 @@ impl Person {
 
     async fn books(&self, colours: Option<Vec<Colour>>) -> Vec<Option<Book>> {
         let books = BOOKS.into_iter().filter(|_| self.number == 1);
-        let is_wanted = |book: &Book| colours.as_ref().is_none_or(|all| all.contains(&book.colour_of()));
+        let is_wanted =
+            |book: &Book| colours.as_ref().is_none_or(|all| all.contains(&book.colour_of()));
         books.filter(is_wanted).map(Some).collect()
     }
 }
@@ -262,7 +260,11 @@ pub struct Query;
 
 #[Object]
 impl Query {
-    async fn hello(&self, context: &Context<'_>, #[graphql(default = "world")] name: String) -> String {
+    async fn hello(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = "world")] name: String,
+    ) -> String {
         resolved(context, "query", json!({ "name": name }));
         format!("Hello, {name}!")
     }
@@ -339,7 +341,8 @@ impl Mutation {
     /// Sends an event to the subscribers of a topic; gives how many there are.
     async fn publish(&self, context: &Context<'_>, topic: String, value: Option<Json>) -> usize {
         let value = value.and_then(|Json(value)| value.into_json().ok()).unwrap_or_default();
-        resolved(context, "mutation", json!({ "topic": topic, "value": value })).publish(&topic, &value)
+        resolved(context, "mutation", json!({ "topic": topic, "value": value }))
+            .publish(&topic, &value)
     }
 
     async fn failing(&self, context: &Context<'_>, code: String) -> Option<Result<String, Error>> {

@@ -37,7 +37,11 @@ impl Subscription {
     }
 
     /// Three steps, then the end. The value of step `at` is an error; at 0 there are no steps, but an error.
-    async fn fails(&self, context: &Context<'_>, at: i32) -> Result<impl Stream<Item = Step>, Error> {
+    async fn fails(
+        &self,
+        context: &Context<'_>,
+        at: i32,
+    ) -> Result<impl Stream<Item = Step>, Error> {
         if at == 0 {
             return Err(failure("STEP_0"));
         }
