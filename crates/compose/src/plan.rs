@@ -100,6 +100,8 @@ pub struct SubRequest {
     pub text: Arc<str>,
     /// The operation's name, if it has one.
     pub operation_name: Option<Arc<str>>,
+    /// Its root fields by their names at the source.
+    pub fields: Vec<Arc<str>>,
     /// The variables that the document declares.
     pub variables: Vec<Arc<str>>,
     /// The root fields that it answers: indices into the plan's.

@@ -56,25 +56,25 @@ pub trait Dial: Send + Sync {
     fn dial(&self, target: Target) -> BoxFuture<'static, io::Result<Wire>>;
 }
 
+/// Why certificate authorities cannot be trusted. Nothing of the file is quoted.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CaError {
+    /// There is no certificate in it.
+    #[error("the file has no certificate in PEM format (-----BEGIN CERTIFICATE-----)")]
+    Empty,
+    /// One that cannot be read; the first is number 1.
+    #[error("certificate {0} of the file cannot be read")]
+    Malformed(usize),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
 /// TCP, and TLS with the certificate authorities that are trusted.
 #[derive(Clone)]
 pub struct Network {
     requests: TlsConnector,
     streams: TlsConnector,
-}
-
-/// Why a file of certificate authorities cannot be used.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum AuthorityError {
-    /// No PEM.
-    #[error("the file is no PEM")]
-    Malformed,
-    /// PEM without certificates.
-    #[error("the file has no certificate")]
-    Empty,
-    /// A certificate that cannot be used, or TLS itself.
-    #[error("{0}")]
-    Tls(rustls::Error),
 }
 
 /// After this long without a byte the other machine is asked whether it is still there, so that
@@ -89,35 +89,27 @@ impl Network {
     /// TLS cannot be set up at all. A machine without authorities is none: connections with TLS
     /// fail then.
     pub fn new() -> Result<Self, rustls::Error> {
-        Self::with_roots(Self::roots_of_the_machine())
+        Self::with_roots(of_this_machine())
     }
 
-    /// Trusts the machine's certificate authorities, and those of a PEM file.
+    /// Trusts the machine's certificate authorities and those of a file, `tls.ca` of a service: the bytes
+    /// of one or more certificates as PEM (RFC 7468). What else the file has, such as text or keys, is
+    /// passed over.
     ///
     /// # Errors
-    /// There is no certificate in the file, or one that cannot be used, or TLS cannot be set up.
-    pub fn with_authorities(pem: &[u8]) -> Result<Self, AuthorityError> {
-        let mut roots = Self::roots_of_the_machine();
-        let mut is_empty = true;
+    /// [`CaError`] if there is no certificate in the file, or one cannot be read, or TLS cannot be set up.
+    pub fn with_ca(pem: &[u8]) -> Result<Self, CaError> {
+        let mut roots = of_this_machine();
+        let mut count = 0_usize;
         for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|_| AuthorityError::Malformed)?;
-            roots.add(certificate).map_err(AuthorityError::Tls)?;
-            is_empty = false;
+            count += 1;
+            let certificate = certificate.map_err(|_| CaError::Malformed(count))?;
+            roots.add(certificate).map_err(|_| CaError::Malformed(count))?;
         }
-        if is_empty {
-            return Err(AuthorityError::Empty);
+        if count == 0 {
+            return Err(CaError::Empty);
         }
-        Self::with_roots(roots).map_err(AuthorityError::Tls)
-    }
-
-    fn roots_of_the_machine() -> RootCertStore {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        for error in &found.errors {
-            tracing::warn!(%error, "a certificate authority of this machine cannot be read");
-        }
-        roots.add_parsable_certificates(found.certs);
-        roots
+        Ok(Self::with_roots(roots)?)
     }
 
     /// Trusts these certificate authorities.
@@ -137,6 +129,16 @@ impl Network {
         };
         Ok(Self { requests: connector(&[b"h2", b"http/1.1"]), streams: connector(&[b"http/1.1"]) })
     }
+}
+
+fn of_this_machine() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "a certificate authority of this machine cannot be read");
+    }
+    roots.add_parsable_certificates(found.certs);
+    roots
 }
 
 impl Dial for Network {

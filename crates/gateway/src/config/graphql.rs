@@ -101,6 +101,6 @@ fn tls(at: At<'_>, base_dir: &Path) -> Result<Option<Arc<[u8]>>, ConfigError> {
         return Err(at.error(format_args!("the file has more than {MAX_CA_BYTES} bytes")));
     }
     let pem = std::fs::read(&path).map_err(cannot)?;
-    Network::with_authorities(&pem).map_err(|error| at.error(error))?;
+    Network::with_ca(&pem).map_err(|error| at.error(error))?;
     Ok(Some(pem.into()))
 }

@@ -38,11 +38,6 @@ impl Default for WantedHeaders {
 }
 
 impl Wants {
-    /// Whether nothing is.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// What either wants.
     #[must_use]
     pub fn union(mut self, other: Self) -> Self {
@@ -77,10 +72,15 @@ impl Wants {
             WantedHeaders::All(names) => !names::is_never_forwarded(name) || names.contains(name),
         }
     }
+}
 
-    /// What to keep of a client's headers. `cookies` says whether its cookies may count. Headers that
-    /// `connection` names are of that connection (RFC 9110, section 7.6.1).
-    pub fn keep(&self, headers: &HeaderMap, cookies: bool) -> Vec<(HeaderName, HeaderValue)> {
+impl artesian_engine::Wants for Wants {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Headers that `connection` names are of that connection (RFC 9110, section 7.6.1).
+    fn headers(&self, headers: &HeaderMap, cookies: bool) -> Vec<(HeaderName, HeaderValue)> {
         let of_connection = |name: &HeaderName| {
             let lists = headers.get_all(header::CONNECTION).iter();
             let mut named = lists.filter_map(|list| list.to_str().ok()).flat_map(|l| l.split(','));
@@ -102,6 +102,14 @@ impl Wants {
             value.set_sensitive(true);
         }
         kept
+    }
+
+    fn init_payload(&self) -> bool {
+        self.init_payload
+    }
+
+    fn claims(&self) -> &[Box<str>] {
+        &self.claims
     }
 }
 
