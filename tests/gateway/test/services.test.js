@@ -5,8 +5,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 
-import { buildClientSchema, buildSchema, getIntrospectionQuery } from 'graphql';
+import { buildSchema } from 'graphql';
 
+import { schemaOf } from '../lib/composition.js';
 import { ASKED, FOLLOWED } from '../lib/contract.js';
 import { types } from '../lib/schemas.js';
 import { NAMES, SERVICES, Service } from '../lib/services.js';
@@ -39,12 +40,7 @@ for (const name of NAMES) {
     after(() => world.service?.kill());
 
     test('its schema', async () => {
-      const introspect = async () => {
-        const body = { query: getIntrospectionQuery({ specifiedByUrl: true, inputValueDeprecation: true }) };
-        const { data, errors } = await TRANSPORTS.POST.connect(world.service).ask(body);
-        assert.equal(errors, undefined);
-        return types(buildClientSchema(data));
-      };
+      const introspect = async () => types(await schemaOf(world.service));
       assert.deepEqual(await introspect(), types(buildSchema(SDL)));
       await world.service.extended(true);
       assert.match((await introspect()).Query, /^ {2}added: String$/m);
