@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { until, within } from '../../e2e/lib/wait.js';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const target = process.env.CARGO_TARGET_DIR ?? here('../../../target');
+const target = process.env.ARTESIAN_TEST_TARGET ?? here('../../../target');
 const node = (name) => [process.execPath, here(`../services/${name}.js`)];
 
 /**
@@ -20,7 +20,7 @@ export const SERVICES = {
   'subscriptions-transport-ws': { command: node('subscriptions-transport-ws'), protocols: ['graphql-ws'] },
   'graphql-yoga': { command: node('graphql-yoga'), protocols: ['sse', 'sse-get'] },
   strawberry: {
-    command: [process.env.ARTESIAN_TEST_PYTHON ?? `${target}/venv/bin/python`, here('../services/strawberry_service.py')],
+    command: [`${target}/venv/bin/python`, here('../services/strawberry_service.py')],
     protocols: ['graphql-transport-ws', 'graphql-ws', 'sse', 'multipart'],
   },
   'async-graphql': {
