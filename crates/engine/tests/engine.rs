@@ -8,7 +8,7 @@ use std::sync::{
 };
 
 use artesian_engine::{
-    Allow, Engine, EngineConfig, ErrorCode, Explanation, GraphQLError, Identity, Inputs,
+    Allow, Engine, EngineConfig, ErrorCode, Executable, Explanation, GraphQLError, Identity,
     Introspection, Operation, Payload, Plan, Request, ResultStream, Scope, Source, Trusted,
     TrustedMode, Variables,
 };
@@ -75,31 +75,43 @@ impl Source for Greeter {
     }
 }
 
-#[async_trait]
 impl Plan for Greeting {
-    fn bind(&self, variables: &Variables, identity: &Identity) -> Result<Inputs, GraphQLError> {
+    fn bind(
+        self: Arc<Self>,
+        variables: &Variables,
+        identity: &Identity,
+    ) -> Result<Arc<dyn Executable>, GraphQLError> {
         let name = variables.get("n").and_then(|v| v.as_str());
         if name == Some("nobody") {
             return Err(GraphQLError::new(ErrorCode::DataException, "there is nobody"));
         }
         let user = identity.session.get("x-hasura-user-id").map(Into::into);
-        Ok(Arc::from([name.map(Into::into), user]))
+        Ok(Arc::new(Bound { plan: self, inputs: vec![name.map(Into::into), user] }))
     }
+}
 
-    async fn execute(&self, inputs: &Inputs) -> Result<Payload, GraphQLError> {
-        if inputs[0].as_deref() == Some("error") {
+/// It with the values of a request.
+struct Bound {
+    plan: Arc<Greeting>,
+    inputs: Vec<Option<String>>,
+}
+
+#[async_trait]
+impl Executable for Bound {
+    async fn execute(&self) -> Result<Payload, GraphQLError> {
+        if self.inputs[0].as_deref() == Some("error") {
             let mut error = GraphQLError::new(ErrorCode::PostgresError, "database query error");
             error.extensions.internal = Some(Box::new(json!({"secret": "table"})));
             return Err(error);
         }
-        Ok(Payload::data(format!("{{\"data\":\"{} {inputs:?}\"}}", self.role).into()))
+        Ok(Payload::data(format!("{{\"data\":\"{} {:?}\"}}", self.plan.role, self.inputs).into()))
     }
 
-    async fn subscribe(&self, _: &Inputs) -> Result<Box<dyn ResultStream>, GraphQLError> {
+    async fn subscribe(&self) -> Result<Box<dyn ResultStream>, GraphQLError> {
         Err(GraphQLError::new(ErrorCode::NotSupported, "not here"))
     }
 
-    fn explain(&self, _: &Inputs) -> Explanation {
+    fn explain(&self) -> Explanation {
         Explanation {
             source: String::new(),
             sql: String::new(),

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use artesian_engine::Identity;
+use artesian_engine::{Identity, SessionVariables};
 use parking_lot::Mutex;
 
 use super::registry::{Description, Filter, Sockets};
@@ -71,7 +71,8 @@ pub(super) struct Slot {
 
 #[derive(Default)]
 struct Who {
-    identity: Option<Identity>,
+    /// Role and session variables.
+    identity: Option<(Arc<str>, SessionVariables)>,
     proof: u64,
     expires: Option<SystemTime>,
     /// The task of the connection.
@@ -102,9 +103,9 @@ impl Slot {
             return true;
         }
         let who = self.who.lock();
-        let Some(identity) = &who.identity else { return false };
-        filter.role.as_deref().is_none_or(|role| *identity.role == *role)
-            && filter.user.as_deref().is_none_or(|user| identity.session.get(USER) == Some(user))
+        let Some((role, session)) = &who.identity else { return false };
+        filter.role.as_deref().is_none_or(|wanted| **role == *wanted)
+            && filter.user.as_deref().is_none_or(|user| session.get(USER) == Some(user))
     }
 
     /// Whether it was told who the client is, by a proof for which this holds.
@@ -148,7 +149,7 @@ impl Slot {
             id: self.id,
             transport: self.transport,
             address: self.address,
-            identity,
+            identity: identity.map(|(role, session)| Identity { role, session, forwarded: None }),
             since: UNIX_EPOCH + Duration::from_millis(self.since),
             expires,
             operations: self.operations.load(Ordering::Relaxed),
@@ -173,7 +174,7 @@ impl Entry {
     pub fn identified(&self, identity: &Identity, proof: u64, expires: Option<SystemTime>) {
         {
             let mut who = self.slot.who.lock();
-            who.identity = Some(identity.clone());
+            who.identity = Some((Arc::clone(&identity.role), identity.session.clone()));
             who.proof = proof;
             who.expires = expires;
         }

@@ -30,11 +30,10 @@ impl<S: Socket> Connection<S> {
     /// Begins to find out who the client is. Where that takes no waiting it is done at once, so that
     /// messages which came together with the credentials are not too early.
     pub(super) fn authenticate(&mut self, now: Instant, payload: Option<&RawValue>) {
-        let auth = self.state.auth.load_full();
-        let mut credentials = self.credentials.as_deref().cloned().unwrap_or_default();
-        credentials.merge_init(payload, auth.wanted());
-        let mut new: Authentication =
-            Box::pin(async move { auth.authenticate(&credentials, None).await });
+        let (auth, wants) = (self.state.auth.load_full(), self.state.service.wants());
+        let said = self.said.as_deref().cloned().unwrap_or_default();
+        let payload = payload.map(ToOwned::to_owned);
+        let mut new: Authentication = Box::pin(said.authenticate(auth, wants, payload, None));
         match new.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => self.told_apart(now, result),
             // The turn that this is part of asks again, with a waker.
@@ -79,9 +78,10 @@ impl<S: Socket> Connection<S> {
     fn accept(&mut self, now: Instant, client: Authenticated) {
         let Some(session) = &mut self.session else { return };
         // Who says again who it is is counted once.
-        self.identity_guard = None;
+        self.rare.take(|rare| rare.identity_guard.take());
         match self.state.limits.open_identity(&client.identity, self.guard.client()) {
-            Ok(guard) => self.identity_guard = guard,
+            Ok(None) => {}
+            Ok(guard) => self.rare.change(|rare| rare.identity_guard = guard),
             Err(refused) => return session.turn_away(refused.message()),
         }
         let is_first = !session.is_acknowledged();
