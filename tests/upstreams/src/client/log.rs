@@ -26,6 +26,8 @@ pub struct Log {
     pub results: Vec<Value>,
     /// The end.
     pub end: Option<End>,
+    /// Errors without data: a result, unless they turn out to be the last that comes.
+    errors: Option<Value>,
     /// The client has ended it itself.
     pub is_stopped: bool,
     /// What the gateway must never send: anything after the end.
@@ -40,25 +42,30 @@ impl Log {
 
     /// A payload came that is no message `error`: a result, or errors in its place.
     pub(super) fn payload(&mut self, payload: Value) {
-        match payload.get("errors") {
-            // With a result they are part of it. Without one they are the last that comes, which
-            // streams have no other word for.
-            Some(errors) if payload.get("data").is_none_or(Value::is_null) => {
-                self.end(End::Errors(errors.clone()));
-            }
-            _ if self.end.is_some() => {
-                self.faults.push(format!("a result after the end: {payload}"));
-            }
-            _ => self.results.push(payload),
+        if self.end.is_some() {
+            self.faults.push(format!("a result after the end: {payload}"));
+        }
+        self.results.extend(self.errors.take());
+        // Streams have no other word for errors that end an operation; whether they do is known later.
+        if payload.get("errors").is_some() && payload.get("data").is_none() {
+            self.errors = Some(payload);
+        } else {
+            self.results.push(payload);
         }
     }
 
     /// It is over.
     pub(super) fn end(&mut self, end: End) {
+        let end = match self.errors.take() {
+            Some(mut payload) => End::Errors(payload["errors"].take()),
+            None => end,
+        };
         match (&self.end, &end) {
             (None, _) => self.end = Some(end),
-            // Streams end after their errors, and connections after their operations.
-            (Some(End::Errors(_)), End::Complete) | (Some(_), End::Cut(_)) => {}
+            // Connections end after their operations.
+            (Some(_), End::Cut(_)) => {}
+            // What a client stops may have been over by then, and the old protocol answers.
+            (Some(End::Complete), End::Complete) if self.is_stopped => {}
             _ => self.faults.push(format!("a second end: {end:?} after {:?}", self.end)),
         }
     }

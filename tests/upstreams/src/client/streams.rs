@@ -41,7 +41,10 @@ impl Streams {
             let kind = answer.response.headers()["content-type"].to_str().unwrap().to_owned();
             if kind.contains("json") {
                 let text = answer.response.into_body().collect().await.unwrap().to_bytes();
-                log.with(|log| log.payload(serde_json::from_slice(&text).unwrap()));
+                log.with(|log| {
+                    log.payload(serde_json::from_slice(&text).unwrap());
+                    log.end(End::Complete);
+                });
                 return log.changed();
             }
             read(answer.response.into_body(), Frames::new(format), |frame| {

@@ -112,9 +112,16 @@ impl Service {
     /// Tells all live operations that are chosen.
     pub fn tell(&self, chosen: impl Fn(&Live) -> bool, act: &Act) -> usize {
         self.state.with(|state| {
-            let chosen = state.live.values().filter(|live| chosen(live));
-            // Whose connection has just ended hears nothing.
-            chosen.filter(|live| live.orders.send((live.id.clone(), act.clone())).is_ok()).count()
+            let chosen: Vec<Live> = state.alive().filter(|live| chosen(live)).cloned().collect();
+            let mut told = 0;
+            for live in chosen {
+                // Whose connection has just ended hears nothing.
+                told += usize::from(live.orders.send((live.id, act.clone())).is_ok());
+                if matches!(act, Act::Cut | Act::CutInside | Act::Close(_)) {
+                    state.doomed.insert(live.connection);
+                }
+            }
+            told
         })
     }
 
@@ -136,7 +143,7 @@ impl Service {
 
     /// Waits until an operation with this topic is alive.
     pub async fn alive(&self, topic: &str) -> Live {
-        let find = |state: &mut State| state.live.values().find(|l| l.topic == topic).cloned();
+        let find = |state: &mut State| state.alive().find(|l| l.topic == topic).cloned();
         self.until(&format!("{topic} is alive"), find).await
     }
 

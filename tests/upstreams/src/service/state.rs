@@ -1,7 +1,7 @@
 //! What the service saw, and what it is to do.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -95,6 +95,8 @@ pub struct State {
     pub opened: Vec<Seen>,
     /// Connections that are open.
     pub connections: BTreeMap<u64, ()>,
+    /// Connections that were told to end.
+    pub doomed: BTreeSet<u64>,
     /// What a client must never do, such as using an id twice.
     pub faults: Vec<String>,
     serial: u64,
@@ -113,6 +115,7 @@ impl State {
             introspected: 0,
             opened: Vec::new(),
             connections: BTreeMap::new(),
+            doomed: BTreeSet::new(),
             faults: Vec::new(),
             serial: 0,
         }
@@ -126,6 +129,7 @@ impl State {
 
     pub(super) fn disconnected(&mut self, connection: u64) {
         self.connections.remove(&connection);
+        self.doomed.remove(&connection);
         let left: Vec<usize> =
             self.live.values().filter(|l| l.connection == connection).map(|l| l.number).collect();
         for number in left {
@@ -153,6 +157,11 @@ impl State {
         );
         self.begun.push(Begun { connection, topic: topic.clone(), seen, request, ended: None });
         self.plays.get_mut(&topic).and_then(VecDeque::pop_front).unwrap_or_default()
+    }
+
+    /// Those that are alive and not about to lose their connection.
+    pub fn alive(&self) -> impl Iterator<Item = &Live> {
+        self.live.values().filter(|live| !self.doomed.contains(&live.connection))
     }
 
     pub(super) fn find(&self, connection: u64, id: &str) -> Option<&Live> {
