@@ -50,7 +50,7 @@ impl Rounds {
 
 fn start(mode: Mode) -> Auth {
     let config =
-        AuthConfig { admin_secrets: vec![ADMIN_SECRET.to_owned()], mode, unauthorized_role: None };
+        AuthConfig { admin_secrets: vec![ADMIN_SECRET.to_owned()], mode, unauthorized_role: None, ..AuthConfig::default() };
     Auth::start(config).unwrap()
 }
 

@@ -103,7 +103,12 @@ impl Engine {
         let mut entry = core.entry(asked)?;
         let definition = entry.document.operation(asked.operation)?;
         // The document alone decides over these, not the schema.
-        let variables = bind::complete_variables(definition, request.variables)?;
+        let mut given = request.variables;
+        if let View::Reader(_) = entry.rules.view {
+            // Clients of services may send more than is asked for, as the specification has it.
+            bind::retain_declared(definition, &mut given);
+        }
+        let variables = bind::complete_variables(definition, given)?;
         let settled = match core.settle(&entry, &variables, identity) {
             // A schema that was replaced between two looks at it is no fault of the client.
             Err(_) if core.generation.now() != generation => {
@@ -145,7 +150,7 @@ impl Engine {
     }
 
     /// What the sources want to hear of clients beyond role and session variables.
-    pub fn wants(&self) -> Arc<Wants> {
+    pub fn wants(&self) -> Arc<dyn Wants> {
         self.core.source.wants()
     }
 

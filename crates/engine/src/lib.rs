@@ -29,4 +29,4 @@ pub use response::{ErrorCode, ErrorExtensions, GraphQLError, Payload, ReachedLim
 pub use source::{
     Event, Executable, Explanation, Plan, Planned, Reader, Reading, ResultStream, Source, Variables,
 };
-pub use wants::{WantedHeaders, Wants};
+pub use wants::Wants;

@@ -14,7 +14,7 @@ use artesian_graphql::{
 };
 use async_trait::async_trait;
 
-use crate::{EngineConfig, Generation, GraphQLError, Identity, Payload, Wants};
+use crate::{EngineConfig, Generation, GraphQLError, Identity, Payload, Wants, wants};
 
 /// A database, a GraphQL service: anything with a schema per role.
 #[async_trait]
@@ -33,8 +33,8 @@ pub trait Source: Send + Sync + 'static {
     fn plan(&self, role: &str, operation: &BoundOperation) -> Result<Arc<dyn Plan>, GraphQLError>;
 
     /// What it wants to hear of clients beyond role and session variables.
-    fn wants(&self) -> Arc<Wants> {
-        Arc::default()
+    fn wants(&self) -> Arc<dyn Wants> {
+        wants::nothing()
     }
 
     /// Counts the changes of its schemas and permissions. Asked for once; the source advances it
@@ -141,7 +141,7 @@ pub trait ResultStream: Send + 'static {
     /// Of a stream that does not [conflate](Self::conflates): whether it gives just what this would
     /// give, which the same operation has become by other rules or for another identity. It goes on
     /// then, and nothing is lost.
-    fn goes_on_as(&self, _: &dyn Executable) -> bool {
+    fn goes_on_as(&mut self, _: &dyn Executable) -> bool {
         false
     }
 

@@ -36,7 +36,7 @@ impl Said {
     pub async fn authenticate(
         mut self,
         auth: Arc<Auth>,
-        wants: Arc<Wants>,
+        wants: Arc<dyn Wants>,
         payload: Option<Box<RawValue>>,
         request: Option<Bytes>,
     ) -> Result<Authenticated, AuthError> {
@@ -46,7 +46,7 @@ impl Said {
         let mut client = auth.authenticate(&self.credentials, request.as_ref()).await?;
         if !wants.is_nothing() {
             let is_object = |payload: &&RawValue| payload.get().starts_with('{');
-            let payload = payload.as_deref().filter(|_| wants.init_payload).filter(is_object);
+            let payload = payload.as_deref().filter(|_| wants.init_payload()).filter(is_object);
             let forwarded = Forwarded {
                 headers: self.headers,
                 init_payload: payload.map(|p| Bytes::copy_from_slice(p.get().as_bytes())),

@@ -20,8 +20,8 @@ pub trait Service: Send + Sync + 'static {
     ) -> Result<Box<dyn Prepared>, Vec<GraphQLError>>;
 
     /// What is to be kept of clients' headers and payloads, since services want to hear it.
-    fn wants(&self) -> Arc<Wants> {
-        Arc::default()
+    fn wants(&self) -> Arc<dyn Wants> {
+        artesian_engine::wants::nothing()
     }
 
     /// Whether the sources can answer; the error says why not.
@@ -64,7 +64,7 @@ impl Service for Engine {
             .map(|operation| Box::new(operation) as Box<dyn Prepared>)
     }
 
-    fn wants(&self) -> Arc<Wants> {
+    fn wants(&self) -> Arc<dyn Wants> {
         Engine::wants(self)
     }
 
