@@ -19,8 +19,8 @@ mod broker;
 mod scalars;
 
 pub use broker::{
-    BrokerConfig, KafkaConfig, Limits, Mechanism, NatsConfig, RedisConfig, Retry, Sasl, Secret, Timeouts,
-    TlsConfig,
+    BrokerConfig, KafkaConfig, Limits, Mechanism, NatsConfig, RedisConfig, Retry, Sasl, Secret,
+    Timeouts, TlsConfig,
 };
 
 /// One broker and the fields that it feeds.
@@ -145,7 +145,12 @@ impl EventsConfig {
             (Some(nats), None, None) => BrokerConfig::Nats(nats),
             (None, Some(redis), None) => BrokerConfig::Redis(redis),
             (None, None, Some(kafka)) => BrokerConfig::Kafka(kafka),
-            _ => return Err(ConfigError::new("events", "expected one of `nats`, `redis` and `kafka`")),
+            _ => {
+                return Err(ConfigError::new(
+                    "events",
+                    "expected one of `nats`, `redis` and `kafka`",
+                ));
+            }
         };
         broker.check()?;
         raw.limits.check()?;
@@ -175,7 +180,12 @@ impl EventsConfig {
 }
 
 impl RawField {
-    fn compile(self, kind: BrokerKind, longest: usize, at: &str) -> Result<FieldConfig, ConfigError> {
+    fn compile(
+        self,
+        kind: BrokerKind,
+        longest: usize,
+        at: &str,
+    ) -> Result<FieldConfig, ConfigError> {
         let texts = match (self.topic, self.topics) {
             (Some(topic), None) => vec![(format!("{at}.topic"), topic)],
             (None, Some(topics)) if (1..=MOST_TOPICS).contains(&topics.len()) => {

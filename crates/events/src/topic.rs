@@ -211,9 +211,8 @@ impl TopicTemplate {
                 Part::Value(path) => {
                     let missing = || TopicError::Missing { path: path.to_string() };
                     let value = context.look(path).ok_or_else(missing)?;
-                    self.check_value(&value, name.is_empty(), &mut name).map_err(|problem| {
-                        TopicError::Value { path: path.to_string(), problem }
-                    })?;
+                    self.check_value(&value, name.is_empty(), &mut name)
+                        .map_err(|problem| TopicError::Value { path: path.to_string(), problem })?;
                 }
             }
             if name.len() > self.longest {
@@ -230,7 +229,12 @@ impl TopicTemplate {
     }
 
     /// Appends a value to the topic if it can be a part of it.
-    fn check_value(&self, value: &Value, is_first: bool, to: &mut String) -> Result<(), &'static str> {
+    fn check_value(
+        &self,
+        value: &Value,
+        is_first: bool,
+        to: &mut String,
+    ) -> Result<(), &'static str> {
         let number;
         let text = match value {
             Value::String(text) => text.as_str(),

@@ -179,7 +179,12 @@ impl Kafka {
         builder
     }
 
-    async fn open(&self, client: &Client, topic: &str, partition: i32) -> Result<PartitionClient, Problem> {
+    async fn open(
+        &self,
+        client: &Client,
+        topic: &str,
+        partition: i32,
+    ) -> Result<PartitionClient, Problem> {
         let opened = client.partition_client(topic, partition, UnknownTopicHandling::Error);
         let opened = timeout(self.timeouts.connect, opened).await.map_err(|_| Problem::Silent)?;
         let opened = opened?;
@@ -213,7 +218,8 @@ impl Kafka {
             line.fail(EventsError::UnknownTopic(BrokerKind::Kafka));
             return;
         }
-        let mut known: BTreeSet<i32> = partitions.iter().map(|partition| partition.number).collect();
+        let mut known: BTreeSet<i32> =
+            partitions.iter().map(|partition| partition.number).collect();
         let mut readers = JoinSet::new();
         for partition in partitions {
             readers.spawn(partition.read());

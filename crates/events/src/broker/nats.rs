@@ -16,7 +16,9 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, ConnectOptions, RequestErrorKind, ServerError, SubscribeErrorKind, Subscriber};
+use async_nats::{
+    Client, ConnectOptions, RequestErrorKind, ServerError, SubscribeErrorKind, Subscriber,
+};
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use tokio::{
@@ -93,9 +95,11 @@ impl Nats {
             }
             None => None,
         };
-        let wants_tls = config.tls.is_some() || nats.url.iter().any(|url| url.starts_with("tls://"));
+        let wants_tls =
+            config.tls.is_some() || nats.url.iter().any(|url| url.starts_with("tls://"));
         let tls = client_config(config.tls.as_ref()).await?;
-        let (settings, timeouts, retry) = (nats.clone(), config.timeouts.clone(), config.retry.clone());
+        let (settings, timeouts, retry) =
+            (nats.clone(), config.timeouts.clone(), config.retry.clone());
         let options = move || {
             let mut options = match &credentials {
                 Some(text) => ConnectOptions::with_credentials(text).map_err(drop)?,
@@ -168,7 +172,9 @@ impl Nats {
             told.on_event(event, &counters);
             std::future::ready(())
         });
-        let client = options.connect(self.servers.as_slice()).await.map_err(|error| match error.kind() {
+        let client = options.connect(self.servers.as_slice()).await.map_err(|error| match error
+            .kind()
+        {
             Kind::AuthorizationViolation | Kind::Authentication => "the credentials are refused",
             Kind::Tls => "the TLS handshake failed",
             Kind::TimedOut => "no answer in time",

@@ -195,10 +195,15 @@ fn fetch_bytes() -> u32 {
 impl KafkaConfig {
     fn check(&self) -> Result<(), ConfigError> {
         let is_address = |broker: &String| {
-            broker.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            broker
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
         };
         if self.brokers.is_empty() || !self.brokers.iter().all(is_address) {
-            return Err(ConfigError::new("events.kafka.brokers", "expected host:port, or a list of these"));
+            return Err(ConfigError::new(
+                "events.kafka.brokers",
+                "expected host:port, or a list of these",
+            ));
         }
         if !(1024..=64 << 20).contains(&self.fetch_bytes) {
             return Err(ConfigError::new("events.kafka.fetch_bytes", "expected 1024 to 67108864"));
@@ -296,7 +301,10 @@ impl Timeouts {
             ("pong_deadline", self.pong_deadline),
         ] {
             if time < Duration::from_millis(10) {
-                return Err(ConfigError::new(format!("events.timeouts.{name}"), "expected at least 10ms"));
+                return Err(ConfigError::new(
+                    format!("events.timeouts.{name}"),
+                    "expected at least 10ms",
+                ));
             }
         }
         Ok(())
@@ -332,7 +340,10 @@ impl Limits {
             ("buffer_bytes", self.buffer_bytes),
         ] {
             if limit == 0 {
-                return Err(ConfigError::new(format!("events.limits.{name}"), "expected at least 1"));
+                return Err(ConfigError::new(
+                    format!("events.limits.{name}"),
+                    "expected at least 1",
+                ));
             }
         }
         Ok(())

@@ -80,15 +80,43 @@ fn errors_name_the_setting() {
         ("/tls", json!({ "cert": "a" }), "events.tls: `cert` and `key`"),
         ("/fields/a", json!({}), "events.fields.a: expected either `topic` or `topics`"),
         ("/fields/a", json!({ "topics": [] }), "events.fields.a.topics: expected 1 to"),
-        ("/fields/a", json!({ "topics": ["a", "a..b"] }), "events.fields.a.topics[1]: not a topic of nats"),
+        (
+            "/fields/a",
+            json!({ "topics": ["a", "a..b"] }),
+            "events.fields.a.topics[1]: not a topic of nats",
+        ),
         ("/fields/a", json!({ "topic": "{{payload.a}}" }), "events.fields.a.topic: a topic cannot"),
-        ("/fields/a", json!({ "topic": "{{arg.a}}" }), "events.fields.a.topic: unknown root \"arg\""),
+        (
+            "/fields/a",
+            json!({ "topic": "{{arg.a}}" }),
+            "events.fields.a.topic: unknown root \"arg\"",
+        ),
         ("/fields/a", json!({ "topic": "a", "x": 1 }), "events.fields.a.x: unknown field"),
-        ("/fields/orderChanged/require", json!({ "payload.a": { "_eq": 1 } }), "events.fields.orderChanged.require: is checked"),
-        ("/fields/orderChanged/filter", json!({ "payload.a": { "_is": 1 } }), "events.fields.orderChanged.filter.payload.a._is: unknown operator"),
-        ("/fields/orderChanged/filter", json!([]), "events.fields.orderChanged.filter: expected an object"),
-        ("/fields/orderChanged/payload", json!("{{"), "events.fields.orderChanged.payload: `{{` without"),
-        ("/fields/orderChanged/complete", json!({ "field": "a", "arguments": [] }), "events.fields.orderChanged.complete.arguments: expected an object"),
+        (
+            "/fields/orderChanged/require",
+            json!({ "payload.a": { "_eq": 1 } }),
+            "events.fields.orderChanged.require: is checked",
+        ),
+        (
+            "/fields/orderChanged/filter",
+            json!({ "payload.a": { "_is": 1 } }),
+            "events.fields.orderChanged.filter.payload.a._is: unknown operator",
+        ),
+        (
+            "/fields/orderChanged/filter",
+            json!([]),
+            "events.fields.orderChanged.filter: expected an object",
+        ),
+        (
+            "/fields/orderChanged/payload",
+            json!("{{"),
+            "events.fields.orderChanged.payload: `{{` without",
+        ),
+        (
+            "/fields/orderChanged/complete",
+            json!({ "field": "a", "arguments": [] }),
+            "events.fields.orderChanged.complete.arguments: expected an object",
+        ),
     ] {
         let error = error(pointer, value);
         assert!(error.starts_with(expected), "{error}\nbut expected\n{expected}");

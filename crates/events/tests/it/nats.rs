@@ -101,7 +101,9 @@ async fn wildcards_are_the_authors_and_never_the_clients() {
         assert!(expand(bad).is_err(), "{bad:?}");
     }
     let mut one = hub.subscribe(&expand("eu").unwrap()).await.unwrap();
-    for (subject, payload) in [("orders.us", "1"), ("orders.eu", "2"), ("orders.eu.x", "3"), ("orders.us", "4")] {
+    for (subject, payload) in
+        [("orders.us", "1"), ("orders.eu", "2"), ("orders.eu.x", "3"), ("orders.us", "4")]
+    {
         broker.publish(subject, payload).await;
     }
     for payload in ["1", "2", "4"] {

@@ -33,8 +33,18 @@ impl TestBroker for Redis {
         let (port, directory) = (free_port(), Directory::new());
         let path = directory.0.to_str().unwrap().to_owned();
         let port_text = port.to_string();
-        let arguments =
-            ["--bind", "127.0.0.1", "--port", &port_text, "--dir", &path, "--save", "", "--appendonly", "no"];
+        let arguments = [
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &port_text,
+            "--dir",
+            &path,
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ];
         let arguments = arguments.map(str::to_owned).into();
         let mut server = Server::new("redis-server", port, arguments);
         server.start().await;
@@ -42,7 +52,8 @@ impl TestBroker for Redis {
     }
 
     fn settings(&self) -> Value {
-        let mut settings = json!({ "redis": { "url": format!("redis://127.0.0.1:{}", self.server.port) } });
+        let mut settings =
+            json!({ "redis": { "url": format!("redis://127.0.0.1:{}", self.server.port) } });
         if let Some(user) = self.user {
             settings["redis"]["username"] = json!(user);
             settings["redis"]["password"] = json!("secret");
@@ -85,7 +96,9 @@ async fn patterns_are_the_authors_and_never_the_clients() {
     }
     let mut one = hub.subscribe(&expand("eu").unwrap()).await.unwrap();
     // Both kinds of subscription get it, each once. A channel may have the name of a pattern.
-    for (channel, payload) in [("orders:us", "1"), ("orders:eu", "2"), ("orders:*", "3"), ("order", "4")] {
+    for (channel, payload) in
+        [("orders:us", "1"), ("orders:eu", "2"), ("orders:*", "3"), ("order", "4")]
+    {
         broker.publish(channel, payload).await;
     }
     for payload in ["1", "2", "3"] {
@@ -106,13 +119,20 @@ async fn what_the_user_may_not_read_is_refused() {
     let mut broker = Redis::start().await;
     let mut admin = broker.admin().await;
     let mut command = redis::cmd("ACL");
-    command.arg("SETUSER").arg("reader").arg(&["on", ">secret", "resetchannels", "&open*", "+@all"]);
+    command.arg("SETUSER").arg("reader").arg(&[
+        "on",
+        ">secret",
+        "resetchannels",
+        "&open*",
+        "+@all",
+    ]);
     command.query_async::<()>(&mut admin).await.unwrap();
     broker.user = Some("reader");
     let hub = hub(&broker, json!({})).await;
     let names = ["open1", "closed1", "open2", "closed2", "open3"];
     let topics = names.map(|name| topic(&hub, name));
-    let subscribed = futures_util::future::join_all(topics.iter().map(|topic| hub.subscribe(topic))).await;
+    let subscribed =
+        futures_util::future::join_all(topics.iter().map(|topic| hub.subscribe(topic))).await;
     for (name, subscribed) in names.iter().zip(subscribed) {
         if name.starts_with("open") {
             let mut subscription = subscribed.unwrap();

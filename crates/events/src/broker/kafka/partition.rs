@@ -61,7 +61,12 @@ impl Partition {
             } else {
                 self.kafka.counters.add(Counter::ConnectFailed);
             }
-            tracing::warn!(broker = "kafka", partition = self.number, problem = problem.text(), "cannot read");
+            tracing::warn!(
+                broker = "kafka",
+                partition = self.number,
+                problem = problem.text(),
+                "cannot read"
+            );
             self.kafka.pause(&mut attempt).await;
         }
     }
