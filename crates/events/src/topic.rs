@@ -139,6 +139,16 @@ pub enum TopicError {
     },
 }
 
+impl TopicError {
+    /// The code in `extensions.code` of GraphQL errors.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLong(_) => "limit-exceeded",
+            _ => "topic-invalid",
+        }
+    }
+}
+
 /// A template of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicTemplate {

@@ -18,18 +18,8 @@ struct Redis {
 }
 
 impl Redis {
-    async fn admin(&self) -> redis::aio::MultiplexedConnection {
-        let url = format!("redis://127.0.0.1:{}", self.server.port);
-        let config = redis::AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(crate::servers::PATIENCE))
-            .set_response_timeout(Some(crate::servers::PATIENCE));
-        let client = redis::Client::open(url).unwrap();
-        client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
-    }
-}
-
-impl TestBroker for Redis {
-    async fn start() -> Self {
+    /// With these arguments.
+    async fn with(more: &[(&str, &str)]) -> Self {
         let (port, directory) = (free_port(), Directory::new());
         let path = directory.0.to_str().unwrap().to_owned();
         let port_text = port.to_string();
@@ -45,10 +35,26 @@ impl TestBroker for Redis {
             "--appendonly",
             "no",
         ];
-        let arguments = arguments.map(str::to_owned).into();
+        let more = more.iter().flat_map(|(name, value)| [*name, *value]);
+        let arguments = arguments.into_iter().chain(more).map(str::to_owned).collect();
         let mut server = Server::new("redis-server", port, arguments);
         server.start().await;
         Self { server, user: None, _directory: directory }
+    }
+
+    async fn admin(&self) -> redis::aio::MultiplexedConnection {
+        let url = format!("redis://127.0.0.1:{}", self.server.port);
+        let config = redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(crate::servers::PATIENCE))
+            .set_response_timeout(Some(crate::servers::PATIENCE));
+        let client = redis::Client::open(url).unwrap();
+        client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
+    }
+}
+
+impl TestBroker for Redis {
+    async fn start() -> Self {
+        Self::with(&[]).await
     }
 
     fn settings(&self) -> Value {
@@ -142,4 +148,32 @@ async fn what_the_user_may_not_read_is_refused() {
             assert_eq!(subscribed.err(), Some(EventsError::Refused(BrokerKind::Redis)));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_with_an_authority_of_ones_own() {
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let directory = Directory::new();
+    let cert = directory.write("cert.pem", &certified.cert.pem());
+    let key = directory.write("key.pem", &certified.signing_key.serialize_pem());
+    let port = free_port();
+    let port_text = port.to_string();
+    let broker = Redis::with(&[
+        ("--tls-cert-file", &cert),
+        ("--tls-key-file", &key),
+        ("--tls-ca-cert-file", &cert),
+        ("--tls-port", &port_text),
+    ])
+    .await;
+    let url = format!("rediss://127.0.0.1:{port}");
+    let distrustful =
+        hub(&broker, json!({ "redis": { "url": url }, "timeouts": { "subscribe": 300 } })).await;
+    let refused = distrustful.subscribe(&topic(&distrustful, "t")).await.err();
+    assert_eq!(refused, Some(EventsError::Unavailable(BrokerKind::Redis)));
+    // The certificate of the client, too: Redis asks for one.
+    let tls = json!({ "ca": cert, "cert": cert, "key": key });
+    let hub = hub(&broker, json!({ "redis": { "url": url }, "tls": tls })).await;
+    let mut subscription = hub.subscribe(&topic(&hub, "t")).await.unwrap();
+    broker.publish("t", "1").await;
+    assert_eq!(next(&mut subscription).await, "1");
 }
