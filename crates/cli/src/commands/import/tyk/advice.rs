@@ -89,6 +89,12 @@ fn without_index(key: &str) -> String {
     }
 }
 
+/// A path without indices, as it is told.
+#[cfg(test)]
+pub fn plain(path: &[String]) -> String {
+    path.iter().map(|key| without_index(key)).collect::<Vec<_>>().join(".")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

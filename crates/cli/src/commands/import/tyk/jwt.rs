@@ -310,6 +310,10 @@ fn user(context: &mut Context, claims: &[Cursor<'_>]) -> String {
     let Some((at, claim)) = claims.iter().find_map(|at| Some((at, at.text()?))) else {
         return "$.sub".to_owned();
     };
+    if claim == "sub" {
+        context.report.tell(Verdict::Mapped, at, "`x-hasura-user-id` of `claims_map`");
+        return "$.sub".to_owned();
+    }
     let text = "`x-hasura-user-id` of `claims_map`; Tyk falls back to `sub` if a token lacks the claim, \
                 and here such a token is refused";
     context.report.tell(Verdict::Differs, at, text);
