@@ -143,7 +143,10 @@ fn keys(context: &mut Context, fields: &Fields<'_>) -> Vec<Members> {
                         key. Configure `auth.jwt` with `jwk_url`, or `type` and `key`";
             context.report.tell(Verdict::Missing, at, text);
         }
-        fields.method.take();
+        if fields.method.text().is_some() {
+            let text = "the keys of a set say for which algorithms they are";
+            context.report.tell(Verdict::Mapped, &fields.method, text);
+        }
         return keys;
     };
     keys.extend(source_key(context, fields, source));
@@ -160,6 +163,8 @@ fn source_key(context: &mut Context, fields: &Fields<'_>, source: &str) -> Optio
     if let Some(url) = [Some(source), text].into_iter().flatten().find(|text| is_url(text)) {
         let url = key_set(context, at, url)?;
         context.report.tell(Verdict::Mapped, at, "`auth.jwt` `jwk_url`");
+        let text = "the keys of a set say for which algorithms they are";
+        context.report.tell(Verdict::Mapped, &fields.method, text);
         return Some(vec![member("jwk_url", url)]);
     }
     if method == "hmac" {
