@@ -62,6 +62,21 @@ fn settings_are_accepted() {
     }
 }
 
+/// A sample of the guide: a fenced block behind `<!-- test: NAME -->`.
+fn sample(name: &str) -> String {
+    let guide = include_str!("../../../../../../docs/migrating-from-tyk.md");
+    let (_, rest) = guide.split_once(&format!("<!-- test: {name} -->\n")).unwrap();
+    let (_, rest) = rest.split_once('\n').unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_example_of_the_guide_is_true() {
+    let definition = serde_json::from_str(&sample("import definition")).unwrap();
+    let converted = convert(&[Document::new("reviews.json", definition)], false).unwrap();
+    assert_eq!(converted.yaml.write().unwrap(), sample("import result"));
+}
+
 /// Every field that says something has a line in the report, or is part of one that has.
 #[test]
 fn nothing_is_left_out_in_silence() {
