@@ -23,17 +23,27 @@ fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, _, candidate)| candidate)
 }
 
-/// Edit distance (Levenshtein).
+/// Edit distance; swapping two neighbours counts as one edit.
 fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
         let mut left = i + 1;
         let mut row = vec![left];
-        for (y, (diagonal, above)) in b.iter().zip(last.iter().zip(last.iter().skip(1))) {
+        for (j, (y, costs)) in b.iter().zip(last.windows(2)).enumerate() {
+            let [diagonal, above] = costs else { continue };
             left = (above + 1).min(left + 1).min(diagonal + usize::from(x != y));
+            let earlier = i.checked_sub(1).and_then(|i| a.get(i)).zip(j.checked_sub(1));
+            if let Some((before_x, j)) = earlier
+                && before_x == y
+                && b.get(j) == Some(x)
+                && let Some(swapped) = before.get(j)
+            {
+                left = left.min(swapped + 1);
+            }
             row.push(left);
         }
-        last = row;
+        before = std::mem::replace(&mut last, row);
     }
     last.last().copied().unwrap_or_default()
 }
@@ -48,9 +58,13 @@ mod tests {
             let letters = |text: &str| text.chars().collect::<Vec<_>>();
             distance(&letters(a), &letters(b))
         };
-        for (a, b, expected) in
-            [("", "", 0), ("a", "", 1), ("forward", "foward", 1), ("kitten", "sitting", 3)]
-        {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("a", "", 1),
+            ("forward", "foward", 1),
+            ("url", "ulr", 1),
+            ("kitten", "sitting", 3),
+        ] {
             assert_eq!((count(a, b), count(b, a)), (expected, expected), "{a} {b}");
         }
     }

@@ -6,6 +6,15 @@ use http::{HeaderName, header};
 pub const SECRETS: [&str; 3] =
     ["x-hasura-admin-secret", "x-artesian-admin-secret", "x-hasura-access-key"];
 
+/// Levels of objects at which a secret is looked for in a payload. Authentication reads
+/// `connectionParams.headers` and nothing deeper.
+pub(super) const LEVELS: usize = 4;
+
+/// The secret that a name stands for, in whatever case.
+pub(super) fn secret(name: &str) -> Option<&'static str> {
+    SECRETS.into_iter().find(|secret| name.eq_ignore_ascii_case(secret))
+}
+
 /// Whether a header belongs to one connection (RFC 9110, section 7.6.1), to the message or to the
 /// WebSocket handshake. No rule can send it.
 pub fn is_of_connection(name: &HeaderName) -> bool {

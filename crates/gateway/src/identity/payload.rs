@@ -6,7 +6,11 @@ use bytes::Bytes;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{IdentityError, IdentityRules, names::SECRETS, scope::Scope};
+use super::{
+    IdentityError, IdentityRules,
+    names::{LEVELS, secret},
+    scope::Scope,
+};
 
 impl IdentityRules {
     /// What takes the place of the client's payload; else the client's own; else, if it has none, the
@@ -31,18 +35,11 @@ impl IdentityRules {
     }
 }
 
-/// Levels of objects at which a secret is looked for. Authentication reads `connectionParams.headers`
-/// and nothing deeper.
-const LEVELS: usize = 4;
-
 /// A payload without the secrets of Artesian's administrators; in exactly its own bytes if there are
 /// none.
 fn without_secrets(payload: &Bytes, rules: &IdentityRules) -> Result<Bytes, IdentityError> {
     let text = std::str::from_utf8(payload).map_err(|_| IdentityError::Payload)?;
-    let is_secret = |name: &str| {
-        let found = SECRETS.iter().find(|secret| name.eq_ignore_ascii_case(secret));
-        found.is_some_and(|secret| !rules.names_header(secret))
-    };
+    let is_secret = |name: &str| secret(name).is_some_and(|secret| !rules.names_header(secret));
     let mut cleaned = String::new();
     let found =
         clean(text, &is_secret, LEVELS, &mut cleaned).map_err(|_| IdentityError::Payload)?;

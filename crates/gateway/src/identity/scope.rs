@@ -3,10 +3,10 @@
 use std::{borrow::Cow, cell::OnceCell};
 
 use http::{HeaderName, HeaderValue};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
-    Subject,
+    Subject, names,
     template::{Path, Root},
 };
 
@@ -57,13 +57,32 @@ impl<'a> Scope<'a> {
                 std::str::from_utf8(value.as_bytes()).ok().and_then(text)
             }
             Root::Claims => within(self.claims(), path),
-            Root::ConnectionInit => within(self.init(), path),
+            Root::ConnectionInit => within(self.init(), path).map(|found| match found {
+                // Nobody who writes down a whole payload means these.
+                Cow::Borrowed(Value::Object(members)) => {
+                    Cow::Owned(Value::Object(without_secrets(members, names::LEVELS)))
+                }
+                other => other,
+            }),
         }
     }
 }
 
 fn parsed(text: Option<&[u8]>) -> Value {
     text.and_then(|text| serde_json::from_slice(text).ok()).unwrap_or_default()
+}
+
+/// An object without the secrets of Artesian's administrators.
+fn without_secrets(members: &Map<String, Value>, levels: usize) -> Map<String, Value> {
+    let public = members.iter().filter(|(name, _)| names::secret(name).is_none());
+    let cleaned = public.map(|(name, value)| {
+        let value = match value {
+            Value::Object(inner) if levels > 1 => Value::Object(without_secrets(inner, levels - 1)),
+            other => other.clone(),
+        };
+        (name.clone(), value)
+    });
+    cleaned.collect()
 }
 
 fn within<'v>(mut value: &'v Value, path: &Path) -> Option<Cow<'v, Value>> {
