@@ -16,6 +16,8 @@ pub mod request;
 pub mod response;
 mod running;
 pub mod source;
+mod subgraph;
+pub mod wants;
 
 pub use config::{EngineConfig, Introspection};
 pub use documents::{Scope, StoreStats, Trusted, TrustedError, TrustedMode};
@@ -28,3 +30,4 @@ pub use response::{ErrorCode, ErrorExtensions, GraphQLError, Payload, ReachedLim
 pub use source::{
     Event, Executable, Explanation, Plan, Planned, Reader, Reading, ResultStream, Source, Variables,
 };
+pub use wants::Wants;

@@ -235,6 +235,10 @@ impl ResultStream for Running {
         self.results.conflates()
     }
 
+    fn buffers(&self) -> bool {
+        self.results.buffers()
+    }
+
     fn change_identity(&mut self, identity: &Identity) -> bool {
         if self.identity == *identity {
             return false;

@@ -14,7 +14,7 @@ use artesian_graphql::{
 };
 use async_trait::async_trait;
 
-use crate::{EngineConfig, Generation, GraphQLError, Identity, Payload};
+use crate::{EngineConfig, Generation, GraphQLError, Identity, Payload, Wants, wants};
 
 /// A database, a GraphQL service: anything with a schema per role.
 #[async_trait]
@@ -31,6 +31,11 @@ pub trait Source: Send + Sync + 'static {
 
     /// Compiles a validated operation for a role. Cached by the engine.
     fn plan(&self, role: &str, operation: &BoundOperation) -> Result<Arc<dyn Plan>, GraphQLError>;
+
+    /// What it wants to hear of clients beyond role and session variables.
+    fn wants(&self) -> Arc<dyn Wants> {
+        wants::nothing()
+    }
 
     /// Counts the changes of its schemas and permissions. Asked for once; the source advances it
     /// after each change, so that what runs live goes on by the new rules. The default is for a
@@ -127,10 +132,16 @@ pub trait ResultStream: Send + 'static {
         true
     }
 
+    /// Of a stream that does not [conflate](Self::conflates): whether it bounds what waits for a slow
+    /// reader by itself, and ends with [`SlowConsumer`](crate::ErrorCode::SlowConsumer) then.
+    fn buffers(&self) -> bool {
+        false
+    }
+
     /// Of a stream that does not [conflate](Self::conflates): whether it gives just what this would
     /// give, which the same operation has become by other rules or for another identity. It goes on
     /// then, and nothing is lost.
-    fn goes_on_as(&self, _: &dyn Executable) -> bool {
+    fn goes_on_as(&mut self, _: &dyn Executable) -> bool {
         false
     }
 
@@ -184,6 +195,9 @@ pub enum Event {
 pub struct Explanation {
     /// The source's name.
     pub source: String,
+    /// Whether it is a statement of a database. Otherwise `sql` is what services are sent.
+    #[serde(skip)]
+    pub is_statement: bool,
     /// The statement.
     pub sql: String,
     /// The statement that re-runs many cohorts at once; empty if there is no such form.

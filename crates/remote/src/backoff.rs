@@ -7,7 +7,7 @@ const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A random pause between nothing and `first * 2^attempt`, at most `longest`: full jitter, so that
 /// those who failed together do not come back together.
-pub(crate) fn pause(first: Duration, longest: Duration, attempt: u32) -> Duration {
+pub fn pause(first: Duration, longest: Duration, attempt: u32) -> Duration {
     ceiling(first, longest, attempt).mul_f64(fraction())
 }
 

@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue};
 use crate::{RemoteError, endpoint::Endpoint, operation::object};
 
 /// How one service is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct UpstreamConfig {
     /// Where queries and mutations go.
     pub url: Endpoint,
@@ -98,6 +98,13 @@ impl InitPayloadSource {
     /// A source of payloads.
     pub fn new(give: impl Fn() -> Option<Bytes> + Send + Sync + 'static) -> Self {
         Self(Arc::new(give))
+    }
+}
+
+/// Whether both are the same one.
+impl PartialEq for InitPayloadSource {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 

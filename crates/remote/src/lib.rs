@@ -43,6 +43,7 @@ pub mod subscription;
 mod upstream;
 mod ws;
 
+pub use backoff::pause;
 pub use circuit::CircuitState;
 pub use config::{Reconnect, Sharing, Transport, UpstreamConfig};
 pub use credentials::Credentials;
