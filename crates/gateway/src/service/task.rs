@@ -45,6 +45,10 @@ impl Task {
         let mut waiting: Vec<Reply> = Vec::new();
         let mut failures: u32 = 0;
         loop {
+            // One reading answers all that have asked before it begins.
+            while let Ok(reply) = self.asked.try_recv() {
+                waiting.push(reply);
+            }
             let result = reader.read(&self.config, &self.upstream).await;
             let result = self.note(result.map(Arc::new));
             failures = if result.is_ok() { 0 } else { failures.saturating_add(1) };
@@ -60,10 +64,6 @@ impl Task {
                     None => return,
                 },
                 () = at(due) => {}
-            }
-            // One reading answers all that have asked before it begins.
-            while let Ok(reply) = self.asked.try_recv() {
-                waiting.push(reply);
             }
         }
     }

@@ -95,6 +95,14 @@ async fn many_who_ask_at_once_share_a_reading() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_before_the_first_reading_gets_that_one() {
+    let scripted = Scripted::new(Script::Schema(&["a"]));
+    let service = start(&scripted, config(&json!({"refresh": 0})));
+    assert_eq!(service.refresh_now().await, Ok(Outcome::Joined));
+    assert_eq!(service.status().reads, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_asks_during_a_reading_gets_one_that_began_later() {
     let scripted = Scripted::new(Script::Silence);
     let service = start(&scripted, config(&json!({"refresh": 0, "retry": {"attempts": 0}})));
