@@ -8,6 +8,7 @@ mod live;
 mod operation;
 mod reload;
 mod sockets;
+mod upstreams;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -30,6 +31,7 @@ pub use live::{LiveMetrics, LiveStats};
 pub(crate) use operation::{OperationMetrics, Outcome};
 use reload::ReloadMetrics;
 pub(crate) use sockets::Unwelcome;
+pub use upstreams::UpstreamStats;
 
 /// How a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -259,6 +261,12 @@ impl Metrics {
     /// Asks this function for the figures of registered documents at each scrape.
     pub fn watch_documents(&self, read: impl Fn() -> StoreStats + Send + Sync + 'static) {
         self.register_collector(Box::new(documents::DocumentMetrics(Box::new(read))));
+    }
+
+    /// Asks this function for the figures of the services behind a gateway at each scrape. It is to be
+    /// called once; services may come and go.
+    pub fn watch_upstreams(&self, read: impl Fn() -> Vec<UpstreamStats> + Send + Sync + 'static) {
+        self.register_collector(Box::new(upstreams::UpstreamMetrics(Box::new(read))));
     }
 
     /// Adds metrics of another part of the program. Their names get the prefix `artesian_`.
