@@ -114,6 +114,7 @@ impl Executable for Bound {
     fn explain(&self) -> Explanation {
         Explanation {
             source: String::new(),
+            is_statement: true,
             sql: String::new(),
             batch_sql: String::new(),
             parameters: Vec::new(),

@@ -182,6 +182,8 @@ impl Settings {
             config_file: None,
             warnings: from.environment_warnings(),
         };
+        // Templates of services may name them.
+        settings.server.auth.forward_claims = settings.gateway.claims();
         settings.warnings.extend(auth::warnings(from, &settings.server));
         Ok(settings)
     }
