@@ -1,4 +1,4 @@
-// What docs/migrating-from-mercurius.md shows for Artesian behind a Mercurius gateway works as it is.
+// What docs/migrating-from-mercurius.md shows works as it is.
 
 import assert from 'node:assert/strict';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
@@ -9,12 +9,14 @@ import { secret } from '../../e2e/lib/auth/keys.js';
 import { Guide } from '../../e2e/lib/guide.js';
 import { Server } from '../../e2e/lib/server.js';
 import { Socket } from '../../e2e/lib/sockets.js';
+import { fieldsOf } from '../lib/gateway.js';
 import { MODERN, SECRET, bearer, notes, service, until } from '../lib/service-stage.js';
+import { Service } from '../lib/services.js';
 
 // Beside the packages, so that the sample finds them.
 const FOLDER = fileURLToPath(new URL(`../.guide-${process.pid}`, import.meta.url));
 
-test('the settings and the gateway of the guide', async () => {
+test('Artesian behind a Mercurius gateway', async () => {
   const guide = await Guide.read('migrating-from-mercurius.md');
   await mkdir(FOLDER, { recursive: true });
   // Its database and metadata; the guide's own settings are those of a second server.
@@ -70,5 +72,33 @@ test('the settings and the gateway of the guide', async () => {
     await stage.close();
     await guide.close();
     await rm(FOLDER, { recursive: true, force: true });
+  }
+});
+
+test('Artesian in the place of a Mercurius gateway', async () => {
+  const folder = `${FOLDER}-gateway`;
+  await mkdir(folder, { recursive: true });
+  const guide = await Guide.read('migrating-from-mercurius.md');
+  const reviews = await Service.start('mercurius');
+  let server;
+  let client;
+  try {
+    const settings = guide.text('gateway settings').replaceAll('reviews:4001', `127.0.0.1:${reviews.port}`);
+    await writeFile(`${folder}/artesian.yaml`, settings);
+    server = await Server.start({ args: ['--config', `${folder}/artesian.yaml`], env: { GATEWAY_TOKEN: 'gateway' } });
+    await fieldsOf(server, ['hello']);
+    await reviews.reset();
+    client = await Socket.open(server, MODERN, { init: { token: 'ada', more: 'not for services' } });
+    client.start('1', 'subscription { whoami }');
+    const { data } = await client.result('1');
+    assert.deepEqual(data.whoami.init, { token: 'ada' });
+    const { inits } = await reviews.state();
+    assert.deepEqual(inits[0], { token: 'gateway' });
+  } finally {
+    await client?.close();
+    await server?.kill();
+    await reviews.kill();
+    await guide.close();
+    await rm(folder, { recursive: true, force: true });
   }
 });
