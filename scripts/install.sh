@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what a job needs and what is missing: build, fuzz, postgres, browser, python, deny.
+# Installs what a job needs and what is missing: build, fuzz, postgres, brokers, browser,
+# python, deny.
 # Debian packages need root; elsewhere it says what to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,6 +24,10 @@ for job in "$@"; do
         [ -n "${PG_BIN:-}" ] || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ||
             packages+=(postgresql postgresql-contrib)
         command -v psql >/dev/null || packages+=(postgresql-client)
+        ;;
+    brokers)
+        command -v nats-server >/dev/null || packages+=(nats-server)
+        command -v redis-server >/dev/null || packages+=(redis-server)
         ;;
     browser) [ -n "${CHROMIUM:-}" ] || [ -e /usr/bin/chromium ] || packages+=(chromium) ;;
     # Debian's Python comes without what makes virtual environments.

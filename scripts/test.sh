@@ -128,7 +128,7 @@ trap 'scripts/postgres.sh stop "$postgres" >/dev/null || true' EXIT
 trap 'exit 130' INT TERM
 
 echo "=== what is missing is installed"
-scripts/install.sh build fuzz postgres browser python
+scripts/install.sh build fuzz postgres brokers browser python
 echo "=== PostgreSQL, the console's files, the binary"
 eval "$(scripts/postgres.sh env "$postgres")"
 echo "$ARTESIAN_TEST_POSTGRES_URL"
