@@ -8,13 +8,15 @@
 mod cases;
 mod questions;
 
+use std::{collections::BTreeSet, panic::AssertUnwindSafe};
+
 use artesian_upstreams::{
     client::{Caller, Client, End, Operation, Transport},
     gateway::{Gateway, Source},
     schema::result,
     service::Service,
 };
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 use serde_json::Value;
 
 use cases::{Case, Expect, Mate, cases};
@@ -25,11 +27,15 @@ timeouts: { connect: 2s, ack: 2s, request: 4s, message: 3s }
 retry: { attempts: 1, first: 10ms, longest: 100ms, give_up_after: 3s }
 circuit: { failures: 0 }";
 
-/// What only sockets have.
-const PINGS: &str = "{ ping_interval: 500ms, pong_deadline: 4s, ";
-
 fn source(protocol: &'static str) -> Source {
-    Source::new(protocol).graphql(&SHORT.replace("timeouts: { ", &format!("timeouts: {PINGS}")))
+    Source::new(protocol).graphql(SHORT)
+}
+
+/// Runs everything, and fails with all that failed.
+pub async fn all_of(running: Vec<impl Future<Output = ()>>) {
+    let running = running.into_iter().map(|one| AssertUnwindSafe(one).catch_unwind());
+    let failures = join_all(running).await.into_iter().filter(Result::is_err).count();
+    assert_eq!(failures, 0, "see above");
 }
 
 /// Errors as a client may expect them: a list that is not empty, each with a text and a code, and
@@ -176,9 +182,11 @@ async fn over(protocol: &'static str) {
         bystander.check(&service, 0).await;
     }
     let cases = cases(protocol);
+    let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names.len(), cases.len(), "names are topics");
     let running = cases.iter().flat_map(|case| Transport::ALL.map(|transport| (case, transport)));
     let running = running.map(|(case, transport)| check(case, transport, &gateway, &service));
-    join_all(running).await;
+    all_of(running.collect()).await;
     for bystander in &bystanders {
         bystander.check(&service, 1).await;
     }
