@@ -322,6 +322,7 @@ impl<B: Backend> Executable for Statement<B> {
         let statement = &plan.compiled.statement;
         Explanation {
             source: plan.database.name.clone(),
+            is_statement: true,
             sql: statement.sql.to_string(),
             batch_sql: statement.batch_sql.to_string(),
             parameters: statement

@@ -19,7 +19,7 @@ use parking_lot::RwLock;
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 
 use crate::{
-    EngineConfig, GraphQLError,
+    EngineConfig, GraphQLError, Payload,
     source::{Plan, Reader},
 };
 
@@ -54,6 +54,8 @@ pub(crate) struct Prepared {
 pub(crate) enum Answer {
     /// A source's plan.
     Plan(Arc<dyn Plan>),
+    /// The same for everybody of the role.
+    Known(Payload),
     /// The schema alone.
     Introspection(Arc<Schema>, Box<BoundOperation>),
 }

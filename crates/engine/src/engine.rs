@@ -21,6 +21,7 @@ use crate::{
     cache::{Answer, Entry, KeyRef, PlanCache, Prepared, Rules, View},
     documents::{self, Found, Store},
     identity::ADMIN_ROLE,
+    subgraph,
 };
 
 /// The heart: sources, their schemas, the cache of plans.
@@ -156,10 +157,7 @@ impl Engine {
 
     /// The SDL that a role sees; `None` if it sees nothing.
     pub fn sdl(&self, role: &str) -> Option<String> {
-        Some(match self.core.view(role)? {
-            View::Schema(schema) => sdl::print(&schema),
-            View::Reader(reader) => reader.sdl(),
-        })
+        self.core.view(role).map(|view| view.sdl())
     }
 }
 
@@ -218,6 +216,7 @@ impl Core {
         };
         let run = match &prepared.answer {
             Answer::Plan(plan) => Run::Source(Arc::clone(plan).bind(variables, identity)?),
+            Answer::Known(answer) => Run::Schema(answer.clone()),
             Answer::Introspection(schema, bound) => {
                 Run::Schema(introspect(schema, bound, variables)?)
             }
@@ -233,6 +232,11 @@ impl Core {
     ) -> Result<Prepared, GraphQLError> {
         let Rules { view, config } = &entry.rules;
         let name = entry.key.operation.as_deref();
+        let sdl = || view.may_be_read().then(|| view.sdl());
+        if let Some(asked) = subgraph::prepare(&entry.document, name, variables, config, sdl) {
+            check_introspection(config.introspection, role, Some(SERVICE_PATH))?;
+            return asked;
+        }
         let schema = match view {
             View::Schema(schema) => Arc::clone(schema),
             View::Reader(reader) => {
@@ -293,6 +297,31 @@ impl Core {
             Answer::Plan(self.source.plan(role, &bound)?)
         };
         Ok(Prepared { kind, name, live, shape, answer })
+    }
+}
+
+/// Where the schema is asked for by gateways.
+const SERVICE_PATH: &str = "$.selectionSet._service";
+
+impl View {
+    fn sdl(&self) -> String {
+        match self {
+            Self::Schema(schema) => sdl::print(schema),
+            Self::Reader(reader) => reader.sdl(),
+        }
+    }
+
+    /// Whether the metadata lets the role read the schema, as far as it has a say.
+    fn may_be_read(&self) -> bool {
+        match self {
+            Self::Schema(schema) => {
+                let roots = schema.fields(&schema.query);
+                roots.is_some_and(|roots| {
+                    roots.keys().any(|name| introspection::is_meta_field(name))
+                })
+            }
+            Self::Reader(_) => true,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub mod request;
 pub mod response;
 mod running;
 pub mod source;
+mod subgraph;
 pub mod wants;
 
 pub use config::{EngineConfig, Introspection};

@@ -195,6 +195,9 @@ pub enum Event {
 pub struct Explanation {
     /// The source's name.
     pub source: String,
+    /// Whether it is a statement of a database. Otherwise `sql` is what services are sent.
+    #[serde(skip)]
+    pub is_statement: bool,
     /// The statement.
     pub sql: String,
     /// The statement that re-runs many cohorts at once; empty if there is no such form.

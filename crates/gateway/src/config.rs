@@ -125,6 +125,25 @@ impl Default for LivePolicy {
     }
 }
 
+impl Prefix {
+    /// Reads `prefix:`.
+    ///
+    /// # Errors
+    /// What cannot be used, with its place within it.
+    pub fn from_json(value: &Value) -> Result<Self, ConfigError> {
+        Self::read(At { path: String::new(), value })
+    }
+
+    fn read(at: At<'_>) -> Result<Self, ConfigError> {
+        let mut prefix = Self::default();
+        let mut object = at.object()?;
+        object.set("root_fields", &mut prefix.root_fields, name_prefix)?;
+        object.set("types", &mut prefix.types, name_prefix)?;
+        object.finish()?;
+        Ok(prefix)
+    }
+}
+
 impl SourceConfig {
     /// Reads an element of `sources:` that has `graphql:` or `events:`. `${…}` has been replaced by
     /// then; relative paths begin at `base_dir`, and the certificates of `tls.ca` are read from there.
@@ -141,13 +160,7 @@ impl SourceConfig {
             let message = "expected up to 64 letters, digits, `-` or `_`";
             return Err(name.error(message));
         }
-        let mut prefix = Prefix::default();
-        if let Some(at) = source.get("prefix") {
-            let mut object = at.object()?;
-            object.set("root_fields", &mut prefix.root_fields, name_prefix)?;
-            object.set("types", &mut prefix.types, name_prefix)?;
-            object.finish()?;
-        }
+        let prefix = source.get("prefix").map(Prefix::read).transpose()?.unwrap_or_default();
         let kind = match (source.get("graphql"), source.get("events")) {
             (Some(at), None) => SourceKind::Service(Box::new(graphql::read(at, base_dir)?)),
             (None, Some(at)) => SourceKind::Events(at.value.clone()),

@@ -318,6 +318,10 @@ impl Source for Gateway {
     }
 
     fn reader(&self, role: &str) -> Option<Arc<dyn Reader>> {
+        let is_plain = |database: &Database| database.prefix == Prefix::default();
+        if self.database.as_ref().is_some_and(is_plain) && self.members.load().is_empty() {
+            return None;
+        }
         self.seen(role).reader.map(|reader| reader as Arc<dyn Reader>)
     }
 

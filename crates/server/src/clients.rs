@@ -50,7 +50,7 @@ impl Said {
             let forwarded = Forwarded {
                 headers: self.headers,
                 init_payload: payload.map(|p| Bytes::copy_from_slice(p.get().as_bytes())),
-                claims: None,
+                claims: client.claims.take().filter(|_| !wants.claims().is_empty()),
             };
             client.identity = client.identity.with_forwarded(forwarded);
         }

@@ -74,11 +74,7 @@ pub fn read(path: &Path, environment: &Environment) -> Result<File, SettingsErro
 }
 
 /// Reads the text of a configuration file.
-pub fn parse(
-    path: &Path,
-    text: &str,
-    environment: &Environment,
-) -> Result<File, SettingsError> {
+pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<File, SettingsError> {
     let blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
     if text.lines().all(blank) {
         return Ok(File::default());

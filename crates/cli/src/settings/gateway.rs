@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use artesian_gateway::config::{ConfigError, Prefix, SourceConfig};
+use artesian_gateway::{
+    config::{ConfigError, Prefix, SourceConfig, SourceKind},
+    identity::Wants,
+};
 
 use super::{
     file::FileSource,
@@ -16,6 +19,17 @@ pub struct GatewaySettings {
     pub sources: Vec<SourceConfig>,
     /// What comes before the names of the database's fields and types.
     pub database_prefix: Prefix,
+}
+
+impl GatewaySettings {
+    /// Claims of tokens that services are told of.
+    pub fn claims(&self) -> Vec<Box<str>> {
+        let services = self.sources.iter().filter_map(|source| match &source.kind {
+            SourceKind::Service(service) => Some(service.identity.wants()),
+            SourceKind::Events(_) => None,
+        });
+        services.fold(Wants::default(), Wants::union).claims
+    }
 }
 
 pub(super) fn read(from: &Resolver) -> Result<GatewaySettings, SettingsError> {
@@ -40,7 +54,8 @@ pub(super) fn read(from: &Resolver) -> Result<GatewaySettings, SettingsError> {
 }
 
 fn at(source: &FileSource, path: &str, error: &ConfigError) -> SettingsError {
-    let path = if error.path.is_empty() { path.to_owned() } else { format!("{path}.{}", error.path) };
+    let path =
+        if error.path.is_empty() { path.to_owned() } else { format!("{path}.{}", error.path) };
     let message = format!("`{path}`: {}", error.message);
     SettingsError::At { origin: source.place.to_string(), message }
 }

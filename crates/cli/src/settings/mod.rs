@@ -182,6 +182,8 @@ impl Settings {
             config_file: None,
             warnings: from.environment_warnings(),
         };
+        // Templates of services may name them.
+        settings.server.auth.forward_claims = settings.gateway.claims();
         settings.warnings.extend(auth::warnings(from, &settings.server));
         Ok(settings)
     }
@@ -280,6 +282,7 @@ fn engine(from: &Resolver) -> Result<EngineConfig, SettingsError> {
             "nobody" => Introspection::Nobody,
             _ => Introspection::All,
         },
+        federation_subgraph: from.switch("federation-subgraph")?,
         persisted_queries: from.switch("persisted-queries")?,
         persisted_queries_bytes: from.positive("persisted-queries-bytes")?,
         persisted_query_max_bytes: from.positive("persisted-query-max-bytes")?,

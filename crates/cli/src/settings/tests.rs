@@ -69,7 +69,11 @@ fn every_setting_can_come_from_every_place() {
             assert!(resolver.asked().contains(definition.name), "nobody asks for it");
             resolver.raw(definition.name).unwrap().origin
         };
-        let by_flag = Resolver::new(flags(&[(definition.name, value)]), environment(&[]), file::File::default());
+        let by_flag = Resolver::new(
+            flags(&[(definition.name, value)]),
+            environment(&[]),
+            file::File::default(),
+        );
         assert_eq!(origin(by_flag), Origin::Flag(definition.name));
         for name in definition.all_env() {
             let variables = environment(&[(&name, value)]);

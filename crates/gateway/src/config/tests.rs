@@ -72,7 +72,7 @@ fn everything_is_read() {
             "limits": {
                 "response_bytes": 1000, "message_bytes": "2000", "buffer_bytes": 3000,
                 "socket_queue_bytes": 4000, "sockets": 5, "operations_per_socket": 6,
-                "concurrent_requests": 7, "waiting_requests": 0, "schema_bytes": 900,
+                "concurrent_requests": 7, "polls": 8, "concurrent_polls": 9, "waiting_requests": 0, "schema_bytes": 900,
             },
             "retry": {
                 "attempts": 0, "first": 10, "longest": "1s", "queries": false,
@@ -104,6 +104,8 @@ fn everything_is_read() {
     let permissions = service.permissions.unwrap();
     assert_eq!(permissions["user"].include.len(), 1);
     assert_eq!(permissions["none"].exclude.len(), 1);
+    assert_eq!((up.limits.polls, up.limits.concurrent_polls), (8, 9));
+    assert_eq!(up.min_interval, Duration::from_millis(500));
     assert_eq!(up.timeouts.pong_deadline, Duration::from_millis(1500));
     assert_eq!((up.timeouts.ping_interval, up.timeouts.idle), (None, Duration::ZERO));
     assert_eq!(up.timeouts.stream_idle, Some(Duration::from_secs(3600)));
@@ -199,6 +201,10 @@ fn what_cannot_work_is_said_with_its_place() {
             json!({"headers": {"set": {"a": "x", "A": "y"}}}),
             "`graphql.headers.set.A`: this header is there twice",
         ),
+        (
+            json!({"headers": {"set": {"a": "{{headers.Cookie}}"}}}),
+            "`graphql.headers.set.a`: cookies are passed on by `cookies`",
+        ),
         (json!({"headers": {"cookies": ["a=b"]}}), "`graphql.headers.cookies[0]`: this is no name"),
         (
             json!({"live": {"fields": {"Query.a": "100ms"}}}),
@@ -279,7 +285,10 @@ fn certificates_are_read_at_once() {
     std::fs::write(directory.join("ca.pem"), "no certificate").unwrap();
     let value = with(&json!({"tls": {"ca": "ca.pem"}}));
     let error = SourceConfig::from_json(&value, &directory).unwrap_err().to_string();
-    assert_eq!(error, "`graphql.tls.ca`: the file has no certificate");
+    assert_eq!(
+        error,
+        "`graphql.tls.ca`: the file has no certificate in PEM format (-----BEGIN CERTIFICATE-----)"
+    );
     let key = rcgen::generate_simple_self_signed(vec!["a".to_owned()]).unwrap();
     std::fs::write(directory.join("ca.pem"), key.cert.pem()).unwrap();
     let read = SourceConfig::from_json(&value, &directory).unwrap();

@@ -20,6 +20,9 @@ pub enum TemplateError {
         "`{0}` is unknown in templates; known are session, claims, headers and connection_init"
     )]
     Root(String),
+    /// The header that has all cookies.
+    #[error("cookies are passed on by `cookies`, by their names")]
+    Cookie,
     /// Values within values.
     #[error("more than {MAX_DEPTH} levels")]
     Depth,
@@ -95,6 +98,11 @@ impl Path {
             Root::Claims => !segments.is_empty(),
             Root::ConnectionInit => true,
         };
+        let is =
+            |name: &str| segments.first().is_some_and(|first| first.eq_ignore_ascii_case(name));
+        if root == Root::Headers && is("cookie") {
+            return Err(TemplateError::Cookie);
+        }
         if is_fit { Ok(Self { root, segments }) } else { Err(TemplateError::Path) }
     }
 }

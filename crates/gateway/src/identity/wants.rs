@@ -88,12 +88,12 @@ impl artesian_engine::Wants for Wants {
         };
         let mut kept: Vec<_> = headers
             .iter()
+            .filter(|(name, _)| **name != header::COOKIE)
             .filter(|(name, _)| self.wants_header(name) && !of_connection(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         if cookies {
             let sent: Vec<&HeaderValue> = headers.get_all(header::COOKIE).iter().collect();
-            kept.retain(|(name, _)| *name != header::COOKIE);
             kept.extend(
                 cookies_of(sent.into_iter(), &self.cookies).map(|value| (header::COOKIE, value)),
             );

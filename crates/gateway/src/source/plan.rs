@@ -225,6 +225,7 @@ impl Executable for Run {
         }
         Explanation {
             source: sources.join(", "),
+            is_statement: false,
             sql: text.join("\n\n"),
             batch_sql: String::new(),
             parameters: Vec::new(),

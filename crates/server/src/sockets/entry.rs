@@ -40,6 +40,14 @@ impl Closing {
         [Self::Revoked, Self::Rotated].into_iter().find(|why| why.mark() == mark)
     }
 
+    /// What the client is told.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Revoked => "Forbidden: closed by the administrator",
+            Self::Rotated => "Forbidden: the credentials are no longer accepted",
+        }
+    }
+
     /// As metrics count it.
     pub(super) fn reason(self) -> Unwelcome {
         match self {
@@ -47,6 +55,15 @@ impl Closing {
             Self::Rotated => Unwelcome::Rotated,
         }
     }
+}
+
+/// What has a place among the open sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A WebSocket or an event stream.
+    Socket,
+    /// An operation of a WebSocket that has an identity of its own.
+    Operation,
 }
 
 /// What is known of one socket. The only allocation that it costs.
@@ -62,6 +79,7 @@ pub(super) struct Slot {
     pub place: AtomicU32,
     address: IpAddr,
     transport: Transport,
+    kind: Kind,
     /// 0 while it may stay.
     closing: AtomicU8,
     /// Whether the connection knows that it is to close.
@@ -80,7 +98,7 @@ struct Who {
 }
 
 impl Slot {
-    pub fn new(id: u64, transport: Transport, address: IpAddr) -> Self {
+    pub fn new(id: u64, kind: Kind, transport: Transport, address: IpAddr) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             id,
@@ -90,6 +108,7 @@ impl Slot {
             place: AtomicU32::new(0),
             address,
             transport,
+            kind,
             closing: AtomicU8::new(0),
             is_told: AtomicBool::new(false),
             who: Mutex::default(),
@@ -147,6 +166,7 @@ impl Slot {
         };
         Description {
             id: self.id,
+            kind: self.kind,
             transport: self.transport,
             address: self.address,
             identity: identity.map(|(role, session)| Identity { role, session, forwarded: None }),
@@ -167,6 +187,12 @@ pub(crate) struct Entry {
 impl Entry {
     pub(super) fn new(slot: Arc<Slot>, sockets: Arc<Sockets>) -> Self {
         Self { slot, sockets }
+    }
+
+    /// A place of its own for an operation of this socket. Its client is not known yet.
+    pub fn open_operation(&self) -> Self {
+        let Slot { transport, address, .. } = *self.slot;
+        self.sockets.open_as(Kind::Operation, transport, address)
     }
 
     /// The client is known, or is known anew: `proof` stands for the secret, the issuer or the

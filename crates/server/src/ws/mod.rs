@@ -1,9 +1,11 @@
 //! GraphQL over WebSocket: the upgrade, and one task for each connection.
 
+mod authentication;
 mod compression;
 mod connection;
 pub(crate) mod operations;
 mod outgoing;
+mod own_identity;
 mod socket;
 
 use std::{net::IpAddr, sync::Arc};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use artesian_engine::Wants as _;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -166,7 +167,7 @@ proptest! {
             }
             let wants = rules.wants();
             let kept = Client {
-                headers: wants.keep(&map, true),
+                headers: wants.headers(&map, true),
                 init_payload: client.init_payload.clone().filter(|_| wants.init_payload),
                 claims: client.claims.as_ref().and_then(|claims| {
                     let claims: Value = serde_json::from_slice(claims).ok()?;

@@ -1,8 +1,6 @@
 //! Who the client of a socket is: found out, found out anew, and until when it holds.
 
 use std::{
-    future::Future,
-    pin::Pin,
     task::{Context, Poll, Waker},
     time::Instant,
 };
@@ -13,11 +11,7 @@ use artesian_protocol::{Subprotocol, session::CloseCode};
 use serde_json::value::RawValue;
 
 use super::{Connection, Purpose, Socket};
-use crate::{metrics::Unwelcome, run, sockets::Closing};
-
-/// Finding out who a client is. Its drop gives that up.
-pub(super) type Authentication =
-    Pin<Box<dyn Future<Output = Result<Authenticated, AuthError>> + Send>>;
+use crate::{metrics::Unwelcome, run, ws::authentication};
 
 /// Until when credentials are good.
 pub(super) struct Expiry {
@@ -30,10 +24,7 @@ impl<S: Socket> Connection<S> {
     /// Begins to find out who the client is. Where that takes no waiting it is done at once, so that
     /// messages which came together with the credentials are not too early.
     pub(super) fn authenticate(&mut self, now: Instant, payload: Option<&RawValue>) {
-        let (auth, wants) = (self.state.auth.load_full(), self.state.service.wants());
-        let said = self.said.as_deref().cloned().unwrap_or_default();
-        let payload = payload.map(ToOwned::to_owned);
-        let mut new: Authentication = Box::pin(said.authenticate(auth, wants, payload, None));
+        let mut new = authentication::authenticate(&self.state, self.said.as_deref(), payload);
         match new.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => self.told_apart(now, result),
             // The turn that this is part of asks again, with a waker.
@@ -123,11 +114,7 @@ impl<S: Socket> Connection<S> {
     pub(super) fn check_closing(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let Poll::Ready(why) = self.entry.poll_closing(cx) else { return false };
         self.identity = None;
-        let reason = match why {
-            Closing::Revoked => "Forbidden: closed by the administrator",
-            Closing::Rotated => "Forbidden: the credentials are no longer accepted",
-        };
-        self.close_session(now, CloseCode::FORBIDDEN, reason);
+        self.close_session(now, CloseCode::FORBIDDEN, why.message());
         true
     }
 

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::client::{Authentication, Expiry};
-use crate::limits::IdentityGuard;
+use super::client::Expiry;
+use crate::{limits::IdentityGuard, ws::authentication::Authentication};
 
 /// What a connection may have beside the rest.
 #[derive(Default)]
