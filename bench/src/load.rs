@@ -83,12 +83,9 @@ async fn reply(socket: &mut TcpStream, buffer: &mut Vec<u8>) {
         };
         if complete {
             assert!(text.starts_with("http/1.1 200"), "{text}");
-            let body = &buffer[head + 4..];
-            assert!(
-                body[..body.len().min(30)].windows(9).any(|w| w == b"{\"data\":{"),
-                "{}",
-                String::from_utf8_lossy(buffer)
-            );
+            let body = String::from_utf8_lossy(&buffer[head + 4..]);
+            let data = body.find(r#"{"data":{"#).is_some_and(|at| at < 30);
+            assert!(data && !body.contains(r#""errors":"#), "{body}");
             return;
         }
     }
