@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what a job needs and what is missing: build, fuzz, postgres, browser, python, deny.
+# Installs what a job needs and what is missing: build, fuzz, postgres, brokers, browser,
+# python, deny.
 # Debian packages need root; elsewhere it says what to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,6 +24,10 @@ for job in "$@"; do
         [ -n "${PG_BIN:-}" ] || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ||
             packages+=(postgresql postgresql-contrib)
         command -v psql >/dev/null || packages+=(postgresql-client)
+        ;;
+    brokers)
+        command -v nats-server >/dev/null || packages+=(nats-server)
+        command -v redis-server >/dev/null || packages+=(redis-server)
         ;;
     browser) [ -n "${CHROMIUM:-}" ] || [ -e /usr/bin/chromium ] || packages+=(chromium) ;;
     # Debian's Python comes without what makes virtual environments.
@@ -60,11 +65,11 @@ for job in "$@"; do
             cargo install cargo-deny --locked --quiet --root "$target/tools"
         ;;
     python)
-        wanted=tests/e2e/requirements.txt
-        if ! cmp -s "$wanted" "$target/venv/installed"; then
+        wanted=(tests/e2e/requirements.txt tests/gateway/requirements.txt)
+        if ! cmp -s <(cat "${wanted[@]}") "$target/venv/installed"; then
             python3 -m venv --clear "$target/venv"
-            "$target/venv/bin/pip" install --quiet --requirement "$wanted"
-            cp "$wanted" "$target/venv/installed"
+            "$target/venv/bin/pip" install --quiet "${wanted[@]/#/--requirement=}"
+            cat "${wanted[@]}" >"$target/venv/installed"
         fi
         ;;
     esac

@@ -19,6 +19,7 @@
 //! ```
 
 mod buffered;
+mod clients;
 mod config;
 mod connection;
 mod console;

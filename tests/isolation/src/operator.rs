@@ -50,6 +50,7 @@ pub fn settings(mode: Mode, version: &Version, hook: SocketAddr, grace: Duration
                 admin_secrets: secrets,
                 mode: AuthMode::Webhook(WebhookConfig::new(&url, method).unwrap()),
                 unauthorized_role: None,
+                ..AuthConfig::default()
             }
         }
     };

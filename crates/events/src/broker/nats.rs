@@ -1,0 +1,376 @@
+//! NATS core.
+//!
+//! The library reconnects by itself once for each server, which keeps the subscriptions; after that the
+//! connection is given up and this code makes another one, so that nothing runs on when the hub is gone.
+//!
+//! NATS does not confirm subscriptions. It does handle a connection's commands one after the other, so the
+//! answer to a request that follows a subscription says that the subscription is in force. The request
+//! goes to a subject without listeners, and the server itself answers that there are none (NATS 2.2).
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::{Client, ConnectOptions, RequestErrorKind, ServerError, SubscribeErrorKind, Subscriber};
+use futures_util::StreamExt as _;
+use parking_lot::Mutex;
+use tokio::{
+    sync::{oneshot, watch},
+    time::{Instant, sleep},
+};
+
+use super::tls::{client_config, file};
+use crate::{
+    backoff,
+    config::{EventsConfig, NatsConfig, Retry, Timeouts},
+    error::{EventsError, StartError},
+    line::Line,
+    stats::{Counter, Counters},
+    topic::BrokerKind,
+};
+
+/// Where requests go that nobody listens to.
+const SYNC: &str = "_ARTESIAN.sync.";
+
+pub(crate) struct Nats {
+    options: Box<dyn Fn() -> Result<ConnectOptions, ()> + Send + Sync>,
+    servers: Vec<String>,
+    timeouts: Timeouts,
+    retry: Retry,
+    session: watch::Sender<Option<Arc<Session>>>,
+    counters: Arc<Counters>,
+}
+
+/// A client of the library, until it gives up.
+struct Session {
+    client: Client,
+    state: Arc<State>,
+}
+
+/// What the library's events change.
+#[derive(Default)]
+struct State {
+    link: watch::Sender<Link>,
+    /// By subject, so that a refusal finds those who asked.
+    lines: Mutex<HashMap<Box<str>, Weak<Line>>>,
+    /// Requests that wait for their answer, by subject.
+    syncs: Mutex<HashMap<String, oneshot::Sender<()>>>,
+    next_sync: AtomicU64,
+    /// Whether the account may not receive answers, so that nothing can be confirmed.
+    is_mute: AtomicBool,
+}
+
+/// The state of a session's connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Link {
+    /// Grows with every connection.
+    epoch: u64,
+    is_up: bool,
+    is_over: bool,
+}
+
+impl Nats {
+    pub async fn new(
+        nats: &NatsConfig,
+        config: &EventsConfig,
+        counters: Arc<Counters>,
+    ) -> Result<Arc<Self>, StartError> {
+        let credentials = match &nats.credentials_file {
+            Some(path) => {
+                const SETTING: &str = "events.nats.credentials_file";
+                let text = tokio::fs::read_to_string(path)
+                    .await
+                    .map_err(|error| file(SETTING, format!("{}: {error}", path.display())))?;
+                // Errors could quote the file.
+                ConnectOptions::with_credentials(&text)
+                    .map_err(|_| file(SETTING, "there are no credentials in the file"))?;
+                Some(text)
+            }
+            None => None,
+        };
+        let wants_tls = config.tls.is_some() || nats.url.iter().any(|url| url.starts_with("tls://"));
+        let tls = client_config(config.tls.as_ref()).await?;
+        let (settings, timeouts, retry) = (nats.clone(), config.timeouts.clone(), config.retry.clone());
+        let options = move || {
+            let mut options = match &credentials {
+                Some(text) => ConnectOptions::with_credentials(text).map_err(drop)?,
+                None => ConnectOptions::new(),
+            };
+            if let (Some(user), Some(password)) = (&settings.user, &settings.password) {
+                options = options.user_and_password(user.clone(), password.expose().to_owned());
+            }
+            if let Some(token) = &settings.token {
+                options = options.token(token.expose().to_owned());
+            }
+            if let Some(seed) = &settings.nkey {
+                options = options.nkey(seed.expose().to_owned());
+            }
+            let pauses = retry.clone();
+            Ok(options
+                .name("artesian")
+                .connection_timeout(timeouts.connect)
+                .request_timeout(Some(timeouts.subscribe))
+                .ping_interval(timeouts.ping_interval)
+                .max_reconnects(settings.url.len())
+                .reconnect_delay_callback(move |attempt| reconnect_pause(&pauses, attempt))
+                .require_tls(wants_tls)
+                .tls_client_config(tls.clone()))
+        };
+        Ok(Arc::new(Self {
+            options: Box::new(options),
+            servers: nats.url.clone(),
+            timeouts: config.timeouts.clone(),
+            retry: config.retry.clone(),
+            session: watch::Sender::new(None),
+            counters,
+        }))
+    }
+
+    /// Keeps a session.
+    pub async fn run(self: Arc<Self>) {
+        let mut attempt = 0;
+        loop {
+            let begun = Instant::now();
+            match self.connect().await {
+                Ok(session) => {
+                    let mut link = session.state.link.subscribe();
+                    self.session.send_replace(Some(session));
+                    // An error means that the session is gone.
+                    let _ = link.wait_for(|link| link.is_over).await;
+                    self.session.send_replace(None);
+                    tracing::warn!(broker = "nats", "the connection is lost");
+                }
+                Err(problem) => {
+                    self.counters.add(Counter::ConnectFailed);
+                    tracing::warn!(broker = "nats", problem, "the broker cannot be reached");
+                }
+            }
+            // A connection that breaks at once is as good as none.
+            if begun.elapsed() > self.retry.longest {
+                attempt = 0;
+            }
+            sleep(backoff::pause(self.retry.first, self.retry.longest, attempt)).await;
+            attempt = attempt.saturating_add(1);
+        }
+    }
+
+    async fn connect(&self) -> Result<Arc<Session>, &'static str> {
+        use async_nats::ConnectErrorKind as Kind;
+        let state = Arc::new(State::default());
+        let (told, counters) = (Arc::clone(&state), Arc::clone(&self.counters));
+        let options = (self.options)().map_err(|()| "the credentials cannot be read")?;
+        let options = options.event_callback(move |event| {
+            told.on_event(event, &counters);
+            std::future::ready(())
+        });
+        let client = options.connect(self.servers.as_slice()).await.map_err(|error| match error.kind() {
+            Kind::AuthorizationViolation | Kind::Authentication => "the credentials are refused",
+            Kind::Tls => "the TLS handshake failed",
+            Kind::TimedOut => "no answer in time",
+            Kind::Dns => "the name cannot be resolved",
+            Kind::ServerParse => "the address cannot be read",
+            _ => "no connection",
+        })?;
+        Ok(Arc::new(Session { client, state }))
+    }
+
+    /// Carries a topic over all sessions.
+    pub async fn carry(self: Arc<Self>, line: Arc<Line>) {
+        let mut sessions = self.session.subscribe();
+        loop {
+            let session = match sessions.wait_for(Option::is_some).await {
+                Ok(session) => session.clone(),
+                Err(_) => return,
+            };
+            let Some(session) = session else { continue };
+            let registered = session.register(&line);
+            match session.client.subscribe(line.topic().name().to_owned()).await {
+                Ok(subscriber) => session.carry(subscriber, &line, &self.timeouts).await,
+                Err(error) if error.kind() == SubscribeErrorKind::InvalidSubject => {
+                    line.fail(EventsError::Refused(BrokerKind::Nats));
+                    return;
+                }
+                Err(_) => {}
+            }
+            drop(registered);
+            line.lost();
+            // The library's client does not come back to life.
+            session.state.link.send_if_modified(|link| !std::mem::replace(&mut link.is_over, true));
+            drop(session);
+            if sessions.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The library counts attempts from 1 and asks before the first one, too.
+fn reconnect_pause(retry: &Retry, attempt: usize) -> Duration {
+    match u32::try_from(attempt).unwrap_or(u32::MAX).checked_sub(2) {
+        Some(attempt) => backoff::pause(retry.first, retry.longest, attempt),
+        None => Duration::ZERO,
+    }
+}
+
+impl Session {
+    /// So that a refusal finds the line.
+    fn register(self: &Arc<Self>, line: &Arc<Line>) -> Registered {
+        let name: Box<str> = line.topic().name().into();
+        self.state.lines.lock().insert(name, Arc::downgrade(line));
+        Registered { state: Arc::clone(&self.state), line: Arc::clone(line) }
+    }
+
+    /// Passes on what comes, until the session ends.
+    async fn carry(&self, mut subscriber: Subscriber, line: &Line, timeouts: &Timeouts) {
+        let mut links = self.state.link.subscribe();
+        loop {
+            let link = *links.borrow_and_update();
+            let mut confirmed = std::pin::pin!(async {
+                if !link.is_up {
+                    return std::future::pending().await;
+                }
+                line.asked();
+                self.confirm(timeouts).await;
+            });
+            let mut is_confirmed = false;
+            loop {
+                tokio::select! {
+                    biased;
+                    changed = links.changed() => {
+                        if changed.is_err() || links.borrow().is_over {
+                            return;
+                        }
+                        break;
+                    }
+                    message = subscriber.next() => match message {
+                        Some(message) => line.message(message.payload),
+                        None => return,
+                    },
+                    () = &mut confirmed, if !is_confirmed => {
+                        is_confirmed = true;
+                        line.established();
+                    }
+                }
+            }
+            if *links.borrow() != link {
+                line.lost();
+            }
+        }
+    }
+
+    /// Waits until the server has handled what was sent before.
+    async fn confirm(&self, timeouts: &Timeouts) {
+        let state = &self.state;
+        loop {
+            if state.is_mute.load(Ordering::Relaxed) {
+                // Written to the socket is the best that there is.
+                let _ = self.client.flush().await;
+                return;
+            }
+            let number = state.next_sync.fetch_add(1, Ordering::Relaxed);
+            let subject = format!("{SYNC}{number}");
+            let (sender, refused) = oneshot::channel();
+            state.syncs.lock().insert(subject.clone(), sender);
+            let guard = Waiting { state, subject: &subject };
+            let request = self.client.request(subject.clone(), bytes::Bytes::new());
+            let is_answered = tokio::select! {
+                answer = request => match answer {
+                    Ok(_) => true,
+                    Err(error) => error.kind() == RequestErrorKind::NoResponders,
+                },
+                // A refusal comes in order, too.
+                refused = refused => refused.is_ok(),
+            };
+            drop(guard);
+            if is_answered {
+                return;
+            }
+            // A connection that is lost is told elsewhere.
+            sleep(timeouts.connect.min(Duration::from_millis(100))).await;
+        }
+    }
+}
+
+/// A request that waits.
+struct Waiting<'a> {
+    state: &'a State,
+    subject: &'a str,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.state.syncs.lock().remove(self.subject);
+    }
+}
+
+/// A line that can be found by its subject.
+struct Registered {
+    state: Arc<State>,
+    line: Arc<Line>,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let mut lines = self.state.lines.lock();
+        let name = self.line.topic().name();
+        let is_it = |line: &Weak<Line>| std::ptr::eq(line.as_ptr(), Arc::as_ptr(&self.line));
+        if lines.get(name).is_some_and(is_it) {
+            lines.remove(name);
+        }
+    }
+}
+
+impl State {
+    fn on_event(&self, event: async_nats::Event, counters: &Counters) {
+        use async_nats::{ClientError, Event};
+        match event {
+            Event::Connected => {
+                counters.add(Counter::Connected);
+                self.link.send_modify(|link| {
+                    link.epoch += 1;
+                    link.is_up = true;
+                });
+            }
+            Event::Disconnected => {
+                counters.add(Counter::Disconnected);
+                self.link.send_modify(|link| link.is_up = false);
+            }
+            Event::Closed | Event::ClientError(ClientError::MaxReconnects) => {
+                self.link.send_modify(|link| *link = Link { is_up: false, is_over: true, ..*link });
+            }
+            // The library dropped messages of one subscription and does not say which.
+            Event::SlowConsumer(_) => {
+                let lines: Vec<_> = self.lines.lock().values().filter_map(Weak::upgrade).collect();
+                lines.iter().for_each(|line| line.gap());
+            }
+            Event::ServerError(ServerError::Other(text)) => self.on_refusal(&text),
+            _ => {}
+        }
+    }
+
+    /// `Permissions Violation for Subscription to "…"`, or for `Publish`.
+    fn on_refusal(&self, text: &str) {
+        let Some(subject) = text.split('"').nth(1) else { return };
+        let text = text.to_ascii_lowercase();
+        if text.starts_with("permissions violation for publish") {
+            if let Some(waiting) = self.syncs.lock().remove(subject) {
+                let _ = waiting.send(());
+            }
+        } else if text.starts_with("permissions violation for subscription") {
+            let line = self.lines.lock().get(subject).and_then(Weak::upgrade);
+            if let Some(line) = line {
+                line.fail(EventsError::Refused(BrokerKind::Nats));
+            } else if subject.starts_with("_INBOX.") {
+                self.is_mute.store(true, Ordering::Relaxed);
+                for (_, waiting) in self.syncs.lock().drain() {
+                    drop(waiting);
+                }
+            }
+        }
+    }
+}
