@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::subject::{Kind, Subject, has_node_peers};
+use super::{
+    floor::Floor,
+    subject::{Kind, Subject, has_node_peers},
+};
 use crate::{
     process::{self, Cpu},
     swarm::{Goal, Swarm},
@@ -29,8 +32,9 @@ enum Who {
 
 /// One gateway with its clients, and what was measured of it.
 struct Run {
-    subject: Subject,
+    // Ends before the gateway does: it takes a lost socket for a failure.
     swarm: Swarm,
+    subject: Subject,
     kib_each: f64,
     counts: [usize; 4],
     rounds: Vec<Cpu>,
@@ -63,14 +67,14 @@ pub async fn run(artesian: Option<&str>, clients: usize) {
 
 async fn mode(artesian: Option<&str>, kinds: &[Kind], who: Who, clients: usize) {
     println!(
-        "\n{}\n{:<24} {:>28} {:>7} {:>12} {:>24} {:>11} {:>24}",
+        "\n{}\n{:<24} {:>28} {:>13} {:>12} {:>24} {:>11} {:>24}",
         match who {
             Who::Anonymous => "anonymous clients",
             Who::Distinct => "clients of whom each sends another payload with connection_init",
         },
         "",
         "CPU (user + system)",
-        "ratio",
+        "ratio (user)",
         "by rounds",
         "late: p50, p99, last",
         "KiB/client",
@@ -81,19 +85,32 @@ async fn mode(artesian: Option<&str>, kinds: &[Kind], who: Who, clients: usize) 
     for &kind in kinds {
         runs.push(Run::start(kind, artesian, who, clients, &mut number).await);
     }
+    let mut floor = Floor::start(clients).await;
+    let mut least = Vec::new();
     // The first round warms up.
     for round in 0..=ROUNDS {
         for run in &mut runs {
             run.round(clients, &mut number, round > 0).await;
         }
+        let used = floor.round(clients, EVENTS).await;
+        if round > 0 {
+            least.push(used);
+        }
     }
-    let base: Option<Vec<Duration>> = runs
+    let base: Option<Vec<Cpu>> = runs
         .first()
         .filter(|run| matches!(run.subject.kind, Kind::Artesian(_)))
-        .map(|run| run.rounds.iter().map(|cpu| cpu.total()).collect());
+        .map(|run| run.rounds.clone());
     for run in &mut runs {
         run.print(clients, base.as_deref());
     }
+    let messages = clients * ROUNDS * EVENTS;
+    println!(
+        "{:<24} {} {}",
+        "a bare loop of `write`",
+        each(&least, messages),
+        ratios(&least, base.as_deref())
+    );
 }
 
 impl Run {
@@ -108,10 +125,8 @@ impl Run {
         process::settled(subject.pid).await;
         let before = process::resident(subject.pid);
         let payloads = payloads(clients);
-        let mut swarm = Swarm::start_as(
-            &subject.address,
-            (who == Who::Distinct).then_some(payloads.as_path()),
-        );
+        let mut swarm =
+            Swarm::start_as(&subject.address, (who == Who::Distinct).then_some(payloads.as_path()));
         swarm.open(Goal::Ticks, clients, AT_A_TIME).await;
         std::fs::remove_file(payloads).unwrap();
         let mut run = Self {
@@ -174,37 +189,18 @@ impl Run {
         }
     }
 
-    fn print(&mut self, clients: usize, base: Option<&[Duration]>) {
-        let mut cpu = Cpu::default();
-        for &round in &self.rounds {
-            cpu += round;
-        }
+    fn print(&mut self, clients: usize, base: Option<&[Cpu]>) {
         let messages = self.late.len();
-        #[expect(clippy::cast_precision_loss, reason = "a small number")]
-        let each = |time: Duration| time.as_secs_f64() * 1e6 / messages as f64;
-        let (mut ratio, mut by_rounds) = (String::new(), String::new());
-        if let Some(base) = base {
-            let of = |(a, b): (&Cpu, &Duration)| a.total().as_secs_f64() / b.as_secs_f64();
-            let mut ratios: Vec<f64> = self.rounds.iter().zip(base).map(of).collect();
-            ratios.sort_by(f64::total_cmp);
-            let all = cpu.total().as_secs_f64() / base.iter().sum::<Duration>().as_secs_f64();
-            ratio = format!("{all:.1}");
-            by_rounds = format!("{:.1}–{:.1}", ratios[0], ratios[ratios.len() - 1]);
-        }
         self.late.sort();
         let late = |percent: usize| {
             self.late[(messages * percent / 100).min(messages - 1)].as_secs_f64() * 1e3
         };
         let [sockets, all_sockets, operations, all_operations] = self.counts;
         println!(
-            "{:<24} {:>28} {ratio:>7} {by_rounds:>12} {:>24} {:>11.1} {:>24}",
+            "{:<24} {} {} {:>24} {:>11.1} {:>24}",
             self.subject.kind.name(),
-            format!(
-                "{:.2} µs ({:.2} + {:.2})",
-                each(cpu.total()),
-                each(cpu.user),
-                each(cpu.system)
-            ),
+            each(&self.rounds, messages),
+            ratios(&self.rounds, base),
             format!("{:.0}, {:.0}, {:.0} ms", late(50), late(99), late(100)),
             self.kib_each,
             format!("{operations}, {sockets}"),
@@ -221,6 +217,37 @@ impl Run {
             );
         }
     }
+}
+
+fn sum(rounds: &[Cpu]) -> Cpu {
+    let mut sum = Cpu::default();
+    for &round in rounds {
+        sum += round;
+    }
+    sum
+}
+
+/// CPU time for each message.
+fn each(rounds: &[Cpu], messages: usize) -> String {
+    let cpu = sum(rounds);
+    #[expect(clippy::cast_precision_loss, reason = "a small number")]
+    let one = |time: Duration| time.as_secs_f64() * 1e6 / messages as f64;
+    let text =
+        format!("{:.2} µs ({:.2} + {:.2})", one(cpu.total()), one(cpu.user), one(cpu.system));
+    format!("{text:>28}")
+}
+
+/// How much more than Artesian: in all, in user mode, and in the rounds with the least and the most.
+fn ratios(rounds: &[Cpu], base: Option<&[Cpu]>) -> String {
+    let Some(base) = base else { return format!("{:>13} {:>12}", "", "") };
+    let of = |a: Duration, b: Duration| a.as_secs_f64() / b.as_secs_f64();
+    let mut by_rounds: Vec<f64> =
+        rounds.iter().zip(base).map(|(a, b)| of(a.total(), b.total())).collect();
+    by_rounds.sort_by(f64::total_cmp);
+    let (all, base) = (sum(rounds), sum(base));
+    let all = format!("{:.1} ({:.1})", of(all.total(), base.total()), of(all.user, base.user));
+    let range = format!("{:.1}–{:.1}", by_rounds[0], by_rounds[by_rounds.len() - 1]);
+    format!("{all:>13} {range:>12}")
 }
 
 /// A file with what each client says of itself.

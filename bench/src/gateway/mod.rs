@@ -2,6 +2,7 @@
 //! each of them, and a query.
 
 mod events;
+mod floor;
 mod queries;
 mod service;
 mod subject;

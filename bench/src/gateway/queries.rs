@@ -25,7 +25,14 @@ pub async fn run(artesian: Option<&str>) {
     println!(
         "\nquery ($id: ID!) {{ item(id: $id) {{ id name price }} }} over HTTP, closed loop, {ROUNDS} \
          rounds of {TIME:?} in turns, medians\n{:>11}  {:<24} {:>9} {:>12} {:>9} {:>9} {:>10} {:>22}",
-        "connections", "", "rate", "of service's", "p50", "p99", "added p50", "CPU of gateway, each"
+        "connections",
+        "",
+        "rate",
+        "of service's",
+        "p50",
+        "p99",
+        "added p50",
+        "CPU of gateway, each"
     );
     let service = Service::start().await;
     let mut subjects = Vec::new();

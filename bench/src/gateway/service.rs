@@ -200,8 +200,11 @@ async fn speak(
 }
 
 fn event(id: &str, typename: &str, n: u64, at: u64) -> String {
-    format!(
-        r#"{{"id":"{id}","type":"next","payload":{{"data":{{"ticks":{{{typename}"n":{n},"at":"{at}","body":"{:.<FILL$}"}}}}}}}}"#,
-        ""
-    )
+    let payload = payload(typename, n, at);
+    format!(r#"{{"id":"{id}","type":"next","payload":{payload}}}"#)
+}
+
+/// The result of one event.
+pub fn payload(typename: &str, n: u64, at: u64) -> String {
+    format!(r#"{{"data":{{"ticks":{{{typename}"n":{n},"at":"{at}","body":"{:.<FILL$}"}}}}}}"#, "")
 }

@@ -86,7 +86,7 @@ fn folder() -> PathBuf {
 async fn node(file: &str, service: &Service) -> (Gateway, String, u32) {
     let mut command = Command::new("node");
     command.args([file, &service.url(), &service.ws_url()]).current_dir(folder());
-    command.env("NODE_ENV", "production");
+    command.env("NODE_ENV", "production").env("NODE_NO_WARNINGS", "1");
     let peer = Peer::start(&mut command).await;
     let (address, pid) = (peer.address.clone(), peer.pid());
     (Gateway::Peer { _peer: peer }, address, pid)
