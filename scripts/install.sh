@@ -65,11 +65,11 @@ for job in "$@"; do
             cargo install cargo-deny --locked --quiet --root "$target/tools"
         ;;
     python)
-        wanted=tests/e2e/requirements.txt
-        if ! cmp -s "$wanted" "$target/venv/installed"; then
+        wanted=(tests/e2e/requirements.txt tests/gateway/requirements.txt)
+        if ! cmp -s <(cat "${wanted[@]}") "$target/venv/installed"; then
             python3 -m venv --clear "$target/venv"
-            "$target/venv/bin/pip" install --quiet --requirement "$wanted"
-            cp "$wanted" "$target/venv/installed"
+            "$target/venv/bin/pip" install --quiet "${wanted[@]/#/--requirement=}"
+            cat "${wanted[@]}" >"$target/venv/installed"
         fi
         ;;
     esac

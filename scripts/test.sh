@@ -49,6 +49,15 @@ step_pypi() { # the same for Python's gql
     "$target/venv/bin/python" -m unittest discover -s tests/e2e -p 'test_*.py'
 }
 
+step_gateway() { # the binary in front of services of npm, PyPI and Cargo, for clients of every transport
+    packages tests/e2e # its helpers
+    packages tests/gateway
+    # A service as its authors would build it, with features of its own.
+    cargo build --quiet --locked --manifest-path tests/services/Cargo.toml --target-dir "$target"
+    cd tests/gateway
+    ARTESIAN_TEST_TARGET=$target npm test
+}
+
 step_autobahn() { # the WebSocket codec, against Autobahn's cases
     scripts/autobahn.sh
 }
@@ -82,7 +91,7 @@ step_cases() { # public cases, if they are beside the repository
 
 # --- running them ---------------------------------------------------------------------------------
 
-all=(console cargo fuzz npm pypi autobahn browser demo cases)
+all=(console cargo fuzz npm pypi gateway autobahn browser demo cases)
 if [ $# -gt 0 ]; then steps=("$@"); else steps=("${all[@]}"); fi
 for step in "${steps[@]}"; do
     [[ " ${all[*]} " == *" $step "* ]] || {

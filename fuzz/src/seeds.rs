@@ -37,8 +37,17 @@ pub fn all(crates: &Path) -> io::Result<BTreeMap<&'static str, Vec<Vec<u8>>>> {
     client.truncate(MOST);
     Ok(BTreeMap::from([
         ("frames", frames()),
-        ("server_transport_ws", scripts(&["transport_ws_scripts.rs", "compat_scripts.rs"], "")?),
-        ("server_legacy", scripts(&["legacy_scripts.rs", "compat_scripts.rs"], "")?),
+        (
+            "server_transport_ws",
+            scripts(
+                &["transport_ws_scripts.rs", "compat_scripts.rs", "operation_init_scripts.rs"],
+                "",
+            )?,
+        ),
+        (
+            "server_legacy",
+            scripts(&["legacy_scripts.rs", "compat_scripts.rs", "operation_init_scripts.rs"], "")?,
+        ),
         ("client", client),
         ("http", http()),
         ("origins", auth::origins()),

@@ -49,8 +49,12 @@ impl Rounds {
 }
 
 fn start(mode: Mode) -> Auth {
-    let config =
-        AuthConfig { admin_secrets: vec![ADMIN_SECRET.to_owned()], mode, unauthorized_role: None };
+    let config = AuthConfig {
+        admin_secrets: vec![ADMIN_SECRET.to_owned()],
+        mode,
+        unauthorized_role: None,
+        ..AuthConfig::default()
+    };
     Auth::start(config).unwrap()
 }
 

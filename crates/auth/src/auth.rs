@@ -48,6 +48,9 @@ pub struct Authenticated {
     pub proof: Proof,
     /// Cookies that the response is to set.
     pub set_cookies: Arc<[HeaderValue]>,
+    /// Those claims of its token that [`AuthConfig::forward_claims`] names: a JSON object. `None` if it
+    /// has none of them.
+    pub claims: Option<Bytes>,
 }
 
 impl Authenticated {
@@ -59,7 +62,7 @@ impl Authenticated {
     }
 
     fn new(identity: Identity, proof: Proof) -> Self {
-        Self { identity, expires: None, proof, set_cookies: Arc::from([]) }
+        Self { identity, expires: None, proof, set_cookies: Arc::from([]), claims: None }
     }
 }
 
@@ -100,16 +103,25 @@ impl Auth {
             Mode::Jwt(issuers) => proofs.extend(issuers.iter().map(|issuer| issuer.proof)),
             Mode::Webhook(hook) => proofs.push(hook.proof()),
         }
+        let forward = config.forward_claims;
         let method = match (config.mode, old) {
             (Mode::Secrets, _) => Method::Secrets,
-            (Mode::Jwt(configs), Some(Method::Tokens(old))) if old.are_of(&configs) => {
+            (Mode::Jwt(configs), Some(Method::Tokens(old))) if old.are_of(&configs, &forward) => {
                 Method::Tokens(Arc::clone(old))
             }
             (Mode::Jwt(configs), Some(Method::Tokens(old))) => {
-                Method::Tokens(Arc::new(Tokens::start(configs, Some(old), &client()?, &counters)))
+                let client = client()?;
+                Method::Tokens(Arc::new(Tokens::start(
+                    configs,
+                    forward,
+                    Some(old),
+                    &client,
+                    &counters,
+                )))
             }
             (Mode::Jwt(configs), _) => {
-                Method::Tokens(Arc::new(Tokens::start(configs, None, &client()?, &counters)))
+                let client = client()?;
+                Method::Tokens(Arc::new(Tokens::start(configs, forward, None, &client, &counters)))
             }
             (Mode::Webhook(hook), Some(Method::Webhook(old))) if *old.config() == hook => {
                 Method::Webhook(Arc::clone(old))
@@ -196,9 +208,11 @@ impl Auth {
             Method::Tokens(tokens) => {
                 check(credentials)?;
                 match tokens.authenticate(credentials).await? {
-                    Some((identity, expires, proof)) => {
-                        Ok(Authenticated { expires, ..Authenticated::new(identity, proof) })
-                    }
+                    Some((identity, verified)) => Ok(Authenticated {
+                        expires: verified.expires(),
+                        claims: verified.forwarded_claims().cloned(),
+                        ..Authenticated::new(identity, verified.proof())
+                    }),
                     None => self.anonymous(AuthError::TokenMissing),
                 }
             }
@@ -210,6 +224,7 @@ impl Auth {
                     expires: answer.expires,
                     proof: hook.proof(),
                     set_cookies: answer.set_cookies,
+                    claims: None,
                 })
             }
         }

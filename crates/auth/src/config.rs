@@ -17,6 +17,9 @@ pub struct AuthConfig {
     pub mode: Mode,
     /// The role of clients without any credentials. Without it they are refused.
     pub unauthorized_role: Option<String>,
+    /// Claims of a token that are kept beside the identity, by their names on its top level: what a
+    /// gateway tells services of. Webhooks and secrets have none.
+    pub forward_claims: Vec<Box<str>>,
 }
 
 /// How clients without the admin secret are authenticated.
@@ -103,6 +106,7 @@ impl fmt::Debug for AuthConfig {
             .field("admin_secrets", &self.admin_secrets.len())
             .field("mode", &mode)
             .field("unauthorized_role", &self.unauthorized_role)
+            .field("forward_claims", &self.forward_claims)
             .finish()
     }
 }

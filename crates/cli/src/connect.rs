@@ -3,11 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use artesian_database::{Backend, BackendError, Database, DatabaseConfig};
-use artesian_engine::{Engine, EngineConfig, Source};
+use artesian_engine::{Engine, EngineConfig};
+use artesian_gateway::{DatabaseMember, Gateway, Sources};
 use artesian_live::Observer;
 use artesian_postgres::Postgres;
 use artesian_server::Metrics;
-use artesian_sql::{metadata::Metadata, model::Options};
+use artesian_sql::{
+    Catalog, Dialect,
+    metadata::Metadata,
+    model::{Model, Options},
+};
 use artesian_sqlite::Sqlite;
 use serde_json::Value as Json;
 use tokio::time::Instant;
@@ -18,18 +23,30 @@ use crate::{
     error::CliError,
     metadata::{self, MetadataError},
     redact::{DatabaseKind, DatabaseUrl, Redactor},
+    services,
     settings::{Changes, Environment, Settings, SettingsError},
 };
+
+/// How long services are waited for at the start; those that take longer join later.
+const SERVICES_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The first pause between two attempts to reach the database, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
-/// An open database.
+/// What is served.
 pub struct Opened {
     /// The engine over it.
     pub engine: Arc<Engine>,
+    /// All sources as one.
+    pub gateway: Arc<Gateway>,
+    /// The database among them.
+    pub database: Option<OpenDatabase>,
+}
+
+/// An open database.
+pub struct OpenDatabase {
     /// The database itself.
-    pub database: Arc<dyn AnyDatabase>,
+    pub source: Arc<dyn AnyDatabase>,
     /// Where it is, without its password.
     pub url: DatabaseUrl,
     /// How changes are noticed, and why so.
@@ -39,19 +56,52 @@ pub struct Opened {
 impl Opened {
     /// Shows the figures of its live queries among the metrics.
     pub fn watch(&self, metrics: &Metrics) {
-        let database = Arc::downgrade(&self.database);
-        metrics
-            .live()
-            .watch(move || database.upgrade().map(|d| d.live_stats()).unwrap_or_default());
+        if let Some(database) = &self.database {
+            let database = Arc::downgrade(&database.source);
+            metrics
+                .live()
+                .watch(move || database.upgrade().map(|d| d.live_stats()).unwrap_or_default());
+        }
+        let gateway = Arc::downgrade(&self.gateway);
+        metrics.watch_upstreams(move || {
+            let members = gateway.upgrade().map(|gateway| gateway.members()).unwrap_or_default();
+            members.iter().map(|member| services::upstream_stats(member)).collect()
+        });
+        let gateway = Arc::downgrade(&self.gateway);
+        metrics.watch_brokers(move || {
+            let sources = gateway.upgrade().map(|gateway| gateway.sources()).unwrap_or_default();
+            sources.events.iter().map(|member| services::broker_stats(member)).collect()
+        });
         let engine = Arc::downgrade(&self.engine);
         let stats = move || engine.upgrade().map(|e| e.persisted_queries()).unwrap_or_default();
         metrics.watch_documents(stats);
+    }
+
+    /// What is served of the database; empty without one.
+    pub fn model(&self) -> Arc<Model> {
+        match &self.database {
+            Some(database) => database.source.model(),
+            None => Arc::new(Model::build(
+                Dialect::Sqlite,
+                Catalog::default(),
+                None,
+                Options::default(),
+            )),
+        }
+    }
+
+    /// Ends every live query.
+    pub fn close(&self) {
+        if let Some(database) = &self.database {
+            database.source.close();
+        }
     }
 }
 
 /// What is needed to open a database.
 pub struct Plan {
-    url: DatabaseUrl,
+    /// None if only services are served.
+    url: Option<DatabaseUrl>,
     metadata: Option<Metadata>,
     /// The metadata as it was read.
     document: Option<Json>,
@@ -70,16 +120,19 @@ impl Plan {
             (None, Some(metadata)) => url_of_metadata(metadata, &source.name, environment)?,
             (None, None) => None,
         };
-        let url = url.ok_or_else(|| {
-            SettingsError::Whole(
+        if url.is_none() && settings.gateway.sources.is_empty() {
+            return Err(SettingsError::Whole(
                 "no database is given: use --database-url postgres://user@host/name or \
                  --database-url sqlite:app.db, set ARTESIAN_DATABASE_URL, or write `sources:` in \
                  artesian.yaml. (`artesian demo` needs none.)"
                     .to_owned(),
             )
-        })?;
+            .into());
+        }
         let mut redactor = settings.redactor();
-        redactor.add_url(&url);
+        if let Some(url) = &url {
+            redactor.add_url(url);
+        }
         let document = metadata.clone();
         let metadata = metadata.zip(source.metadata.as_ref()).map(|(json, path)| {
             Metadata::parse(json)
@@ -91,8 +144,8 @@ impl Plan {
     }
 
     /// Where the database is.
-    pub fn url(&self) -> &DatabaseUrl {
-        &self.url
+    pub fn url(&self) -> Option<&DatabaseUrl> {
+        self.url.as_ref()
     }
 
     /// What the schema is made of.
@@ -138,10 +191,10 @@ impl Plan {
                 Ok(opened) => return Ok(opened),
                 Err(error @ OpenError::Away(_)) if Instant::now() + pause < end => error,
                 Err(OpenError::Away(_)) if !patience.is_zero() => {
+                    let url = self.shown();
                     return Err(CliError::Failed(format!(
-                        "the database {} could not be reached within {} s \
+                        "the database {url} could not be reached within {} s \
                          (--database-connect-timeout). {}",
-                        self.url,
                         patience.as_secs(),
                         self.advice()
                     )));
@@ -151,7 +204,7 @@ impl Plan {
             let message = self.redactor.clean(&error.to_string());
             tracing::error!(
                 attempt,
-                database = %self.url,
+                database = self.shown(),
                 "the database cannot be reached: {message}; trying again in {} ms",
                 pause.as_millis()
             );
@@ -166,25 +219,30 @@ impl Plan {
         match error {
             OpenError::Away(_) => CliError::Failed(format!(
                 "the database {} cannot be reached: {message}. {}",
-                self.url,
+                self.shown(),
                 self.advice()
             )),
             OpenError::Settings(_) => CliError::Settings(SettingsError::Whole(message)),
             OpenError::Refused { code, .. } => CliError::Failed(format!(
                 "the database {} refuses: {message}{}",
-                self.url,
+                self.shown(),
                 remedy(&code)
             )),
             OpenError::Other(_) => CliError::Failed(message),
         }
     }
 
+    /// Where the database is, without its password.
+    pub fn shown(&self) -> String {
+        self.url.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)
+    }
+
     fn advice(&self) -> &'static str {
-        match self.url.kind() {
-            DatabaseKind::Postgres => {
+        match self.url.as_ref().map(DatabaseUrl::kind) {
+            None | Some(DatabaseKind::Postgres) => {
                 "Does the server run, do host and port match, and may this machine connect to it?"
             }
-            DatabaseKind::Sqlite => "Does another process keep the file locked?",
+            Some(DatabaseKind::Sqlite) => "Does another process keep the file locked?",
         }
     }
 
@@ -193,11 +251,36 @@ impl Plan {
         settings: &Settings,
         observer: &Arc<dyn Observer>,
     ) -> Result<Opened, OpenError> {
+        let database = match &self.url {
+            Some(url) => Some(self.open_database(url, settings, observer).await?),
+            None => None,
+        };
+        let member = database.as_ref().map(|database| DatabaseMember {
+            name: settings.source.name.as_str().into(),
+            prefix: settings.gateway.database_prefix.clone(),
+            source: database.source.clone(),
+        });
+        let sources = services::sources(&settings.gateway, &Sources::default())
+            .await
+            .map_err(|error| OpenError::Settings(error.to_string()))?;
+        let gateway = Gateway::start(member, sources, SERVICES_PATIENCE)
+            .await
+            .map_err(|error| OpenError::Settings(error.to_string()))?;
+        let engine = Arc::new(Engine::new(gateway.clone(), self.engine.clone()));
+        Ok(Opened { engine, gateway, database })
+    }
+
+    async fn open_database(
+        &self,
+        url: &DatabaseUrl,
+        settings: &Settings,
+        observer: &Arc<dyn Observer>,
+    ) -> Result<OpenDatabase, OpenError> {
         let polled = settings.source.changes == Changes::Poll;
         let interval = settings.live.refetch_interval;
-        let (database, changes) = match self.url.kind() {
+        let (database, changes) = match url.kind() {
             DatabaseKind::Sqlite => {
-                let mut options = artesian_sqlite::Settings::from_url(self.url.reveal())
+                let mut options = artesian_sqlite::Settings::from_url(url.reveal())
                     .map_err(|error| OpenError::Settings(error.to_string()))?;
                 if let Some(timeout) = settings.source.statement_timeout {
                     options.statement_timeout = timeout;
@@ -213,7 +296,7 @@ impl Plan {
                 }
             }
             DatabaseKind::Postgres => {
-                let mut options = artesian_postgres::Settings::new(self.url.reveal());
+                let mut options = artesian_postgres::Settings::new(url.reveal());
                 options.max_connections = settings.source.connections;
                 options.statement_timeout = settings.source.statement_timeout;
                 options.refetch_interval = interval;
@@ -228,9 +311,7 @@ impl Plan {
                 }
             }
         };
-        let source: Arc<dyn Source> = database.clone();
-        let engine = Arc::new(Engine::new(source, self.engine.clone()));
-        Ok(Opened { engine, database, url: self.url.clone(), changes })
+        Ok(OpenDatabase { source: database, url: url.clone(), changes })
     }
 
     async fn database<B: Backend>(

@@ -81,3 +81,23 @@ Examples:
   artesian explain @report.graphql --variables '{\"id\": 7}' --role user --header 'X-Hasura-User-Id: 7'
 
 Nothing is executed: the database only plans the statement.";
+
+/// `artesian import`.
+pub const IMPORT: &str = "\
+Examples:
+  artesian import tyk apis/ tyk.conf --output gateway
+
+Hasura's metadata needs no import: artesian serve --metadata PATH takes it as it is.";
+
+/// `artesian import tyk`.
+pub const IMPORT_TYK: &str = "\
+Examples:
+  artesian import tyk api.json                              writes ./artesian.yaml and ./import-report.md
+  artesian import tyk apis/ policies.json tyk.conf -o gateway
+  artesian import tyk api.json -o - > artesian.yaml         the report goes to standard error
+
+The report says of every field whether it is mapped, mapped with a difference, not mapped and what to
+do instead, or without meaning here. Secrets are not copied: variables of the environment take their
+place, and the report says which to set. Nothing is asked over the network.
+
+Exit code 2 if a file is no JSON, if there is nothing of Tyk's, or if a file to be written is there.";

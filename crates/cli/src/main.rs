@@ -13,6 +13,7 @@ mod metadata;
 mod output;
 mod redact;
 mod reload;
+mod services;
 mod settings;
 mod signals;
 mod table;

@@ -89,6 +89,8 @@ pub struct Part {
     pub include: Vec<Pattern>,
     /// Root fields (and directives, as `@name`) to leave out, even if they are included.
     pub exclude: Vec<Pattern>,
+    /// What of this is to be seen here, as (include, exclude), e.g. by one role; `None`: all.
+    pub narrowed: Option<(Vec<Pattern>, Vec<Pattern>)>,
 }
 
 impl Part {
@@ -101,19 +103,28 @@ impl Part {
             type_prefix: String::new(),
             include: Vec::new(),
             exclude: Vec::new(),
+            narrowed: None,
         }
     }
 
     fn offers(&self, kind: OperationType, field: &str) -> bool {
         let is_named = |patterns: &[Pattern]| patterns.iter().any(|p| p.matches(kind, field));
-        (self.include.iter().all(Pattern::is_directive) || is_named(&self.include))
-            && !is_named(&self.exclude)
+        let is_within = |include: &[Pattern], exclude: &[Pattern]| {
+            (include.iter().all(Pattern::is_directive) || is_named(include)) && !is_named(exclude)
+        };
+        is_within(&self.include, &self.exclude)
+            && self.narrowed.as_ref().is_none_or(|(include, exclude)| is_within(include, exclude))
     }
 
     fn offers_directive(&self, name: &str) -> bool {
-        // A service that is asked to answer in pieces does so, and pieces cannot be joined.
-        !matches!(name, "defer" | "stream")
+        // A service that is asked to answer in pieces does so, and pieces cannot be joined. `@live` is
+        // ours.
+        !matches!(name, "defer" | "stream" | LIVE)
             && !self.exclude.iter().any(|p| p.matches_directive(name))
+            && self
+                .narrowed
+                .as_ref()
+                .is_none_or(|(_, exclude)| !exclude.iter().any(|p| p.matches_directive(name)))
     }
 }
 
@@ -121,6 +132,9 @@ impl Part {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct ComposeError(pub Vec<String>);
+
+/// The directive by which a query becomes live.
+pub(crate) const LIVE: &str = "live";
 
 /// Conflicts that are reported.
 const MAX_CONFLICTS: usize = 20;
@@ -188,6 +202,18 @@ impl Composed {
     pub fn root_field(&self, kind: OperationType, field: &str) -> Option<(usize, &str)> {
         let field = self.roots.get(&kind)?.get(field)?;
         Some((field.source, field.name.as_str()))
+    }
+
+    pub(crate) fn is_root(&self, name: &Name) -> bool {
+        KINDS.iter().any(|kind| self.schema.root_operation(*kind) == Some(name))
+    }
+
+    /// Names and types of a root field's arguments; `None` if there is no such field.
+    pub fn arguments(&self, kind: OperationType, field: &str) -> Option<Vec<(String, String)>> {
+        let root = self.schema.root_operation(kind)?;
+        let field = self.schema.type_field(root, field).ok()?;
+        let arguments = field.arguments.iter();
+        Some(arguments.map(|a| (a.name.to_string(), a.ty.to_string())).collect())
     }
 
     /// What a source calls a type; `None` if the type is not of this source.

@@ -63,10 +63,29 @@ impl Bound {
         })
     }
 
+    /// The same as [`join`](Self::join), and whether the response has errors.
+    pub fn joined(&self, answers: &[Answer]) -> (Bytes, bool) {
+        match self.whole(answers) {
+            Some(whole) => (whole, false),
+            None => {
+                let mut joint = Joint::new(self);
+                let response = joint.join(answers);
+                (response.into(), joint.errors.is_any())
+            }
+        }
+    }
+
     /// Makes one response of the answers, which are in the order of [`requests`](Self::requests). Too few
     /// count as [`Answer::NotAsked`].
     pub fn join(&self, answers: &[Answer]) -> Bytes {
-        self.whole(answers).unwrap_or_else(|| Joint::new(self).join(answers).into())
+        self.joined(answers).0
+    }
+
+    /// A source's errors as the client gets them: the items of a JSON list, as objects. `at` is an index
+    /// into [`requests`](Self::requests).
+    pub fn errors(&self, at: usize, list: &Bytes) -> Vec<Bytes> {
+        let source = self.request(at).map(|request| self.plan.source_name(request).clone());
+        errors::each(list, source.as_deref().unwrap_or_default())
     }
 
     fn request(&self, at: usize) -> Option<&SubRequest> {
@@ -138,7 +157,7 @@ impl<'a> Joint<'a> {
         Self { bound, errors: errors::Errors::default(), is_void: false }
     }
 
-    fn join(mut self, answers: &[Answer]) -> Vec<u8> {
+    fn join(&mut self, answers: &[Answer]) -> Vec<u8> {
         let bound = self.bound;
         // By index of the plan's requests.
         let mut data: HashMap<usize, Values> = HashMap::new();

@@ -21,7 +21,7 @@ pub use bound::{Bound, BoundRequest};
 pub(crate) use conditions::Conditions;
 pub(crate) use typenames::{Key, Keys, Typenames};
 
-use crate::{Composed, schema::first};
+use crate::{Composed, compose::LIVE, schema::first};
 
 /// How large an operation may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,8 @@ pub struct SubRequest {
     pub text: Arc<str>,
     /// The operation's name, if it has one.
     pub operation_name: Option<Arc<str>>,
+    /// Its root fields by their names at the source.
+    pub fields: Vec<Arc<str>>,
     /// The variables that the document declares.
     pub variables: Vec<Arc<str>>,
     /// The root fields that it answers: indices into the plan's.
@@ -112,6 +114,7 @@ pub struct SubRequest {
 #[derive(Debug)]
 pub(crate) struct Root {
     pub(crate) key: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// As the key of a JSON object, in quotes.
     pub(crate) quoted: Arc<str>,
     pub(crate) is_non_null: bool,
@@ -161,6 +164,22 @@ impl Plan {
     /// Query, mutation or subscription.
     pub fn kind(&self) -> OperationType {
         self.operation.operation_type
+    }
+
+    /// The operation's name.
+    pub fn name(&self) -> Option<Arc<str>> {
+        self.operation.name.as_ref().map(shared)
+    }
+
+    /// Whether the operation carries `@live`.
+    pub fn is_live(&self) -> bool {
+        self.operation.directives.has(LIVE)
+    }
+
+    /// The root field by which the operation reads the schema, if there is one.
+    pub fn introspects(&self) -> Option<&str> {
+        let of_schema = |root: &&Root| root.owner == Owner::Schema && &*root.name != "__typename";
+        self.roots.iter().find(of_schema).map(|root| &*root.name)
     }
 
     /// What is asked, one for each source; of a mutation one for each change of source, in order. A

@@ -8,8 +8,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use artesian_engine::{
-    Event, Explanation, Generation, GraphQLError, Identity, Inputs, Payload, Plan, ResultStream,
-    Source, Variables,
+    Event, Executable, Explanation, Generation, GraphQLError, Identity, Payload, Plan,
+    ResultStream, Source, Variables,
 };
 use artesian_graphql::{bind::BoundOperation, schema::Schema};
 use artesian_live::{Change, LiveEngine, Observer, Subscription, Update};
@@ -26,7 +26,7 @@ use parking_lot::RwLock;
 use tokio::{sync::Mutex, task::AbortHandle};
 
 use crate::{
-    Backend, BackendError,
+    Backend, BackendError, Values,
     errors::{backend_error, compile_error},
     live::{Analysis, Refresher},
 };
@@ -273,26 +273,41 @@ struct DatabasePlan<B: Backend> {
     database: Arc<Database<B>>,
 }
 
-#[async_trait]
 impl<B: Backend> Plan for DatabasePlan<B> {
-    fn bind(&self, variables: &Variables, identity: &Identity) -> Result<Inputs, GraphQLError> {
-        self.compiled.values(variables, identity.session.pairs()).map_err(compile_error)
+    fn bind(
+        self: Arc<Self>,
+        variables: &Variables,
+        identity: &Identity,
+    ) -> Result<Arc<dyn Executable>, GraphQLError> {
+        let values = self.compiled.values(variables, identity.session.pairs());
+        Ok(Arc::new(Statement { values: values.map_err(compile_error)?, plan: self }))
     }
+}
 
-    async fn execute(&self, inputs: &Inputs) -> Result<Payload, GraphQLError> {
-        match self.database.backend.fetch(&self.compiled.statement, inputs).await {
+/// A statement with the values of its parameters.
+struct Statement<B: Backend> {
+    plan: Arc<DatabasePlan<B>>,
+    values: Values,
+}
+
+#[async_trait]
+impl<B: Backend> Executable for Statement<B> {
+    async fn execute(&self) -> Result<Payload, GraphQLError> {
+        let plan = &*self.plan;
+        match plan.database.backend.fetch(&plan.compiled.statement, &self.values).await {
             Ok(bytes) => Ok(Payload::data(bytes)),
             Err(error) => {
-                tracing::debug!(sql = %self.compiled.statement.sql, %error, "statement failed");
+                tracing::debug!(sql = %plan.compiled.statement.sql, %error, "statement failed");
                 Err(backend_error(&error))
             }
         }
     }
 
-    async fn subscribe(&self, inputs: &Inputs) -> Result<Box<dyn ResultStream>, GraphQLError> {
-        let plan = self.live.get(&self.database.backend, &self.compiled.statement).await;
-        let plan = plan.map_err(|e| backend_error(&e))?;
-        let mut subscription = self.database.live.subscribe(plan, Arc::clone(inputs));
+    async fn subscribe(&self) -> Result<Box<dyn ResultStream>, GraphQLError> {
+        let plan = &*self.plan;
+        let live = plan.live.get(&plan.database.backend, &plan.compiled.statement).await;
+        let live = live.map_err(|e| backend_error(&e))?;
+        let mut subscription = plan.database.live.subscribe(live, Arc::clone(&self.values));
         // A statement that the database refuses from the start never starts, as a query would
         // fail; a database that is away comes back, so that is an error within the stream.
         let first = subscription.next().await;
@@ -302,10 +317,12 @@ impl<B: Backend> Plan for DatabasePlan<B> {
         Ok(Box::new(Stream { subscription, first: first.map(Box::new), told: None }))
     }
 
-    fn explain(&self, inputs: &Inputs) -> Explanation {
-        let statement = &self.compiled.statement;
+    fn explain(&self) -> Explanation {
+        let plan = &*self.plan;
+        let statement = &plan.compiled.statement;
         Explanation {
-            source: self.database.name.clone(),
+            source: plan.database.name.clone(),
+            is_statement: true,
             sql: statement.sql.to_string(),
             batch_sql: statement.batch_sql.to_string(),
             parameters: statement
@@ -313,7 +330,10 @@ impl<B: Backend> Plan for DatabasePlan<B> {
                 .iter()
                 .enumerate()
                 .map(|(i, t)| {
-                    (t.name.clone(), inputs.get(i).and_then(|v| v.as_deref().map(str::to_owned)))
+                    (
+                        t.name.clone(),
+                        self.values.get(i).and_then(|v| v.as_deref().map(str::to_owned)),
+                    )
                 })
                 .collect(),
             reads: statement.reads.iter().map(ToString::to_string).collect(),

@@ -12,13 +12,16 @@ use std::{
 
 use artesian_graphql::{
     bind::{BoundOperation, Shape, ShapeKey, Variables},
-    document::Document,
+    document::{Document, OperationType},
     schema::Schema,
 };
 use parking_lot::RwLock;
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 
-use crate::{EngineConfig, GraphQLError, Identity, SessionVariables, source::Plan};
+use crate::{
+    EngineConfig, GraphQLError, Payload,
+    source::{Plan, Reader},
+};
 
 /// Most plans of one document; documents that take whole objects as variables can have many.
 const PLANS_PER_DOCUMENT: usize = 64;
@@ -39,26 +42,50 @@ impl Weighter<Arc<Key>, Arc<Entry>> for PerKibibyte {
 
 /// An operation with what answers it.
 pub(crate) struct Prepared {
-    pub(crate) bound: BoundOperation,
+    pub(crate) kind: OperationType,
+    pub(crate) name: Option<Arc<str>>,
+    /// It carries `@live`.
+    pub(crate) live: bool,
+    /// What of the variables the answer depends on.
+    pub(crate) shape: Shape,
     pub(crate) answer: Answer,
 }
 
 pub(crate) enum Answer {
     /// A source's plan.
     Plan(Arc<dyn Plan>),
+    /// The same for everybody of the role.
+    Known(Payload),
     /// The schema alone.
-    Introspection(Arc<Schema>),
+    Introspection(Arc<Schema>, Box<BoundOperation>),
+}
+
+/// What validates documents.
+#[derive(Clone)]
+pub(crate) enum View {
+    Schema(Arc<Schema>),
+    Reader(Arc<dyn Reader>),
+}
+
+impl PartialEq for View {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Schema(a), Self::Schema(b)) => Arc::ptr_eq(a, b),
+            (Self::Reader(a), Self::Reader(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
 }
 
 /// What documents are parsed and bound by.
 pub(crate) struct Rules {
-    pub(crate) schema: Arc<Schema>,
+    pub(crate) view: View,
     pub(crate) config: Arc<EngineConfig>,
 }
 
 impl PartialEq for Rules {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.schema, &other.schema) && Arc::ptr_eq(&self.config, &other.config)
+        self.view == other.view && Arc::ptr_eq(&self.config, &other.config)
     }
 }
 
@@ -77,11 +104,6 @@ pub(crate) struct Key {
 impl Key {
     pub(crate) fn parts(&self) -> KeyRef<'_> {
         KeyRef { role: &self.role, query: &self.query, operation: self.operation.as_deref() }
-    }
-
-    /// Whether the operation with these session variables is this identity's.
-    pub(crate) fn is_for(&self, identity: &Identity, session: &SessionVariables) -> bool {
-        self.role == identity.role && *session == identity.session
     }
 
     /// The same operation for another role.
@@ -182,7 +204,7 @@ impl Entry {
     }
 
     pub(crate) fn insert(&self, variables: &Variables, prepared: Prepared) -> Arc<Prepared> {
-        let shape = prepared.bound.shape.clone();
+        let shape = prepared.shape.clone();
         let key = shape.key(variables);
         let prepared = Arc::new(prepared);
         if key.len() > MAX_KEY_BYTES {

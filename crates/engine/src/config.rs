@@ -33,6 +33,9 @@ pub struct EngineConfig {
     pub max_directives: usize,
     /// Who may read the schema. `__typename` works for all.
     pub introspection: Introspection,
+    /// Whether `query { _service { sdl } }` gives the schema that a role sees, for gateways of Apollo
+    /// Federation 1. It is introspection, and allowed to whom that is.
+    pub federation_subgraph: bool,
     /// Whether clients may register documents and ask for them by their hash.
     pub persisted_queries: bool,
     /// Bytes of registered documents that are kept. Read at the start only.
@@ -58,6 +61,7 @@ impl Default for EngineConfig {
             max_tokens: 15_000,
             max_directives: 20,
             introspection: Introspection::All,
+            federation_subgraph: false,
             persisted_queries: true,
             persisted_queries_bytes: 8 << 20,
             persisted_query_max_bytes: 64 << 10,

@@ -7,7 +7,7 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use artesian_graphql::{
-    bind::{self, BoundField, BoundOperation, Variables},
+    bind::{self, BoundField, BoundOperation, Shape, Variables},
     document::{Document, OperationType},
     introspection,
     schema::Schema,
@@ -16,11 +16,12 @@ use artesian_graphql::{
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    Allow, EngineConfig, ErrorCode, Generation, GraphQLError, Identity, Inputs, Introspection,
-    Operation, Payload, Request, Source, StoreStats, TrustedMode,
-    cache::{Answer, Entry, KeyRef, PlanCache, Prepared, Rules},
+    Allow, EngineConfig, ErrorCode, Executable, Generation, GraphQLError, Identity, Introspection,
+    Operation, Payload, Planned, Reading, Request, Source, StoreStats, TrustedMode, Wants,
+    cache::{Answer, Entry, KeyRef, PlanCache, Prepared, Rules, View},
     documents::{self, Found, Store},
     identity::ADMIN_ROLE,
+    subgraph,
 };
 
 /// The heart: sources, their schemas, the cache of plans.
@@ -43,9 +44,14 @@ pub(crate) struct Core {
 /// An operation that was prepared by the rules of a generation.
 pub(crate) struct Settled {
     pub(crate) prepared: Arc<Prepared>,
-    pub(crate) inputs: Inputs,
-    /// The answer, if it comes from the schema alone.
-    pub(crate) introspection: Option<Payload>,
+    pub(crate) run: Run,
+}
+
+/// What answers one request.
+pub(crate) enum Run {
+    Source(Arc<dyn Executable>),
+    /// The answer, which comes from the schema alone.
+    Schema(Payload),
 }
 
 impl Engine {
@@ -98,7 +104,12 @@ impl Engine {
         let mut entry = core.entry(asked)?;
         let definition = entry.document.operation(asked.operation)?;
         // The document alone decides over these, not the schema.
-        let variables = bind::complete_variables(definition, request.variables)?;
+        let mut given = request.variables;
+        if let View::Reader(_) = entry.rules.view {
+            // Clients of services may send more than is asked for, as the specification has it.
+            bind::retain_declared(definition, &mut given);
+        }
+        let variables = bind::complete_variables(definition, given)?;
         let settled = match core.settle(&entry, &variables, identity) {
             // A schema that was replaced between two looks at it is no fault of the client.
             Err(_) if core.generation.now() != generation => {
@@ -118,7 +129,7 @@ impl Engine {
             core: Arc::clone(core),
             key: Arc::clone(&entry.key),
             variables,
-            session: identity.session.clone(),
+            identity: identity.clone(),
             generation,
             settled,
             is_admin: identity.is_admin(),
@@ -139,9 +150,14 @@ impl Engine {
         self.core.source.ready().await
     }
 
+    /// What the sources want to hear of clients beyond role and session variables.
+    pub fn wants(&self) -> Arc<dyn Wants> {
+        self.core.source.wants()
+    }
+
     /// The SDL that a role sees; `None` if it sees nothing.
     pub fn sdl(&self, role: &str) -> Option<String> {
-        self.core.source.schema(role).map(|schema| sdl::print(&schema))
+        self.core.view(role).map(|view| view.sdl())
     }
 }
 
@@ -150,16 +166,21 @@ impl Core {
         &self.generation
     }
 
+    fn view(&self, role: &str) -> Option<View> {
+        let reader = self.source.reader(role).map(View::Reader);
+        reader.or_else(|| self.source.schema(role).map(View::Schema))
+    }
+
     /// The document, by the rules that hold now.
     pub(crate) fn entry(&self, asked: KeyRef<'_>) -> Result<Arc<Entry>, GraphQLError> {
-        let schema = self.source.schema(asked.role).ok_or_else(|| {
+        let view = self.view(asked.role).ok_or_else(|| {
             GraphQLError::new(
                 ErrorCode::AccessDenied,
                 format!("the role \"{}\" sees nothing here", asked.role),
             )
         })?;
         self.tidy();
-        let rules = Rules { schema, config: self.config.load_full() };
+        let rules = Rules { view, config: self.config.load_full() };
         let config = Arc::clone(&rules.config);
         self.cache.entry(asked, rules, || {
             let document = Document::parse(asked.query, config.parse_limits())?;
@@ -191,23 +212,57 @@ impl Core {
     ) -> Result<Settled, GraphQLError> {
         let prepared = match entry.find(variables) {
             Some(prepared) => prepared,
-            None => {
-                let Rules { schema, config } = &entry.rules;
-                let definition = entry.document.operation(entry.key.operation.as_deref())?;
-                let limits = config.bind_limits();
-                let bound = bind::bind(&entry.document, definition, schema, variables, limits)?;
-                check_introspection(config.introspection, &identity.role, &bound)?;
-                entry.insert(variables, self.plan(&identity.role, schema, bound)?)
+            None => entry.insert(variables, self.prepare(entry, variables, &identity.role)?),
+        };
+        let run = match &prepared.answer {
+            Answer::Plan(plan) => Run::Source(Arc::clone(plan).bind(variables, identity)?),
+            Answer::Known(answer) => Run::Schema(answer.clone()),
+            Answer::Introspection(schema, bound) => {
+                Run::Schema(introspect(schema, bound, variables)?)
             }
         };
-        let (inputs, introspection) = match &prepared.answer {
-            Answer::Plan(plan) => (plan.bind(variables, identity)?, None),
-            Answer::Introspection(schema) => {
-                let answer = introspect(schema, &prepared.bound, variables)?;
-                (Inputs::default(), Some(answer))
+        Ok(Settled { prepared, run })
+    }
+
+    fn prepare(
+        &self,
+        entry: &Entry,
+        variables: &Variables,
+        role: &str,
+    ) -> Result<Prepared, GraphQLError> {
+        let Rules { view, config } = &entry.rules;
+        let name = entry.key.operation.as_deref();
+        let sdl = || view.may_be_read().then(|| view.sdl());
+        if let Some(asked) = subgraph::prepare(&entry.document, name, variables, config, sdl) {
+            check_introspection(config.introspection, role, Some(SERVICE_PATH))?;
+            return asked;
+        }
+        let schema = match view {
+            View::Schema(schema) => Arc::clone(schema),
+            View::Reader(reader) => {
+                match reader.read(&entry.key.query, &entry.document, name, config)? {
+                    Reading::Bind(schema) => schema,
+                    Reading::Planned(Planned { kind, name, live, introspects, plan }) => {
+                        check_introspection(config.introspection, role, introspects.as_deref())?;
+                        let shape = Shape::default();
+                        return Ok(Prepared {
+                            kind,
+                            name,
+                            live,
+                            shape,
+                            answer: Answer::Plan(plan),
+                        });
+                    }
+                }
             }
         };
-        Ok(Settled { prepared, inputs, introspection })
+        let definition = entry.document.operation(name)?;
+        let limits = config.bind_limits();
+        let bound = bind::bind(&entry.document, definition, &schema, variables, limits)?;
+        let reads_schema = bound.fields.iter().find(|f| introspection::is_meta_field(&f.name));
+        let reads_schema = reads_schema.map(|field| &*field.path);
+        check_introspection(config.introspection, role, reads_schema)?;
+        self.plan(role, &schema, bound)
     }
 
     fn plan(
@@ -234,12 +289,39 @@ impl Core {
                 ));
             }
         }
+        let (kind, name, live) = (bound.kind, bound.name.clone(), bound.live);
+        let shape = bound.shape.clone();
         let answer = if bound.fields.iter().all(is_meta) {
-            Answer::Introspection(Arc::clone(schema))
+            Answer::Introspection(Arc::clone(schema), Box::new(bound))
         } else {
             Answer::Plan(self.source.plan(role, &bound)?)
         };
-        Ok(Prepared { bound, answer })
+        Ok(Prepared { kind, name, live, shape, answer })
+    }
+}
+
+/// Where the schema is asked for by gateways.
+const SERVICE_PATH: &str = "$.selectionSet._service";
+
+impl View {
+    fn sdl(&self) -> String {
+        match self {
+            Self::Schema(schema) => sdl::print(schema),
+            Self::Reader(reader) => reader.sdl(),
+        }
+    }
+
+    /// Whether the metadata lets the role read the schema, as far as it has a say.
+    fn may_be_read(&self) -> bool {
+        match self {
+            Self::Schema(schema) => {
+                let roots = schema.fields(&schema.query);
+                roots.is_some_and(|roots| {
+                    roots.keys().any(|name| introspection::is_meta_field(name))
+                })
+            }
+            Self::Reader(_) => true,
+        }
     }
 }
 
@@ -248,19 +330,22 @@ impl Core {
 fn check_introspection(
     allowed: Introspection,
     role: &str,
-    operation: &BoundOperation,
+    path: Option<&str>,
 ) -> Result<(), GraphQLError> {
     let is_allowed = match allowed {
         Introspection::All => true,
         Introspection::Admin => role == ADMIN_ROLE,
         Introspection::Nobody => false,
     };
-    match operation.fields.iter().find(|f| introspection::is_meta_field(&f.name)) {
-        Some(field) if !is_allowed => Err(GraphQLError::at(
-            &*field.path,
-            ErrorCode::ValidationFailed,
-            format!("introspection is switched off: '{}' cannot be selected", field.name),
-        )),
+    match path {
+        Some(path) if !is_allowed => {
+            let field = path.rsplit('.').next().unwrap_or(path);
+            Err(GraphQLError::at(
+                path,
+                ErrorCode::ValidationFailed,
+                format!("introspection is switched off: '{field}' cannot be selected"),
+            ))
+        }
         _ => Ok(()),
     }
 }

@@ -8,8 +8,10 @@ use std::{
 use artesian_graphql::bind::Variables;
 
 use crate::{
-    ErrorCode, Event, GraphQLError, Identity, Operation, Payload, ResultStream, SessionVariables,
-    cache::Key, engine::Core, running::ended,
+    ErrorCode, Event, GraphQLError, Identity, Operation, Payload, ResultStream,
+    cache::Key,
+    engine::{Core, Run},
+    running::ended,
 };
 
 /// A stream of one result.
@@ -17,7 +19,7 @@ pub(crate) struct Introspected {
     core: Arc<Core>,
     key: Arc<Key>,
     variables: Variables,
-    session: SessionVariables,
+    identity: Identity,
     /// None once it was given.
     event: Option<Event>,
 }
@@ -28,7 +30,7 @@ impl Introspected {
             core: Arc::clone(&operation.core),
             key: Arc::clone(&operation.key),
             variables: operation.variables.clone(),
-            session: operation.session.clone(),
+            identity: operation.identity.clone(),
             event: Some(Event::Result(payload)),
         }
     }
@@ -37,12 +39,13 @@ impl Introspected {
     fn answer(&self, identity: &Identity) -> Result<Payload, GraphQLError> {
         let entry = self.core.entry(self.key.parts())?;
         let settled = self.core.settle(&entry, &self.variables, identity)?;
-        settled.introspection.ok_or_else(|| {
-            GraphQLError::new(
+        match settled.run {
+            Run::Schema(answer) => Ok(answer),
+            Run::Source(_) => Err(GraphQLError::new(
                 ErrorCode::StartFailed,
                 "the schema or the permissions have changed: subscribe again",
-            )
-        })
+            )),
+        }
     }
 }
 
@@ -52,11 +55,11 @@ impl ResultStream for Introspected {
     }
 
     fn change_identity(&mut self, identity: &Identity) -> bool {
-        if self.event.is_none() || self.key.is_for(identity, &self.session) {
+        if self.event.is_none() || self.identity.is_same(identity) {
             return false;
         }
         self.key = Arc::new(self.key.for_role(&identity.role));
-        self.session = identity.session.clone();
+        self.identity = identity.clone();
         self.event = Some(self.answer(identity).map_or_else(ended, Event::Result));
         true
     }

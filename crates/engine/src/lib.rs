@@ -16,13 +16,18 @@ pub mod request;
 pub mod response;
 mod running;
 pub mod source;
+mod subgraph;
+pub mod wants;
 
 pub use config::{EngineConfig, Introspection};
 pub use documents::{Scope, StoreStats, Trusted, TrustedError, TrustedMode};
 pub use engine::Engine;
 pub use generation::Generation;
-pub use identity::{Identity, SessionVariables};
+pub use identity::{Forwarded, Identity, SessionVariables};
 pub use operation::Operation;
 pub use request::{Allow, OperationKind, Request};
 pub use response::{ErrorCode, ErrorExtensions, GraphQLError, Payload, ReachedLimit};
-pub use source::{Event, Explanation, Inputs, Plan, ResultStream, Source, Variables};
+pub use source::{
+    Event, Executable, Explanation, Plan, Planned, Reader, Reading, ResultStream, Source, Variables,
+};
+pub use wants::Wants;

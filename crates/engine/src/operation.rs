@@ -3,26 +3,23 @@
 use std::{sync::Arc, time::Duration};
 
 use artesian_graphql::{bind::Variables, document::OperationType};
-use bytes::Bytes;
 
 use crate::{
-    Allow, ErrorCode, Explanation, GraphQLError, OperationKind, Payload, ResultStream,
-    SessionVariables,
-    cache::{Answer, Key},
-    engine::{Core, Settled},
+    Allow, ErrorCode, Explanation, GraphQLError, Identity, OperationKind, Payload, ResultStream,
+    cache::Key,
+    engine::{Core, Run, Settled},
     introspected::Introspected,
     running::Running,
-    source::Plan,
 };
 
 /// A prepared operation of one client.
 pub struct Operation {
     pub(crate) core: Arc<Core>,
-    /// Role, document and the operation's name: with variables and session all that is needed to
+    /// Role, document and the operation's name: with variables and identity all that is needed to
     /// prepare it again.
     pub(crate) key: Arc<Key>,
     pub(crate) variables: Variables,
-    pub(crate) session: SessionVariables,
+    pub(crate) identity: Identity,
     /// The generation by whose rules it was prepared.
     pub(crate) generation: u64,
     pub(crate) settled: Settled,
@@ -35,7 +32,7 @@ pub struct Operation {
 impl Operation {
     /// Query, mutation or subscription.
     pub fn kind(&self) -> OperationKind {
-        match self.settled.prepared.bound.kind {
+        match self.settled.prepared.kind {
             OperationType::Query => OperationKind::Query,
             OperationType::Mutation => OperationKind::Mutation,
             OperationType::Subscription => OperationKind::Subscription,
@@ -44,12 +41,12 @@ impl Operation {
 
     /// The operation's name in the document.
     pub fn name(&self) -> Option<&str> {
-        self.settled.prepared.bound.name.as_deref()
+        self.settled.prepared.name.as_deref()
     }
 
     /// Whether it yields a stream of results: a subscription, or a `query @live`.
     pub fn is_stream(&self) -> bool {
-        self.settled.prepared.bound.live || self.kind() == OperationKind::Subscription
+        self.settled.prepared.live || self.kind() == OperationKind::Subscription
     }
 
     pub(crate) fn check(&self, allow: Allow) -> Result<(), GraphQLError> {
@@ -69,17 +66,12 @@ impl Operation {
         Ok(())
     }
 
-    fn plan(&self) -> Option<&Arc<dyn Plan>> {
-        match &self.settled.prepared.answer {
-            Answer::Plan(plan) => Some(plan),
-            Answer::Introspection(_) => None,
-        }
-    }
-
     /// Runs it once. Never fails: an error is a payload with `errors`.
     pub async fn execute(&self) -> Payload {
-        let Some(plan) = self.plan() else { return self.introspected() };
-        let run = plan.execute(&self.settled.inputs);
+        let run = match &self.settled.run {
+            Run::Source(executable) => executable.execute(),
+            Run::Schema(answer) => return answer.clone(),
+        };
         let error = match tokio::time::timeout(self.timeout, run).await {
             Ok(Ok(payload)) => return payload,
             Ok(Err(error)) => error,
@@ -117,21 +109,20 @@ impl Operation {
     /// rules made is given after the change. The same holds when the identity changes, see
     /// [`ResultStream::change_identity`].
     pub async fn subscribe(&self) -> Result<Box<dyn ResultStream>, Vec<GraphQLError>> {
-        let Some(plan) = self.plan() else {
-            return Ok(Box::new(Introspected::new(self, self.introspected())));
-        };
-        let results = plan.subscribe(&self.settled.inputs).await;
-        Ok(Box::new(Running::new(self, results.map_err(|e| vec![self.visible(e)])?)))
+        match &self.settled.run {
+            Run::Schema(answer) => Ok(Box::new(Introspected::new(self, answer.clone()))),
+            Run::Source(executable) => {
+                let results = executable.subscribe().await;
+                Ok(Box::new(Running::new(self, results.map_err(|e| vec![self.visible(e)])?)))
+            }
+        }
     }
 
     /// How it is answered; `None` for pure introspection.
     pub fn explain(&self) -> Option<Explanation> {
-        self.plan().map(|p| p.explain(&self.settled.inputs))
-    }
-
-    /// The answer from the schema alone.
-    fn introspected(&self) -> Payload {
-        let nothing = || Payload::data(Bytes::from_static(b"{\"data\":{}}"));
-        self.settled.introspection.clone().unwrap_or_else(nothing)
+        match &self.settled.run {
+            Run::Source(executable) => Some(executable.explain()),
+            Run::Schema(_) => None,
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! Results: immutable shared bytes, and errors in the field's own shape.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde_json::value::RawValue;
 
 /// An execution result, `{"data":…}` or `{"data":null,"errors":[…]}` as JSON text, shared by all who
 /// get it. May hold line feeds as insignificant white space.
@@ -14,12 +17,28 @@ pub struct Payload {
 }
 
 /// A GraphQL error with Hasura's `extensions`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphQLError {
     /// For people.
     pub message: String,
     /// For programs.
     pub extensions: ErrorExtensions,
+    /// An error of a service, as it wrote it: a JSON object, which is what clients get.
+    pub foreign: Option<Arc<str>>,
+}
+
+impl Serialize for GraphQLError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(text) = &self.foreign
+            && let Ok(raw) = serde_json::from_str::<&RawValue>(text)
+        {
+            return raw.serialize(serializer);
+        }
+        let mut error = serializer.serialize_struct("GraphQLError", 2)?;
+        error.serialize_field("message", &self.message)?;
+        error.serialize_field("extensions", &self.extensions)?;
+        error.end()
+    }
 }
 
 /// `extensions` of an error.
@@ -85,6 +104,8 @@ pub enum ErrorCode {
     StartFailed,
     /// Any other refusal by PostgreSQL.
     PostgresError,
+    /// A service behind this server failed, or said something that cannot be used.
+    RemoteSchemaError,
     /// It took too long.
     Timeout,
     /// A limit was exceeded.
@@ -110,7 +131,19 @@ impl GraphQLError {
         Self {
             message: message.into(),
             extensions: ErrorExtensions { path: path.into(), code, limit: None, internal: None },
+            foreign: None,
         }
+    }
+
+    /// An error of a service: a JSON object as it wrote it.
+    pub fn foreign(text: &str) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Message {
+            message: String,
+        }
+        let message = serde_json::from_str::<Message>(text).map(|error| error.message);
+        let message = message.unwrap_or_else(|_| "the service gave an error".to_owned());
+        Self { foreign: Some(text.into()), ..Self::new(ErrorCode::RemoteSchemaError, message) }
     }
 
     /// The JSON array of one error, as `error` messages carry it.

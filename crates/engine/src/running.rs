@@ -14,9 +14,9 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    ErrorCode, Event, GraphQLError, Identity, Operation, ResultStream, SessionVariables,
-    cache::{Answer, Key},
-    engine::Core,
+    ErrorCode, Event, Executable, GraphQLError, Identity, Operation, ResultStream,
+    cache::Key,
+    engine::{Core, Run},
 };
 
 /// How long to wait before a source that could not take an operation over is asked again: twice as
@@ -33,7 +33,7 @@ pub(crate) struct Running {
     /// As JSON text, empty if there are none: it is seldom needed, and an object in memory is many
     /// times as large.
     variables: Box<str>,
-    session: SessionVariables,
+    identity: Identity,
     rules: Follower<u64>,
     /// The generation by whose rules the results are, or are being prepared.
     generation: u64,
@@ -44,6 +44,9 @@ pub(crate) struct Running {
     /// The results were set up anew, and nothing has come of them yet.
     is_new: bool,
     told: Told,
+    /// Where every result counts: one that came when the rules had just changed. It is given once it
+    /// is known that the stream goes on.
+    held: Option<Box<Event>>,
 }
 
 /// Preparing an operation by other rules.
@@ -74,7 +77,13 @@ impl Cause {
 /// An operation by the rules that hold now.
 struct Renewed {
     key: Arc<Key>,
-    results: Box<dyn ResultStream>,
+    results: Anew,
+}
+
+enum Anew {
+    Results(Box<dyn ResultStream>),
+    /// What the operation is now. Whether the results there are go on as those of this is to be seen.
+    Candidate(Arc<dyn Executable>),
 }
 
 /// What the client heard last.
@@ -100,13 +109,14 @@ impl Running {
             core: Arc::clone(&operation.core),
             key: Arc::clone(&operation.key),
             variables: written(&operation.variables),
-            session: operation.session.clone(),
+            identity: operation.identity.clone(),
             rules: operation.core.generation().watch(),
             generation: operation.generation,
             results,
             renewal: None,
             is_new: false,
             told: Told::Nothing,
+            held: None,
         }
     }
 
@@ -116,9 +126,8 @@ impl Running {
             core: Arc::clone(&self.core),
             key: Arc::clone(&self.key),
             variables: self.variables.clone(),
-            session: self.session.clone(),
+            identity: self.identity.clone(),
             conflates: self.results.conflates(),
-            cause,
         };
         let at = Instant::now() + pause;
         let work = async move {
@@ -134,12 +143,26 @@ impl Running {
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Event>, bool)> {
         if let Some(renewal) = &mut self.renewal {
             match ready!(renewal.work.as_mut().poll(cx)) {
-                Ok(renewed) => {
-                    self.key = renewed.key;
+                Ok(Renewed { key, results: Anew::Results(results) }) => {
+                    self.key = key;
                     // The old results are let go last: if both are of one live query, it never
                     // stops.
-                    self.results = renewed.results;
+                    self.results = results;
                     (self.renewal, self.is_new) = (None, true);
+                }
+                Ok(Renewed { key, results: Anew::Candidate(executable) }) => {
+                    let cause = renewal.cause;
+                    self.key = key;
+                    self.renewal = None;
+                    if !self.results.goes_on_as(&*executable) {
+                        self.held = None;
+                        if !self.results.resumes() {
+                            let error = GraphQLError::new(ErrorCode::StartFailed, cause.message());
+                            return Poll::Ready((Some(ended(error)), false));
+                        }
+                        self.replace(executable, cause);
+                        return self.poll_event(cx);
+                    }
                 }
                 Err(event) => {
                     let (cause, last) = (renewal.cause, renewal.pause);
@@ -149,7 +172,22 @@ impl Running {
                 }
             }
         }
+        if let Some(event) = self.held.take() {
+            return Poll::Ready((Some(*event), false));
+        }
         self.results.poll_next(cx).map(|event| (event, false))
+    }
+
+    /// Begins to take the results of this in the place of those there are, of which some may be lost.
+    fn replace(&mut self, executable: Arc<dyn Executable>, cause: Cause) {
+        let key = Arc::clone(&self.key);
+        let work = async move {
+            let mut results = subscribed(&*executable).await?;
+            results.mark_gap();
+            Ok(Renewed { key, results: Anew::Results(results) })
+        };
+        let work = Box::pin(work);
+        self.renewal = Some(Box::new(Renewal { work, cause, pause: Duration::ZERO }));
     }
 }
 
@@ -170,6 +208,14 @@ impl ResultStream for Running {
             }
             // It may have been made by the old rules.
             let is_overtaken = self.core.generation().now() != self.generation;
+            if !is_failure && !self.results.conflates() {
+                if is_overtaken {
+                    self.held = Some(Box::new(event));
+                    continue;
+                }
+                self.told = Told::Nothing;
+                return Poll::Ready(Some(event));
+            }
             let is_known = self.told.is(&event) && (is_failure || self.is_new);
             if is_overtaken || is_known {
                 self.is_new &= is_overtaken;
@@ -189,14 +235,19 @@ impl ResultStream for Running {
         self.results.conflates()
     }
 
+    fn buffers(&self) -> bool {
+        self.results.buffers()
+    }
+
     fn change_identity(&mut self, identity: &Identity) -> bool {
-        if self.key.is_for(identity, &self.session) {
+        if self.identity == *identity {
             return false;
         }
         if self.key.role != identity.role {
             self.key = Arc::new(self.key.for_role(&identity.role));
         }
-        self.session = identity.session.clone();
+        self.identity = identity.clone();
+        // What is held was made for the identity before, and may be given only if nothing differs.
         self.renew(Cause::Identity, Duration::ZERO);
         true
     }
@@ -207,9 +258,8 @@ struct Attempt {
     core: Arc<Core>,
     key: Arc<Key>,
     variables: Box<str>,
-    session: SessionVariables,
+    identity: Identity,
     conflates: bool,
-    cause: Cause,
 }
 
 impl Attempt {
@@ -217,24 +267,27 @@ impl Attempt {
     /// is what the client is to hear instead.
     async fn run(self) -> Result<Renewed, Event> {
         let entry = self.core.entry(self.key.parts()).map_err(ended)?;
-        let identity = Identity { role: Arc::clone(&entry.key.role), session: self.session };
         let variables = read(&self.variables).map_err(ended)?;
-        let settled = self.core.settle(&entry, &variables, &identity).map_err(ended)?;
-        if !self.conflates {
-            return Err(ended(GraphQLError::new(ErrorCode::StartFailed, self.cause.message())));
-        }
-        let Answer::Plan(plan) = &settled.prepared.answer else {
+        let settled = self.core.settle(&entry, &variables, &self.identity).map_err(ended)?;
+        let Run::Source(executable) = settled.run else {
             return Err(ended(GraphQLError::new(
                 ErrorCode::Unexpected,
                 "nothing is left to watch",
             )));
         };
-        // The operation is valid, so a refusal is a failure like any other while it runs: the
-        // database is away, or changes faster than its schema is read.
-        let results = plan.subscribe(&settled.inputs).await;
-        let results = results.map_err(|error| Event::Error(visible(error)))?;
+        let results = if self.conflates {
+            Anew::Results(subscribed(&*executable).await?)
+        } else {
+            Anew::Candidate(executable)
+        };
         Ok(Renewed { key: Arc::clone(&entry.key), results })
     }
+}
+
+/// The operation is valid, so a refusal is a failure like any other while it runs: the database is
+/// away, or changes faster than its schema is read.
+async fn subscribed(executable: &dyn Executable) -> Result<Box<dyn ResultStream>, Event> {
+    executable.subscribe().await.map_err(|error| Event::Error(visible(error)))
 }
 
 fn written(variables: &Variables) -> Box<str> {

@@ -14,8 +14,8 @@ use std::{
 };
 
 use artesian_engine::{
-    Allow, Engine, EngineConfig, ErrorCode, Event, Explanation, Generation, GraphQLError, Identity,
-    Inputs, Payload, Plan, Request, ResultStream, Source, Variables,
+    Allow, Engine, EngineConfig, ErrorCode, Event, Executable, Explanation, Generation,
+    GraphQLError, Identity, Payload, Plan, Request, ResultStream, Source, Variables,
 };
 use artesian_graphql::{
     bind::BoundOperation,
@@ -103,28 +103,43 @@ struct View {
     what: String,
 }
 
-#[async_trait]
 impl Plan for View {
-    fn bind(&self, _: &Variables, _: &Identity) -> Result<Inputs, GraphQLError> {
-        Ok(Inputs::default())
+    fn bind(
+        self: Arc<Self>,
+        _: &Variables,
+        _: &Identity,
+    ) -> Result<Arc<dyn Executable>, GraphQLError> {
+        Ok(Arc::new(Bound { plan: self }))
     }
+}
 
-    async fn execute(&self, _: &Inputs) -> Result<Payload, GraphQLError> {
+/// It with the values of a request.
+struct Bound {
+    plan: Arc<View>,
+}
+
+#[async_trait]
+impl Executable for Bound {
+    async fn execute(&self) -> Result<Payload, GraphQLError> {
         Err(GraphQLError::new(ErrorCode::NotSupported, "not here"))
     }
 
-    async fn subscribe(&self, _: &Inputs) -> Result<Box<dyn ResultStream>, GraphQLError> {
-        if let Some(code) = *self.board.fault.lock() {
+    async fn subscribe(&self) -> Result<Box<dyn ResultStream>, GraphQLError> {
+        if let Some(code) = *self.plan.board.fault.lock() {
             return Err(GraphQLError::new(code, "not now"));
         }
-        self.board.log.lock().push(format!("+{}", self.what));
-        let mut value = self.board.value.subscribe();
+        self.plan.board.log.lock().push(format!("+{}", self.plan.what));
+        let mut value = self.plan.board.value.subscribe();
         value.mark_changed();
         let next = Box::pin(changed(value));
-        Ok(Box::new(Look { board: Arc::clone(&self.board), what: self.what.clone(), next }))
+        Ok(Box::new(Look {
+            board: Arc::clone(&self.plan.board),
+            what: self.plan.what.clone(),
+            next,
+        }))
     }
 
-    fn explain(&self, _: &Inputs) -> Explanation {
+    fn explain(&self) -> Explanation {
         panic!("nobody asks")
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{
 };
 
 use artesian_engine::{
-    Allow, Engine, EngineConfig, ErrorCode, Explanation, GraphQLError, Identity, Inputs,
+    Allow, Engine, EngineConfig, ErrorCode, Executable, Explanation, GraphQLError, Identity,
     Introspection, Operation, Payload, Plan, Request, ResultStream, Scope, Source, Trusted,
     TrustedMode, Variables,
 };
@@ -75,33 +75,46 @@ impl Source for Greeter {
     }
 }
 
-#[async_trait]
 impl Plan for Greeting {
-    fn bind(&self, variables: &Variables, identity: &Identity) -> Result<Inputs, GraphQLError> {
+    fn bind(
+        self: Arc<Self>,
+        variables: &Variables,
+        identity: &Identity,
+    ) -> Result<Arc<dyn Executable>, GraphQLError> {
         let name = variables.get("n").and_then(|v| v.as_str());
         if name == Some("nobody") {
             return Err(GraphQLError::new(ErrorCode::DataException, "there is nobody"));
         }
         let user = identity.session.get("x-hasura-user-id").map(Into::into);
-        Ok(Arc::from([name.map(Into::into), user]))
+        Ok(Arc::new(Bound { plan: self, inputs: vec![name.map(Into::into), user] }))
     }
+}
 
-    async fn execute(&self, inputs: &Inputs) -> Result<Payload, GraphQLError> {
-        if inputs[0].as_deref() == Some("error") {
+/// It with the values of a request.
+struct Bound {
+    plan: Arc<Greeting>,
+    inputs: Vec<Option<String>>,
+}
+
+#[async_trait]
+impl Executable for Bound {
+    async fn execute(&self) -> Result<Payload, GraphQLError> {
+        if self.inputs[0].as_deref() == Some("error") {
             let mut error = GraphQLError::new(ErrorCode::PostgresError, "database query error");
             error.extensions.internal = Some(Box::new(json!({"secret": "table"})));
             return Err(error);
         }
-        Ok(Payload::data(format!("{{\"data\":\"{} {inputs:?}\"}}", self.role).into()))
+        Ok(Payload::data(format!("{{\"data\":\"{} {:?}\"}}", self.plan.role, self.inputs).into()))
     }
 
-    async fn subscribe(&self, _: &Inputs) -> Result<Box<dyn ResultStream>, GraphQLError> {
+    async fn subscribe(&self) -> Result<Box<dyn ResultStream>, GraphQLError> {
         Err(GraphQLError::new(ErrorCode::NotSupported, "not here"))
     }
 
-    fn explain(&self, _: &Inputs) -> Explanation {
+    fn explain(&self) -> Explanation {
         Explanation {
             source: String::new(),
+            is_statement: true,
             sql: String::new(),
             batch_sql: String::new(),
             parameters: Vec::new(),
@@ -431,4 +444,57 @@ fn directives_are_counted() {
         let error = run(query).err().unwrap();
         assert_eq!(error.extensions.code, ErrorCode::LimitExceeded, "{query}");
     }
+}
+
+#[tokio::test]
+async fn gateways_are_given_the_schema_if_that_is_wanted() {
+    const QUESTION: &str = "query ServiceInfo { _service { sdl } }";
+    let given = async |engine: &Engine, role: &str, text: &str| {
+        let identity = Identity::new(role, Default::default());
+        let request = Request { query: text.into(), ..Request::default() };
+        match engine.prepare(request, &identity, Allow::ALL) {
+            Ok(operation) => {
+                let payload = operation.execute().await;
+                serde_json::from_slice::<serde_json::Value>(&payload.bytes).unwrap()
+            }
+            Err(errors) => json!(errors[0].message),
+        }
+    };
+    let (engine, planned) = greeter();
+    let unknown = "field '_service' not found in type: 'query_root'";
+    assert_eq!(given(&engine, "admin", QUESTION).await, unknown);
+    let config = EngineConfig { federation_subgraph: true, ..EngineConfig::default() };
+    engine.configure(config.clone());
+    for (role, field) in [("admin", "hello"), ("user", "hi")] {
+        let expected =
+            format!("extend type Query {{\n  {field}(name: String, shout: Boolean): String\n}}");
+        let answer = given(&engine, role, QUESTION).await;
+        let sdl = answer["data"]["_service"]["sdl"].as_str().unwrap();
+        assert!(sdl.contains(&expected), "{sdl}");
+        assert!(!sdl.contains("query_root") && !sdl.contains("schema"), "{sdl}");
+    }
+    let typed = "{ a: _service { __typename b: sdl } __typename }";
+    let answer = given(&engine, "user", typed).await;
+    assert_eq!(
+        (&answer["data"]["a"]["__typename"], &answer["data"]["__typename"]),
+        (&json!("_Service"), &json!("Query"))
+    );
+    assert!(answer["data"]["a"]["b"].is_string());
+    let twice = "{ a: _service { sdl } b: _service { sdl } }";
+    assert_eq!(
+        given(&engine, "user", twice).await,
+        "the schema can be asked for once in an operation"
+    );
+    assert_eq!(
+        given(&engine, "user", "{ _service { sql } }").await,
+        "field 'sql' not found in type: '_Service'"
+    );
+    assert_eq!(planned.load(Ordering::Relaxed), 0);
+    // It is introspection.
+    engine.configure(EngineConfig { introspection: Introspection::Admin, ..config });
+    assert_eq!(
+        given(&engine, "user", QUESTION).await,
+        "introspection is switched off: '_service' cannot be selected"
+    );
+    assert!(given(&engine, "admin", QUESTION).await["data"]["_service"]["sdl"].is_string());
 }

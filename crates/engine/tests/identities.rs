@@ -15,9 +15,9 @@ use std::{
 };
 
 use artesian_engine::{
-    Allow, Engine, EngineConfig, ErrorCode, Event, Explanation, Generation, GraphQLError, Identity,
-    Inputs, Introspection, Payload, Plan, Request, ResultStream, Scope, Source, Trusted,
-    TrustedMode, Variables,
+    Allow, Engine, EngineConfig, ErrorCode, Event, Executable, Explanation, Generation,
+    GraphQLError, Identity, Introspection, Payload, Plan, Request, ResultStream, Scope, Source,
+    Trusted, TrustedMode, Variables,
 };
 use artesian_graphql::{
     bind::BoundOperation,
@@ -110,37 +110,53 @@ struct Greeting {
     rules: usize,
 }
 
-#[async_trait]
 impl Plan for Greeting {
-    fn bind(&self, _: &Variables, identity: &Identity) -> Result<Inputs, GraphQLError> {
+    fn bind(
+        self: Arc<Self>,
+        _: &Variables,
+        identity: &Identity,
+    ) -> Result<Arc<dyn Executable>, GraphQLError> {
         assert_eq!(*identity.role, *self.role, "a plan of another role");
         match identity.session.get("x-hasura-user-id") {
-            Some(user) => Ok(Arc::from([Some(user.into())])),
+            Some(user) => Ok(Arc::new(Bound { inputs: vec![Some(user.into())], plan: self })),
             None if self.role == "user" => {
                 Err(GraphQLError::new(ErrorCode::NotFound, "x-hasura-user-id is missing"))
             }
-            None => Ok(Arc::from([None])),
+            None => Ok(Arc::new(Bound { inputs: vec![None], plan: self })),
         }
     }
+}
 
-    async fn execute(&self, _: &Inputs) -> Result<Payload, GraphQLError> {
+/// It with the values of a request.
+struct Bound {
+    plan: Arc<Greeting>,
+    inputs: Vec<Option<String>>,
+}
+
+#[async_trait]
+impl Executable for Bound {
+    async fn execute(&self) -> Result<Payload, GraphQLError> {
         Err(GraphQLError::new(ErrorCode::NotSupported, "not here"))
     }
 
-    async fn subscribe(&self, inputs: &Inputs) -> Result<Box<dyn ResultStream>, GraphQLError> {
+    async fn subscribe(&self) -> Result<Box<dyn ResultStream>, GraphQLError> {
         // Not at once, so that much can happen meanwhile.
         tokio::task::yield_now().await;
-        if self.hall.is_away.load(Ordering::SeqCst) {
+        if self.plan.hall.is_away.load(Ordering::SeqCst) {
             return Err(GraphQLError::new(ErrorCode::Unexpected, "not now"));
         }
-        let mut value = self.hall.value.subscribe();
+        let mut value = self.plan.hall.value.subscribe();
         value.mark_changed();
-        let who = inputs[0].as_deref().unwrap_or("-");
-        let whose = format!("{} {who} by {}", self.role, self.rules);
-        Ok(Box::new(Look { hall: Arc::clone(&self.hall), whose, next: Box::pin(changed(value)) }))
+        let who = self.inputs[0].as_deref().unwrap_or("-");
+        let whose = format!("{} {who} by {}", self.plan.role, self.plan.rules);
+        Ok(Box::new(Look {
+            hall: Arc::clone(&self.plan.hall),
+            whose,
+            next: Box::pin(changed(value)),
+        }))
     }
 
-    fn explain(&self, _: &Inputs) -> Explanation {
+    fn explain(&self) -> Explanation {
         panic!("nobody asks")
     }
 }

@@ -38,6 +38,11 @@ impl Event {
         &self.0.bytes
     }
 
+    /// Whether both are clones of one.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The message as JSON. `None` if it is none; that is counted once.
     pub fn json(&self) -> Option<&Value> {
         let read = || {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | what artesian.yaml says of a service |
 //! | [`identity`] | what a service is told of a client |
+//! | [`source`] | the source of the engine |
 //! | [`service`] | a service with the schema that was read of it last |
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg_attr(
@@ -14,3 +15,6 @@
 pub mod config;
 pub mod identity;
 pub mod service;
+pub mod source;
+
+pub use source::{DatabaseMember, EventsMember, Gateway, GatewayError, Member, Sources};

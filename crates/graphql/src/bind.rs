@@ -292,7 +292,7 @@ pub fn bind(
     })
 }
 
-pub use variables::complete_variables;
+pub use variables::{complete_variables, retain_declared};
 
 pub(crate) struct Binder<'a> {
     document: &'a Document,

@@ -21,6 +21,21 @@ impl Default for ParseLimits {
     }
 }
 
+/// How much of something a document has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measures {
+    /// Aliases.
+    pub aliases: usize,
+    /// The most directives in one place.
+    pub directives: usize,
+}
+
+impl Measures {
+    fn see(&mut self, directives: &ast::DirectiveList) {
+        self.directives = self.directives.max(directives.0.len());
+    }
+}
+
 /// A parsed executable document.
 #[derive(Debug)]
 pub struct Document {
@@ -143,6 +158,69 @@ impl Document {
             }
         }
         ast.serialize().no_indent().to_string()
+    }
+
+    /// The names of an operation's root fields, those of fragments included; `None` if a fragment is not
+    /// there.
+    pub fn root_fields<'a>(
+        &'a self,
+        operation: &'a ast::OperationDefinition,
+    ) -> Option<Vec<&'a str>> {
+        let mut names = Vec::new();
+        let mut spread = std::collections::HashSet::new();
+        let mut sets = vec![&operation.selection_set];
+        while let Some(set) = sets.pop() {
+            for selection in set {
+                match selection {
+                    ast::Selection::Field(field) => names.push(field.name.as_str()),
+                    ast::Selection::InlineFragment(inline) => sets.push(&inline.selection_set),
+                    ast::Selection::FragmentSpread(fragment) => {
+                        let name = fragment.fragment_name.as_str();
+                        let fragment = self.fragment(name)?;
+                        if spread.insert(name) {
+                            sets.push(&fragment.selection_set);
+                        }
+                    }
+                }
+            }
+        }
+        Some(names)
+    }
+
+    /// The aliases of all definitions, and the most directives in one place.
+    pub fn measure(&self) -> Measures {
+        let mut measures = Measures::default();
+        let mut sets = Vec::new();
+        for definition in &self.ast.definitions {
+            match definition {
+                ast::Definition::OperationDefinition(operation) => {
+                    measures.see(&operation.directives);
+                    sets.push(&operation.selection_set);
+                }
+                ast::Definition::FragmentDefinition(fragment) => {
+                    measures.see(&fragment.directives);
+                    sets.push(&fragment.selection_set);
+                }
+                _ => {}
+            }
+        }
+        while let Some(set) = sets.pop() {
+            for selection in set {
+                match selection {
+                    ast::Selection::Field(field) => {
+                        measures.see(&field.directives);
+                        measures.aliases += usize::from(field.alias.is_some());
+                        sets.push(&field.selection_set);
+                    }
+                    ast::Selection::InlineFragment(inline) => {
+                        measures.see(&inline.directives);
+                        sets.push(&inline.selection_set);
+                    }
+                    ast::Selection::FragmentSpread(spread) => measures.see(&spread.directives),
+                }
+            }
+        }
+        measures
     }
 
     /// The fragment of that name.

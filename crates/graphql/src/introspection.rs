@@ -40,7 +40,8 @@ pub(crate) const DIRECTIVES: [Directive; 4] = [
         name: "live",
         description: "results are pushed whenever they change",
         locations: &["QUERY"],
-        args: &[],
+        // Milliseconds; for services that have to be asked. A database says when it changes.
+        args: &[("interval", "Int")],
     },
     Directive {
         name: "cached",

@@ -13,6 +13,7 @@ pub mod introspection_types;
 pub mod scalar;
 pub mod schema;
 pub mod sdl;
+pub mod subgraph;
 
 pub use error::Error;
 

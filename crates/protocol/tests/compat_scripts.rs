@@ -256,6 +256,23 @@ const TRANSPORT_WS: &[(&str, &str)] = &[
         > {"type":"complete","id":"2"}"#,
     ),
     (
+        "mercurius: a live result without data has no null that would end it, a query's has",
+        r#"
+        set compat mercurius
+        init
+        > {"type":"subscribe","id":"1","payload":{"query":"subscription {a}"}}
+        start A subscription {a}
+        next A {"data":null,"errors":[{"message":"x"}]}
+        < {"id":"1","type":"next","payload":{"errors":[{"message":"x"}]}}
+        next A {"data":{"a":null},"errors":[{"message":"x"}]}
+        < {"id":"1","type":"next","payload":{"data":{"a":null},"errors":[{"message":"x"}]}}
+        > {"type":"subscribe","id":"2","payload":{"query":"{a}"}}
+        start B {a}
+        result B {"data":null,"errors":[{"message":"x"}]}
+        < {"id":"2","type":"next","payload":{"data":null,"errors":[{"message":"x"}]}}
+        < {"id":"2","type":"complete"}"#,
+    ),
+    (
         "mercurius: what its gateway sends by mistake is ignored",
         r#"
         set compat mercurius

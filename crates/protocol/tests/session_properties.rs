@@ -57,6 +57,19 @@ fn message() -> impl Strategy<Value = String> {
     })
 }
 
+/// An operation with an identity of its own, whose payload is told by its query as well.
+fn own_identity(ids: std::ops::Range<u8>) -> impl Strategy<Value = String> {
+    let kind = prop::sample::select(vec!["subscribe", "start"]);
+    let payload = prop::sample::select(vec!["{}", "{'n':1}", "{'n':2}", "[]"]);
+    (kind, ids, payload, prop::bool::weighted(0.9)).prop_map(|(kind, id, payload, known)| {
+        let (query, payload) = (payload.replace('\'', "\\\""), payload.replace('\'', "\""));
+        let extension = if known { "connectionInit" } else { "other" };
+        format!(
+            r#"{{"type":"{kind}","id":"{id}","payload":{{"query":"as{query}"}},"extensions":[{{"type":"{extension}","payload":{payload}}}]}}"#
+        )
+    })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     // Mostly what well-behaved clients send, so that sessions live long enough to be of interest.
     let sensible = |kinds: &'static [&'static str]| {
@@ -72,6 +85,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1..9u8).prop_map(|id| Step::Text(format!(
             r#"{{"type":"subscribe","id":"{id}","payload":{{"query":"{{a}}","extensions":{{"connectionInit":{{"headers":{{}}}}}}}}}}"#
         ))),
+        4 => own_identity(1..4).prop_map(Step::Text),
         1 => message().prop_map(Step::Text),
         1 => "[{}\\[\\]\",:a-z0-9 ]{0,30}".prop_map(Step::Text),
         1 => Just(Step::Binary),
@@ -100,6 +114,8 @@ struct Observer {
     authenticating: bool,
     /// Whether the question was one that is not acknowledged.
     asked_silently: bool,
+    /// Whether operations can bring an identity of their own.
+    own_identities: bool,
     closed: bool,
 }
 
@@ -134,12 +150,16 @@ impl Observer {
                 self.asked_silently |= kind == AuthenticateKind::Refresh;
                 self.authenticating = true;
             }
-            Output::Start { key, request } => {
+            Output::Start { key, request, init } => {
                 assert!(self.accepted > 0 && !self.authenticating, "started without identity");
                 let is_legacy = self.protocol == Some(Subprotocol::Legacy);
                 let extensions = request.extensions.unwrap_or_default();
                 assert!(is_legacy || extensions.is_empty(), "credentials in a request");
                 assert!(self.operations.insert(key, true).is_none(), "key used twice");
+                // An operation has its own payload if it brought one, and nobody else's.
+                let asked = request.query.unwrap_or_default();
+                let own = asked.strip_prefix("as").filter(|_| self.own_identities);
+                assert_eq!(init.map(|init| init.get().to_owned()).as_deref(), own);
             }
             Output::Stop { key } => {
                 assert_eq!(self.operations.insert(key, false), Some(true), "ended twice");
@@ -184,8 +204,9 @@ fn converse_as(protocol: Subprotocol, profiles: &[CompatProfile], steps: Vec<Ste
         compat: Compat::of(profiles),
         ..SessionConfig::default()
     };
+    let own_identities = config.compat.operation_init;
     let mut session = Session::new(protocol, config, now);
-    let mut observer = Observer { protocol: Some(protocol), ..Observer::default() };
+    let mut observer = Observer { protocol: Some(protocol), own_identities, ..Observer::default() };
     for step in steps {
         let mut keys: Vec<_> = observer.operations.keys().copied().collect();
         keys.sort();

@@ -15,6 +15,9 @@ use crate::{
     stats::{Counter, Counters},
 };
 
+/// So that times stay times.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Where a circuit stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CircuitState {
@@ -104,21 +107,22 @@ impl Circuit {
         }
     }
 
-    fn settle(&self, is_trial: bool, failed: bool) {
+    /// `failed` is how long the service asks to be left alone, if it is in a bad state.
+    fn settle(&self, is_trial: bool, failed: Option<Duration>) {
         let mut state = self.state.lock();
         let before = *state;
         *state = match before {
             // What was tried before the circuit opened says nothing about now.
             State::Open { .. } => before,
             State::HalfOpen { .. } if !is_trial => before,
-            State::HalfOpen { .. } | State::Closed { .. } if !failed => {
+            State::HalfOpen { .. } | State::Closed { .. } if failed.is_none() => {
                 State::Closed { failures: 0 }
             }
-            State::HalfOpen { times } => self.open(times.saturating_add(1)),
+            State::HalfOpen { times } => self.open(times.saturating_add(1), failed),
             State::Closed { failures } => {
                 let failures = failures.saturating_add(1);
                 if self.config.failures > 0 && failures >= self.config.failures {
-                    self.open(0)
+                    self.open(0, failed)
                 } else {
                     State::Closed { failures }
                 }
@@ -128,12 +132,14 @@ impl Circuit {
         self.changed.notify_waiters();
     }
 
-    fn open(&self, times: u32) -> State {
+    fn open(&self, times: u32, least: Option<Duration>) -> State {
         self.counters.add(Counter::CircuitOpenings);
         let longest = backoff::ceiling(self.config.first, self.config.longest, times);
         // Between half of it and all of it, so that several machines do not try at the same time.
         let length = longest / 2 + backoff::pause(longest / 2, longest / 2, 0);
-        State::Open { until: Instant::now() + length.max(Duration::from_millis(1)), times }
+        let least = least.unwrap_or_default().min(self.config.longest).min(A_DAY);
+        let length = length.max(least).max(Duration::from_millis(1));
+        State::Open { until: Instant::now() + length, times }
     }
 
     fn give_back(&self) {
@@ -150,13 +156,14 @@ impl Permit {
     /// The service answered, if only to refuse.
     pub fn succeeded(mut self) {
         self.settled = true;
-        self.circuit.settle(self.is_trial, false);
+        self.circuit.settle(self.is_trial, None);
     }
 
     /// What an attempt says of the service.
     pub fn failed(mut self, error: &RemoteError) {
         self.settled = true;
-        self.circuit.settle(self.is_trial, error.is_outage());
+        let failed = error.is_outage().then(|| error.least_pause());
+        self.circuit.settle(self.is_trial, failed);
     }
 }
 
@@ -237,6 +244,22 @@ mod tests {
         drop(trial);
         waiting.await.unwrap();
         circuit.admit().unwrap().succeeded();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_asks_to_be_left_alone_is() {
+        for (asked, least, most) in [(2, 2000, 2000), (60, 3000, 3000), (0, 500, 1000)] {
+            let circuit = circuit();
+            for _ in 0..2 {
+                let retry_after = Duration::from_secs(asked);
+                let error = RemoteError::Unavailable { status: 503, retry_after };
+                circuit.admit().unwrap().failed(&error);
+            }
+            let start = Instant::now();
+            circuit.wait().await;
+            let waited = start.elapsed().as_millis();
+            assert!((least..=most + 2).contains(&waited), "{asked} {waited}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,15 +1,15 @@
 //! How one service is reached, and the limits of it. Everything has a default.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use artesian_protocol::{Subprotocol, session::client::ClientConfig};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
-use crate::endpoint::Endpoint;
+use crate::{RemoteError, endpoint::Endpoint, operation::object};
 
 /// How one service is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct UpstreamConfig {
     /// Where queries and mutations go.
     pub url: Endpoint,
@@ -23,6 +23,9 @@ pub struct UpstreamConfig {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The payload of `connection_init`, a JSON object, for clients that bring none of their own.
     pub init_payload: Option<Bytes>,
+    /// Where that payload comes from if it changes, such as a token of ours that expires. It takes the
+    /// place of `init_payload` where it gives one. Default: none.
+    pub init_payload_source: Option<InitPayloadSource>,
     /// How long everything may take.
     pub timeouts: Timeouts,
     /// How large and how many everything may be.
@@ -35,6 +38,8 @@ pub struct UpstreamConfig {
     pub reconnect: Reconnect,
     /// Who shares a subscription. Default: [`Sharing::Events`].
     pub sharing: Sharing,
+    /// The shortest interval of a poll; a shorter one is taken to be this. Default: 200 ms.
+    pub min_interval: Duration,
 }
 
 impl UpstreamConfig {
@@ -46,18 +51,27 @@ impl UpstreamConfig {
             transport: Transport::default(),
             headers: Vec::new(),
             init_payload: None,
+            init_payload_source: None,
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             retry: Retry::default(),
             circuit: CircuitConfig::default(),
             reconnect: Reconnect::default(),
             sharing: Sharing::default(),
+            min_interval: Duration::from_millis(200),
         }
     }
 
     /// Where subscriptions go.
     pub fn subscription_endpoint(&self) -> &Endpoint {
         self.subscription_url.as_ref().unwrap_or(&self.url)
+    }
+
+    /// What a socket says for clients that bring no payload of their own.
+    pub(crate) fn own_init_payload(&self) -> Result<Option<Bytes>, RemoteError> {
+        let fresh = self.init_payload_source.as_ref().and_then(|source| (source.0)());
+        let payload = fresh.or_else(|| self.init_payload.clone());
+        payload.map(|payload| object(payload, "the payload of connection_init")).transpose()
     }
 
     /// The limits of one WebSocket's session.
@@ -74,11 +88,42 @@ impl UpstreamConfig {
     }
 }
 
+/// Gives the payload of `connection_init`, a JSON object, each time that a socket is opened for clients
+/// that bring none of their own; nothing if there is none at the moment. It is called on the task of the
+/// socket, so it must not block: it hands out what somebody else keeps fresh.
+#[derive(Clone)]
+pub struct InitPayloadSource(Arc<dyn Fn() -> Option<Bytes> + Send + Sync>);
+
+impl InitPayloadSource {
+    /// A source of payloads.
+    pub fn new(give: impl Fn() -> Option<Bytes> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(give))
+    }
+}
+
+/// Whether both are the same one.
+impl PartialEq for InitPayloadSource {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Nothing of what it gives.
+impl std::fmt::Debug for InitPayloadSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InitPayloadSource").finish_non_exhaustive()
+    }
+}
+
 /// How subscriptions are carried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// A WebSocket that offers both subprotocols and speaks what the service selects; if that comes to
-    /// nothing, one after the other is offered alone. What was agreed on is remembered.
+    /// nothing, one after the other is offered alone. If the service answers the upgrade like any other
+    /// request, an event stream is asked for with POST, and then a multipart body; these have no place
+    /// for a payload of `connection_init`. What worked is remembered for the service, and forgotten when
+    /// it is declined three times in a row. A refusal of credentials, a limit or a failure says nothing
+    /// of what is spoken.
     #[default]
     Auto,
     /// A WebSocket with `graphql-transport-ws`.
@@ -206,6 +251,11 @@ pub struct Limits {
     pub concurrent_requests: usize,
     /// Single operations that wait for their turn. Default: 1024.
     pub waiting_requests: usize,
+    /// Distinct queries that are polled at a time. Default: 10,000.
+    pub polls: usize,
+    /// Polled queries that run, or wait for their turn among the single operations, at a time; the others
+    /// wait without a limit. At least 1. Default: 64.
+    pub concurrent_polls: usize,
 }
 
 impl Default for Limits {
@@ -219,12 +269,15 @@ impl Default for Limits {
             operations_per_socket: 1000,
             concurrent_requests: 256,
             waiting_requests: 1024,
+            polls: 10_000,
+            concurrent_polls: 64,
         }
     }
 }
 
 /// Attempts after a failure. The pause before attempt *n* is random between nothing and
-/// `first * 2^n`, at most `longest` (full jitter).
+/// `first * 2^n`, at most `longest` (full jitter). It comes on top of what the service asks for with
+/// `Retry-After`, or `retry:` in an event stream, of which at most `longest` is respected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// How many attempts follow the first one, for single operations and for subscriptions that were

@@ -3,7 +3,10 @@
 use std::{io, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -53,6 +56,20 @@ pub trait Dial: Send + Sync {
     fn dial(&self, target: Target) -> BoxFuture<'static, io::Result<Wire>>;
 }
 
+/// Why certificate authorities cannot be trusted. Nothing of the file is quoted.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CaError {
+    /// There is no certificate in it.
+    #[error("the file has no certificate in PEM format (-----BEGIN CERTIFICATE-----)")]
+    Empty,
+    /// One that cannot be read; the first is number 1.
+    #[error("certificate {0} of the file cannot be read")]
+    Malformed(usize),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
 /// TCP, and TLS with the certificate authorities that are trusted.
 #[derive(Clone)]
 pub struct Network {
@@ -72,13 +89,27 @@ impl Network {
     /// TLS cannot be set up at all. A machine without authorities is none: connections with TLS
     /// fail then.
     pub fn new() -> Result<Self, rustls::Error> {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        for error in &found.errors {
-            tracing::warn!(%error, "a certificate authority of this machine cannot be read");
+        Self::with_roots(of_this_machine())
+    }
+
+    /// Trusts the machine's certificate authorities and those of a file, `tls.ca` of a service: the bytes
+    /// of one or more certificates as PEM (RFC 7468). What else the file has, such as text or keys, is
+    /// passed over.
+    ///
+    /// # Errors
+    /// [`CaError`] if there is no certificate in the file, or one cannot be read, or TLS cannot be set up.
+    pub fn with_ca(pem: &[u8]) -> Result<Self, CaError> {
+        let mut roots = of_this_machine();
+        let mut count = 0_usize;
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            count += 1;
+            let certificate = certificate.map_err(|_| CaError::Malformed(count))?;
+            roots.add(certificate).map_err(|_| CaError::Malformed(count))?;
         }
-        roots.add_parsable_certificates(found.certs);
-        Self::with_roots(roots)
+        if count == 0 {
+            return Err(CaError::Empty);
+        }
+        Ok(Self::with_roots(roots)?)
     }
 
     /// Trusts these certificate authorities.
@@ -98,6 +129,16 @@ impl Network {
         };
         Ok(Self { requests: connector(&[b"h2", b"http/1.1"]), streams: connector(&[b"http/1.1"]) })
     }
+}
+
+fn of_this_machine() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "a certificate authority of this machine cannot be read");
+    }
+    roots.add_parsable_certificates(found.certs);
+    roots
 }
 
 impl Dial for Network {

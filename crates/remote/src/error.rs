@@ -51,6 +51,15 @@ pub enum RemoteError {
     /// A status that is no success, without a GraphQL response.
     #[error("the service answered with status {0}")]
     Status(u16),
+    /// Status 429 or 503 with `Retry-After` (RFC 9110, section 10.2.3), without a GraphQL response.
+    #[error("the service answered with status {status} and asks to wait {} s", .retry_after.as_secs())]
+    Unavailable {
+        /// The status.
+        status: u16,
+        /// For how long nobody is to ask again. Pauses here are that long, but never longer than
+        /// [`Retry::longest`](crate::config::Retry::longest) for that reason.
+        retry_after: Duration,
+    },
     /// A redirect. None is followed, since credentials would go along.
     #[error("the service redirects (status {0}); configure where it leads")]
     Redirect(u16),
@@ -129,6 +138,7 @@ impl RemoteError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Silent | Self::CircuitOpen | Self::Timeout { .. } => true,
+            Self::Unavailable { .. } => true,
             Self::Status(status) => matches!(status, 429 | 502..=504),
             Self::Lost { code, .. } => code.is_none_or(close_is_passing),
             _ => false,
@@ -139,7 +149,53 @@ impl RemoteError {
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Silent | Self::Timeout { .. } => true,
-            Self::Status(status) => matches!(status, 502..=504),
+            Self::Status(status) | Self::Unavailable { status, .. } => {
+                matches!(status, 502..=504)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the service does not let these credentials in; others may be.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Status(401 | 403))
+    }
+
+    /// What a program may make of it, as `extensions.code` of an error: `access-denied` asks for fresh
+    /// credentials, `service-unavailable` and `timeout` may go better later, `limit-exceeded` is a limit
+    /// of ours, `slow-consumer` means that the client read too slowly, and `service-failed` is a fault
+    /// of the service or of how it is configured.
+    pub fn code(&self) -> &'static str {
+        match self {
+            _ if self.is_refusal() => "access-denied",
+            Self::Unreachable(_)
+            | Self::Lost { .. }
+            | Self::Silent
+            | Self::Unavailable { .. }
+            | Self::CircuitOpen
+            | Self::ShutDown => "service-unavailable",
+            Self::Timeout { .. } => "timeout",
+            Self::Busy { .. } => "limit-exceeded",
+            Self::TooSlow(_) => "slow-consumer",
+            Self::Status(429 | 502..=504) => "service-unavailable",
+            _ => "service-failed",
+        }
+    }
+
+    /// How long the service asks to wait at least; mostly nothing.
+    pub(crate) fn least_pause(&self) -> Duration {
+        match self {
+            Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Whether a request that opens a WebSocket or a stream was answered as by a service that has none
+    /// there, whoever asks and whenever.
+    pub(crate) fn says_no_such_transport(&self) -> bool {
+        match self {
+            Self::NotJson(_) | Self::NotGraphQL(_) => true,
+            Self::Status(status) => !matches!(status, 401 | 403 | 408 | 429 | 500..),
             _ => false,
         }
     }
@@ -169,6 +225,12 @@ impl RemoteError {
             401 | 403 => Self::Refused { code: Some(status), reason: Arc::from("") },
             _ => Self::Status(status),
         }
+    }
+
+    /// A payload per operation over something else than a WebSocket: without it the operation would run
+    /// as if it were the gateway's own.
+    pub(crate) fn no_place_for_payload() -> Self {
+        Self::request("only WebSockets carry a payload per operation")
     }
 
     pub(crate) fn lost() -> Self {
@@ -275,40 +337,4 @@ fn message_of(payload: Option<&Bytes>) -> Arc<str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn closes() {
-        for (code, passing) in [
-            (None, true),
-            (Some(1000), true),
-            (Some(1001), true),
-            (Some(1011), false),
-            (Some(1012), true),
-            (Some(3000), true),
-            (Some(4000), true),
-            (Some(4408), true),
-            (Some(4400), false),
-            (Some(4401), false),
-            (Some(4403), false),
-            (Some(4500), false),
-        ] {
-            let error = RemoteError::of_close(code, "why");
-            assert_eq!(error.is_passing(), passing, "{code:?}");
-            assert!(error.to_string().ends_with("why") || error.to_string().ends_with("why)"));
-        }
-    }
-
-    #[test]
-    fn texts_of_services_are_cut_and_cleaned() {
-        let error = RemoteError::of_close(Some(4403), "no\r\nway");
-        assert_eq!(error.to_string(), "the service refuses the connection (4403: no  way)");
-        assert!(clean(&"é".repeat(1000)).len() <= MAX_TEXT + "…".len());
-        let text =
-            |payload: &'static str| message_of(Some(&Bytes::from_static(payload.as_bytes())));
-        assert_eq!(&*text(r#"{"message":"Forbidden","x":1}"#), "Forbidden");
-        assert_eq!(&*text(r#""no""#), "no");
-        assert_eq!(&*text("[1]"), "");
-    }
-}
+mod tests;

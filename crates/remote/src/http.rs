@@ -5,4 +5,4 @@ mod connector;
 mod request;
 
 pub(crate) use client::{Answer, HttpClient, collect, headers};
-pub(crate) use request::{Requests, classify};
+pub(crate) use request::{Answered, Requests, classify};

@@ -2,7 +2,7 @@
 //!
 //! An [`Upstream`] is one service. [`Upstream::request`] runs queries and mutations over HTTP,
 //! [`Upstream::subscribe`] carries subscriptions over a WebSocket with either subprotocol, an event
-//! stream or a multipart body. Services are treated with leniency and are not trusted: whatever one
+//! stream or a multipart body, and [`Upstream::poll`] makes live queries of queries. Services are treated with leniency and are not trusted: whatever one
 //! sends, every operation ends exactly once, nobody gets what is another's, and memory stays bounded.
 //!
 //! | module | subject |
@@ -13,6 +13,7 @@
 //! | `ws` | the pool of sockets, the task of each, the opening handshake |
 //! | `stream` | event streams and multipart bodies |
 //! | [`subscription`] | owners of upstream operations, and the fan from one to many clients |
+//! | [`poll`] | queries that are run again and again for all who want to hear of changes |
 //! | `circuit`, `backoff` | leaving a service alone that fails |
 //! | [`dial`] | TCP and TLS |
 //! | [`error`] | what can go wrong |
@@ -33,19 +34,23 @@ pub mod endpoint;
 pub mod error;
 mod http;
 pub mod operation;
+pub mod poll;
 mod response;
+mod retry_after;
 mod stats;
 mod stream;
 pub mod subscription;
 mod upstream;
 mod ws;
 
+pub use backoff::pause;
 pub use circuit::CircuitState;
 pub use config::{Reconnect, Sharing, Transport, UpstreamConfig};
 pub use credentials::Credentials;
 pub use endpoint::Endpoint;
 pub use error::RemoteError;
 pub use operation::{Kind, Operation};
+pub use poll::{Poll, Update};
 pub use response::Response;
 pub use stats::Stats;
 pub use subscription::{End, Event, Subscription};

@@ -1,11 +1,15 @@
 //! Responses, as the text that they came as.
 
+mod marker;
+
 use bytes::Bytes;
 use serde::{
     Deserialize,
     de::{Deserializer, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
+
+use crate::subscription::COPIED;
 
 /// A GraphQL response. Its parts are slices of the text that arrived: they are checked to be
 /// well-formed JSON once, and never taken apart.
@@ -109,6 +113,27 @@ impl Response {
     pub fn is_executed(&self) -> bool {
         self.data.is_some()
     }
+
+    /// The same in memory of its own if it is small, so that it does not keep the buffer alive that it
+    /// was read into.
+    pub(crate) fn compact(self) -> Self {
+        if self.text.len() >= COPIED {
+            return self;
+        }
+        let copy = Bytes::copy_from_slice(&self.text);
+        let part = |part: Option<Bytes>| {
+            let part = part?;
+            let start = (part.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
+            let end = start.checked_add(part.len()).filter(|end| *end <= copy.len());
+            Some(end.map_or(part, |end| copy.slice(start..end)))
+        };
+        Self {
+            data: part(self.data),
+            errors: part(self.errors),
+            extensions: part(self.extensions),
+            text: copy,
+        }
+    }
 }
 
 fn is_empty_list(raw: &RawValue) -> bool {
@@ -140,6 +165,22 @@ mod tests {
             (start..start + text.len()).contains(&(part.as_ptr() as usize))
         };
         assert!(within(response.data.as_ref().unwrap()) && within(&response.text));
+    }
+
+    #[test]
+    fn what_is_kept_is_small() {
+        let large = Bytes::from(vec![b' '; 100_000]);
+        let mut buffer = large.to_vec();
+        let text = br#"{"data":{"n":1},"errors":[{}],"extensions":{"a":1}}"#;
+        buffer.extend_from_slice(text);
+        let buffer = Bytes::from(buffer);
+        let response = Response::parse(&buffer.slice(100_000..)).unwrap();
+        let compact = response.clone().compact();
+        assert_eq!(compact, response);
+        drop(response);
+        assert!(buffer.is_unique(), "nothing of the buffer is left");
+        let response = Response::parse(&Bytes::from([&buffer[..9000], text].concat())).unwrap();
+        assert_eq!(response.clone().compact(), response);
     }
 
     #[test]

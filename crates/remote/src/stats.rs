@@ -22,6 +22,8 @@ macro_rules! counters {
             pub streams: usize,
             /// Distinct subscriptions now, those included that wait for a connection.
             pub subscriptions: usize,
+            /// Distinct queries that are polled now.
+            pub polls: usize,
             /// Where the circuit stands.
             pub circuit: CircuitState,
         }
@@ -47,7 +49,7 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Single operations that were asked for.
+    /// Single operations that were asked for, those of polls included.
     Requests, requests;
     /// Those that got no GraphQL response.
     FailedRequests, failed_requests;
@@ -75,6 +77,10 @@ counters! {
     Junk, junk;
     /// Clients that read too slowly and lost their subscription.
     TooSlow, too_slow;
+    /// How often a query was run for a poll.
+    PollsRun, polls_run;
+    /// How often that was no news.
+    PollsUnchanged, polls_unchanged;
     /// How often the circuit opened.
     CircuitOpenings, circuit_openings;
 }

@@ -4,7 +4,17 @@ mod body;
 mod format;
 mod opening;
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+pub(crate) use opening::Asked;
 
 use crate::{
     Credentials, Operation, RemoteError,
@@ -12,11 +22,14 @@ use crate::{
     subscription::{AttemptEnd, End, Sink},
     ws::Shared,
 };
+use body::Heard;
+use opening::Opened;
 
 /// Opens streams of one service.
 pub(crate) struct Streams {
     shared: Arc<Shared>,
     client: HttpClient,
+    open: Arc<AtomicUsize>,
 }
 
 /// How an attempt went.
@@ -25,67 +38,124 @@ pub(crate) struct Outcome {
     pub is_established: bool,
     /// How it ended.
     pub end: AttemptEnd,
+    /// How long the service wants clients to wait before they come back (`retry:` of an event stream).
+    pub retry: Option<Duration>,
+}
+
+impl Outcome {
+    /// Nothing came about.
+    pub fn failed(error: RemoteError) -> Self {
+        Self { is_established: false, end: AttemptEnd::Lost(error), retry: None }
+    }
+
+    /// The operation was begun, and has ended like this.
+    pub fn of(end: AttemptEnd) -> Self {
+        Self { is_established: true, end, retry: None }
+    }
 }
 
 impl Streams {
     pub fn new(shared: Arc<Shared>, client: HttpClient) -> Self {
-        Self { shared, client }
+        Self { shared, client, open: Arc::default() }
     }
 
-    /// Carries an operation to its end, or to the end of the connection.
-    pub async fn run(
+    /// How many are open or being opened.
+    pub fn len(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Sends an operation, and waits for the head of the answer.
+    pub async fn begin(
         &self,
+        asked: Asked,
         operation: &Operation,
         credentials: &Credentials,
-        sink: &Sink,
-    ) -> Outcome {
-        let failed = |error| Outcome { is_established: false, end: AttemptEnd::Lost(error) };
-        let _connection = match self.shared.connection() {
-            Ok(connection) => connection,
-            Err(error) => return failed(error),
-        };
-        let permit = match self.shared.circuit.admit() {
-            Ok(permit) => permit,
-            Err(error) => return failed(error),
-        };
+    ) -> Result<Begun, RemoteError> {
+        let place = Place::take(&self.open, self.shared.connection()?);
+        let permit = self.shared.circuit.admit()?;
+        let config = &self.shared.config;
         let opened = tokio::select! {
-            opened = opening::open(&self.shared.config, &self.client, operation, credentials) => {
-                opened
-            }
-            () = self.shared.stop.cancelled() => return failed(RemoteError::ShutDown),
+            opened = opening::open(config, &self.client, asked, operation, credentials) => opened,
+            () = self.shared.stop.cancelled() => return Err(RemoteError::ShutDown),
         };
-        let opened = match opened {
+        match opened {
             Ok(opened) => {
                 permit.succeeded();
-                opened
+                Ok(Begun { shared: Arc::clone(&self.shared), opened, _place: place })
             }
             Err(error) => {
                 permit.failed(&error);
-                return failed(error);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// An answer that has begun.
+pub(crate) struct Begun {
+    shared: Arc<Shared>,
+    opened: Opened,
+    _place: Place,
+}
+
+impl Begun {
+    /// Whether it is a stream, and not a single response.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.opened, Opened::Stream { .. })
+    }
+
+    /// Whether it is a response without a result: the operation was not begun.
+    pub fn is_declined(&self) -> bool {
+        matches!(&self.opened, Opened::Single(response) if !response.is_executed())
+    }
+
+    /// Carries the operation to its end, or to the end of the connection.
+    pub async fn follow(self, sink: &Sink) -> Outcome {
+        let (status, format, body) = match self.opened {
+            Opened::Stream { status, format, body } => (status, format, body),
+            // Some services answer what they refuse, and what has one result, like a query.
+            Opened::Single(response) => {
+                let end = match (&response.data, response.errors) {
+                    (None, Some(errors)) => End::Errors(errors),
+                    _ => {
+                        sink.establish();
+                        sink.next(response.text);
+                        End::Complete
+                    }
+                };
+                return Outcome::of(AttemptEnd::Finished(end));
             }
         };
         sink.establish();
-        let mut heard = false;
-        let end = match opened {
-            opening::Opened::Stream { status, format, body } => {
-                let end = tokio::select! {
-                    end = body::follow(format, body, sink, &self.shared, &mut heard) => end,
-                    () = self.shared.stop.cancelled() => AttemptEnd::Lost(RemoteError::ShutDown),
-                };
-                if matches!(end, AttemptEnd::Lost(_)) && !heard && !status.is_success() {
-                    return failed(RemoteError::status_of_opening(status.as_u16()));
-                }
-                end
-            }
-            // Some services answer what they refuse, and what has one result, like a query.
-            opening::Opened::Single(response) => match (&response.data, response.errors) {
-                (None, Some(errors)) => AttemptEnd::Finished(End::Errors(errors)),
-                _ => {
-                    sink.next(response.text);
-                    AttemptEnd::Finished(End::Complete)
-                }
-            },
+        let mut heard = Heard::default();
+        let end = tokio::select! {
+            end = body::follow(format, body, sink, &self.shared, &mut heard) => end,
+            () = self.shared.stop.cancelled() => AttemptEnd::Lost(RemoteError::ShutDown),
         };
-        Outcome { is_established: true, end }
+        let retry = heard.retry;
+        if matches!(end, AttemptEnd::Lost(_)) && !heard.any && !status.is_success() {
+            let error = RemoteError::status_of_opening(status.as_u16());
+            return Outcome { retry, ..Outcome::failed(error) };
+        }
+        Outcome { retry, ..Outcome::of(end) }
+    }
+}
+
+/// A place among the connections of the service, counted.
+struct Place {
+    open: Arc<AtomicUsize>,
+    _connection: OwnedSemaphorePermit,
+}
+
+impl Place {
+    fn take(open: &Arc<AtomicUsize>, connection: OwnedSemaphorePermit) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self { open: Arc::clone(open), _connection: connection }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 }

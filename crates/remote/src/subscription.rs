@@ -3,6 +3,7 @@
 mod attempt;
 mod event;
 mod fan;
+mod negotiation;
 mod owner;
 mod registry;
 
@@ -16,7 +17,8 @@ use futures_util::Stream;
 
 pub(crate) use attempt::{AttemptEnd, Sink};
 pub use event::{End, Event};
-pub(crate) use fan::Fan;
+pub(crate) use fan::{COPIED, Fan};
+pub(crate) use negotiation::Negotiation;
 pub(crate) use owner::Carrier;
 pub(crate) use registry::Registry;
 

@@ -1,6 +1,6 @@
 //! One service.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -11,19 +11,25 @@ use crate::{
     config::{Sharing, Transport, UpstreamConfig},
     dial::{Dial, Purpose},
     http::{HttpClient, Requests},
+    poll::{self, Poll, Poller, Polls},
     stats::Counters,
     stream::Streams,
-    subscription::{Carrier, Key, Registry},
+    subscription::{Carrier, Key, Negotiation, Registry},
     ws::{Pool, Shared},
 };
+
+/// The longest interval of a poll.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A GraphQL service, as its client sees it. Cheap to share with an `Arc`; dropping it ends everything
 /// that is under way with [`RemoteError::ShutDown`].
 pub struct Upstream {
     shared: Arc<Shared>,
-    requests: Requests,
+    requests: Arc<Requests>,
     carrier: Arc<Carrier>,
     registry: Arc<Registry>,
+    poller: Arc<Poller>,
+    polls: Arc<Polls>,
     _stop: DropGuard,
 }
 
@@ -46,12 +52,16 @@ impl Upstream {
         let carrier = Carrier {
             pool: Pool::new(Arc::clone(&shared)),
             streams: Streams::new(Arc::clone(&shared), streams),
+            negotiation: Negotiation::default(),
             shared: Arc::clone(&shared),
         };
         let keeps_latest = shared.config.sharing == Sharing::Latest;
         let registry = Registry::new(shared.config.limits.buffer_bytes, keeps_latest, counters);
+        let requests = Arc::new(Requests::new(Arc::clone(&shared), requests));
         Self {
-            requests: Requests::new(Arc::clone(&shared), requests),
+            poller: Arc::new(Poller::new(Arc::clone(&shared), Arc::clone(&requests))),
+            polls: Polls::new(shared.config.limits.polls),
+            requests,
             carrier: Arc::new(carrier),
             registry,
             shared,
@@ -71,7 +81,7 @@ impl Upstream {
         if operation.kind() == Kind::Subscription {
             return Err(RemoteError::request("a subscription has no single response"));
         }
-        self.requests.run(operation, credentials).await
+        Ok(self.requests.run(operation, credentials).await?.response)
     }
 
     /// Subscribes. What goes wrong comes as the end of the stream. Must be called within a Tokio
@@ -94,8 +104,7 @@ impl Upstream {
             return Err(RemoteError::request("subscriptions of this service are turned off"));
         }
         if credentials.operation_payload().is_some() && transport.offers().is_empty() {
-            // Without it the operation would run as if it were the gateway's own.
-            return Err(RemoteError::request("only WebSockets carry a payload per operation"));
+            return Err(RemoteError::no_place_for_payload());
         }
         let key = Key { operation, credentials, serial: 0 };
         let is_shared = self.shared.config.sharing != Sharing::None;
@@ -104,15 +113,37 @@ impl Upstream {
         Ok(self.registry.join(key, is_shared, |fan| carrier.carry(of, fan)))
     }
 
+    /// Runs a query at an interval, for all who poll the same for the same credentials at once, and
+    /// tells of changes (see [`poll`](crate::poll)). Who joins gets the latest result at once. The time
+    /// from one run to the next is the interval and up to a tenth of it. Must be called within a Tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// The operation is no query, or there are too many distinct polls.
+    pub fn poll(
+        &self,
+        operation: impl Into<Arc<Operation>>,
+        credentials: Credentials,
+        interval: Duration,
+    ) -> Result<Poll, RemoteError> {
+        let operation = operation.into();
+        if operation.kind() != Kind::Query {
+            return Err(RemoteError::request("only queries are polled"));
+        }
+        let interval = interval.max(self.shared.config.min_interval).min(A_DAY);
+        let key = poll::Key { operation, credentials, interval };
+        let of = key.clone();
+        let poller = Arc::clone(&self.poller);
+        self.polls.join(key, |board| async move { poller.keep(of, board).await })
+    }
+
     /// The figures so far.
     pub fn stats(&self) -> Stats {
-        let config = &self.shared.config;
-        let places = config.limits.sockets.min(Semaphore::MAX_PERMITS);
-        let taken = places.saturating_sub(self.shared.connections.available_permits());
         Stats {
             sockets: self.carrier.pool.len(),
-            streams: if config.transport.offers().is_empty() { taken } else { 0 },
+            streams: self.carrier.streams.len(),
             subscriptions: self.registry.len(),
+            polls: self.polls.len(),
             circuit: self.shared.circuit.state(),
             ..self.shared.counters.read()
         }

@@ -6,3 +6,4 @@ mod pool;
 mod socket;
 
 pub(crate) use pool::{Pool, Shared};
+pub(crate) use socket::Running;

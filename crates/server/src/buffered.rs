@@ -74,7 +74,7 @@ pub(crate) fn buffered(
     limits: &Arc<Limits>,
     source: Box<dyn ResultStream>,
 ) -> Box<dyn ResultStream> {
-    if source.conflates() {
+    if source.conflates() || source.buffers() {
         return source;
     }
     let events = Arc::new(Mutex::new(source));

@@ -15,7 +15,7 @@ use crate::{
     items::{BoxItems, Item, Items},
     limits::{ClientKey, Limit},
     metrics::{OperationMetrics, Transport},
-    run::{begin, prepare_counted, refusal, results},
+    run::{begin, prepare, prepare_counted, refusal, results},
     server::State,
 };
 
@@ -50,6 +50,26 @@ pub(crate) fn queued(
         }
     };
     Box::pin(Later::Queued(Box::new(Queued { start: Box::pin(start), identity })))
+}
+
+/// Prepares and runs an operation, at once if there is a place for that.
+pub(crate) fn started(
+    state: &Arc<State>,
+    identity: Identity,
+    client: ClientKey,
+    request: GraphQLRequest,
+    transport: Transport,
+) -> BoxItems {
+    let Some(_pass) = state.limits.preparations.try_enter() else {
+        return queued(state.clone(), identity, client, request, transport);
+    };
+    match prepare(state, &identity, client, request, Allow::ALL, transport) {
+        Ok(operation) => {
+            let metrics = OperationMetrics::of(&state.metrics, &*operation, transport);
+            results(&state.limits, operation, metrics)
+        }
+        Err(errors) => refusal(errors),
+    }
 }
 
 /// Results of an operation that is prepared first. What that needs is let go before they come.

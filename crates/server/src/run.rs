@@ -24,7 +24,7 @@ use crate::{
 };
 pub(crate) use crate::{
     items::{BoxItems, Item, Items},
-    queued::queued,
+    queued::{queued, started},
 };
 
 /// The engine's request.

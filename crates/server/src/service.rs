@@ -1,7 +1,10 @@
 //! What the transports need of the engine, as a trait, so that they can be tested on their own.
 
+use std::sync::Arc;
+
 use artesian_engine::{
-    Allow, Engine, GraphQLError, Identity, Operation, OperationKind, Payload, Request, ResultStream,
+    Allow, Engine, GraphQLError, Identity, Operation, OperationKind, Payload, Request,
+    ResultStream, Wants,
 };
 use async_trait::async_trait;
 
@@ -15,6 +18,11 @@ pub trait Service: Send + Sync + 'static {
         identity: &Identity,
         allow: Allow,
     ) -> Result<Box<dyn Prepared>, Vec<GraphQLError>>;
+
+    /// What is to be kept of clients' headers and payloads, since services want to hear it.
+    fn wants(&self) -> Arc<dyn Wants> {
+        artesian_engine::wants::nothing()
+    }
 
     /// Whether the sources can answer; the error says why not.
     async fn ready(&self) -> Result<(), String>;
@@ -54,6 +62,10 @@ impl Service for Engine {
     ) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
         Engine::prepare(self, request, identity, allow)
             .map(|operation| Box::new(operation) as Box<dyn Prepared>)
+    }
+
+    fn wants(&self) -> Arc<dyn Wants> {
+        Engine::wants(self)
     }
 
     async fn ready(&self) -> Result<(), String> {

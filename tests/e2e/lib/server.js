@@ -60,7 +60,9 @@ export class Server {
 
   #spawn() {
     const { url, args, env } = this.options;
-    const all = ['serve', '--listen', `127.0.0.1:${this.port}`, '--database-url', url];
+    const all = ['serve', '--listen', `127.0.0.1:${this.port}`];
+    // The sources may be in a file.
+    if (url) all.push('--database-url', url);
     all.push('--live-queries-multiplexed-refetch-interval', String(INTERVAL));
     // Tests cut off hundreds of sockets, which would make legacy clients wait.
     if (!args.some((arg) => arg.startsWith('--legacy-ack-delay'))) all.push('--legacy-ack-delay', '0');

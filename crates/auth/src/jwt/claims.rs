@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
@@ -19,6 +20,13 @@ pub struct Granted {
     pub allowed_roles: Vec<String>,
     /// Session variables, names in lower case, without those about roles.
     pub session: BTreeMap<String, String>,
+}
+
+/// These claims as a JSON object; `None` if the token has none of them.
+pub fn some_of(claims: &Claims, names: &[Box<str>]) -> Option<Bytes> {
+    let found: BTreeMap<&str, &Value> =
+        names.iter().filter_map(|name| Some((&**name, claims.get(&**name)?))).collect();
+    if found.is_empty() { None } else { serde_json::to_vec(&found).ok().map(Bytes::from) }
 }
 
 /// Names and values as the token has them.

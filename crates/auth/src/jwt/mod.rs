@@ -14,6 +14,7 @@ pub mod wanted;
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use artesian_engine::Identity;
+use bytes::Bytes;
 use futures_util::future::join_all;
 use http::Uri;
 use parking_lot::Mutex;
@@ -40,6 +41,8 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// Verifies tokens of one or several issuers.
 pub struct Tokens {
     issuers: Vec<Issuer>,
+    /// Claims that are kept beside the identity.
+    forward: Vec<Box<str>>,
     verified: Cache<CacheKey, Arc<Verified>, ByLength>,
     counters: Arc<Counters>,
 }
@@ -88,8 +91,8 @@ impl Equivalent<CacheKey> for Asked<'_> {
 struct ByLength;
 
 impl Weighter<CacheKey, Arc<Verified>> for ByLength {
-    fn weight(&self, key: &CacheKey, _: &Arc<Verified>) -> u64 {
-        key.1.len() as u64 + 256
+    fn weight(&self, key: &CacheKey, verified: &Arc<Verified>) -> u64 {
+        (key.1.len() + verified.claims.as_ref().map_or(0, Bytes::len)) as u64 + 256
     }
 }
 
@@ -100,6 +103,8 @@ pub struct Verified {
     /// The keys that it was verified with: others may not know its key any more.
     keys: Arc<KeySet>,
     proof: Proof,
+    /// Claims that are kept beside the identity: a JSON object, none if it were empty.
+    claims: Option<Bytes>,
     /// Identities in the roles that were asked for, mostly one.
     identities: Mutex<Vec<Identity>>,
 }
@@ -127,6 +132,16 @@ impl Verified {
         &self.granted
     }
 
+    /// Claims that are kept beside the identity: a JSON object.
+    pub fn forwarded_claims(&self) -> Option<&Bytes> {
+        self.claims.as_ref()
+    }
+
+    /// By what it was let in.
+    pub(crate) fn proof(&self) -> Proof {
+        self.proof
+    }
+
     /// Until when it is good.
     pub fn expires(&self) -> Option<SystemTime> {
         self.validity.expires()
@@ -148,6 +163,7 @@ impl Tokens {
     /// Verifies tokens of these issuers. Key sets that `old` does not have are fetched from now on.
     pub(crate) fn start(
         configs: Vec<JwtConfig>,
+        forward: Vec<Box<str>>,
         old: Option<&Self>,
         client: &Client,
         counters: &Arc<Counters>,
@@ -156,7 +172,7 @@ impl Tokens {
         for jwks in old.iter().flat_map(|old| &old.issuers).filter_map(|one| one.keys.jwks()) {
             sets.insert(jwks.url().clone(), Arc::clone(jwks));
         }
-        Self::with(configs, counters, |url| {
+        Self::with(configs, forward, counters, |url| {
             let start = || Jwks::start(url.clone(), client.clone(), Arc::clone(counters));
             Keys::Url(Arc::clone(sets.entry(url.clone()).or_insert_with(start)))
         })
@@ -164,13 +180,14 @@ impl Tokens {
 
     /// Verifies tokens by these keys, which stay as they are: those of `fetched` by URL, and no others.
     pub(crate) fn fixed(configs: Vec<JwtConfig>, fetched: &HashMap<Uri, Arc<KeySet>>) -> Self {
-        Self::with(configs, &Arc::default(), |url| {
+        Self::with(configs, Vec::new(), &Arc::default(), |url| {
             Keys::Fixed(fetched.get(url).cloned().unwrap_or_else(|| Arc::new(KeySet::empty())))
         })
     }
 
     fn with(
         configs: Vec<JwtConfig>,
+        forward: Vec<Box<str>>,
         counters: &Arc<Counters>,
         mut at_url: impl FnMut(&Uri) -> Keys,
     ) -> Self {
@@ -181,19 +198,20 @@ impl Tokens {
                     KeySource::Static(key) => Keys::Fixed(Arc::new(KeySet::of(key))),
                     KeySource::Url(url) => at_url(url),
                 };
-                Issuer { wanted: WantedClaims::of(&config.claims), config, keys }
+                Issuer { wanted: WantedClaims::of(&config.claims, &forward), config, keys }
             })
             .collect();
         Self {
             issuers,
+            forward,
             verified: Cache::with_weighter(4096, CACHE_BYTES, ByLength),
             counters: Arc::clone(counters),
         }
     }
 
     /// Whether these are its settings.
-    pub(crate) fn are_of(&self, configs: &[JwtConfig]) -> bool {
-        self.configs().eq(configs)
+    pub(crate) fn are_of(&self, configs: &[JwtConfig], forward: &[Box<str>]) -> bool {
+        self.configs().eq(configs) && *self.forward == *forward
     }
 
     /// The settings of each issuer.
@@ -217,11 +235,11 @@ impl Tokens {
     pub(crate) async fn authenticate(
         &self,
         credentials: &Credentials,
-    ) -> Result<Option<(Identity, Option<SystemTime>, Proof)>, AuthError> {
+    ) -> Result<Option<(Identity, Arc<Verified>)>, AuthError> {
         let Some((token, candidates)) = self.find(credentials)? else { return Ok(None) };
         let verified = self.verify(token, &candidates).await?;
         let identity = verified.identity(role(credentials)?)?;
-        Ok(Some((identity, verified.expires(), verified.proof)))
+        Ok(Some((identity, verified)))
     }
 
     /// A token and the issuers that may have made it.
@@ -338,11 +356,19 @@ impl Tokens {
             is_new = IsNew(true);
             let claims = Token::parse(token)?.verify_some(&keys, &issuer.wanted)?;
             let validity = Validity::of(&claims, &issuer.config, now)?;
+            let forwarded = claims::some_of(&claims, &self.forward);
             let granted = claims::granted(claims, &issuer.config.claims)?;
             let identities = Mutex::default();
             let keys = Arc::clone(&keys);
             let proof = issuer.config.proof;
-            Ok::<_, AuthError>(Arc::new(Verified { granted, validity, keys, proof, identities }))
+            Ok::<_, AuthError>(Arc::new(Verified {
+                granted,
+                validity,
+                keys,
+                proof,
+                claims: forwarded,
+                identities,
+            }))
         })?;
         verified.validity.check(now)?;
         Ok((verified, is_new))

@@ -23,8 +23,8 @@ impl WantedClaims {
     /// All of them.
     pub const ALL: Self = Self(None);
 
-    /// Those that roles and session variables are taken from, and those that are checked.
-    pub fn of(source: &ClaimsSource) -> Self {
+    /// Those that roles and session variables are taken from, those that are checked, and `more`.
+    pub fn of(source: &ClaimsSource, more: &[Box<str>]) -> Self {
         let first = |path: &ClaimPath| path.first().map(str::to_owned);
         let found: Option<Vec<String>> = match source {
             ClaimsSource::Namespace { at: Namespace::Name(name), .. } => Some(vec![name.clone()]),
@@ -40,8 +40,8 @@ impl WantedClaims {
                 .collect(),
         };
         let Some(found) = found else { return Self::ALL };
-        let names = ALWAYS.into_iter().chain(found.iter().map(String::as_str));
-        Self(Some(names.map(Box::from).collect()))
+        let names = ALWAYS.into_iter().chain(found.iter().map(String::as_str)).map(Box::from);
+        Self(Some(names.chain(more.iter().cloned()).collect()))
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -117,7 +117,7 @@ mod tests {
         for (name, value) in settings.as_object().unwrap() {
             all[name] = value.clone();
         }
-        let wanted = WantedClaims::of(&JwtConfig::from_json(&all).unwrap().claims);
+        let wanted = WantedClaims::of(&JwtConfig::from_json(&all).unwrap().claims, &[]);
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let claims = wanted.deserialize(&mut deserializer)?;
         deserializer.end()?;

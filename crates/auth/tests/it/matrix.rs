@@ -13,6 +13,7 @@ fn config(secrets: &[&str], mode: Mode, role: Option<&str>) -> AuthConfig {
         admin_secrets: secrets.iter().map(|secret| (*secret).to_owned()).collect(),
         mode,
         unauthorized_role: role.map(str::to_owned),
+        ..AuthConfig::default()
     }
 }
 

@@ -117,6 +117,7 @@ fn config(secret: &str, jwt: &Value) -> AuthConfig {
         admin_secrets: vec![secret.to_owned()],
         mode: Mode::Jwt(jwt_secrets(jwt).unwrap()),
         unauthorized_role: None,
+        ..AuthConfig::default()
     }
 }
 

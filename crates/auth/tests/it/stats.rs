@@ -48,6 +48,7 @@ async fn what_the_webhook_says_is_counted_by_its_sense() {
         admin_secrets: Vec::new(),
         mode: Mode::Webhook(hook.clone()),
         unauthorized_role: None,
+        ..AuthConfig::default()
     };
     let auth = Auth::start(config()).unwrap();
     let client = |name: &str| [("authorization", format!("Bearer {name}"))];
@@ -94,6 +95,7 @@ async fn key_sets_are_counted() {
         admin_secrets: Vec::new(),
         mode: Mode::Jwt(settings),
         unauthorized_role: None,
+        ..AuthConfig::default()
     })
     .unwrap();
     service.requests(1).await;

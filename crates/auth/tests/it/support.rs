@@ -113,6 +113,7 @@ pub fn with_jwt(settings: &Value) -> Auth {
         admin_secrets: vec!["root".to_owned()],
         mode: Mode::Jwt(config::jwt_secrets(settings).unwrap()),
         unauthorized_role: None,
+        ..AuthConfig::default()
     })
     .unwrap()
 }

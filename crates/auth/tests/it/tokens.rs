@@ -340,3 +340,28 @@ fn settings_that_cannot_work_are_refused_without_quoting_keys() {
         assert!(!error.to_string().contains("SECRET"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn chosen_claims_are_kept_beside_the_identity() {
+    let settings = json!({"type": "RS256", "key": public_key("RS256")});
+    let config = |names: &[&str]| artesian_auth::AuthConfig {
+        admin_secrets: vec!["root".to_owned()],
+        mode: artesian_auth::Mode::Jwt(artesian_auth::config::jwt_secrets(&settings).unwrap()),
+        forward_claims: names.iter().map(|name| Box::from(*name)).collect(),
+        ..artesian_auth::AuthConfig::default()
+    };
+    let auth = artesian_auth::Auth::start(config(&["tenant", "sub", "absent"])).unwrap();
+    let claims = claims(json!({"tenant": {"id": 1.50, "b": [null]}, "secret": "s"}));
+    let token = token("RS256", &claims);
+    // The second comes from memory.
+    for _ in 0..2 {
+        let found = bearer(&auth, &token).await.unwrap().claims.unwrap();
+        assert_eq!(found, r#"{"sub":"7","tenant":{"id":1.5,"b":[null]}}"#);
+    }
+    assert_eq!(ask(&auth, &[("x-hasura-admin-secret", "root")]).await.unwrap().claims, None);
+    // What is kept of a token changes with the settings, and so must what was remembered.
+    let other = auth.renew(config(&["absent"])).unwrap();
+    assert_eq!(bearer(&other, &token).await.unwrap().claims, None);
+    let none = other.renew(config(&[])).unwrap();
+    assert_eq!(bearer(&none, &token).await.unwrap().claims, None);
+}

@@ -18,6 +18,7 @@ fn auth(service: &Service, method: HookMethod) -> Auth {
         admin_secrets: vec!["root".to_owned()],
         mode: Mode::Webhook(hook),
         unauthorized_role: None,
+        ..AuthConfig::default()
     })
     .unwrap()
 }

@@ -52,19 +52,40 @@ async fn check(matches: &ArgMatches, report: &mut Report) -> Result<(), CliError
         report.good(&format!("metadata: {} was read", path.display()))?;
     }
     let opened = plan.open(&settings, Arc::new(NoObserver)).await?;
-    report.good(&format!("database: {} answers", opened.url))?;
-    let model = opened.database.model();
+    if let Some(database) = &opened.database {
+        report.good(&format!("database: {} answers", database.url))?;
+    }
+    services(&opened, report)?;
+    let model = opened.model();
     for warning in &model.warnings {
         report.warning(warning)?;
     }
-    if model.tables.is_empty() {
+    if model.tables.is_empty() && opened.database.is_some() {
         report.warning(
             "nothing is served: the default schema has no tables, or the metadata tracks none",
         )?;
     }
     server(&settings, &opened, report)?;
-    tables(&opened, report).await?;
-    report.good(&format!("changes: {}", opened.changes))?;
+    if let Some(database) = &opened.database {
+        tables(&opened, report).await?;
+        report.good(&format!("changes: {}", database.changes))?;
+    }
+    Ok(())
+}
+
+/// Whether the services answer, and what they are for.
+fn services(opened: &Opened, report: &mut Report) -> Result<(), CliError> {
+    for member in opened.gateway.members() {
+        let status = member.service.status();
+        let name = member.service.name();
+        match member.service.schema() {
+            Some(_) => report.good(&format!("service {name}: {} answers", status.url))?,
+            None => {
+                let why = status.error.unwrap_or_else(|| "it has not answered yet".into());
+                report.error(&format!("service {name}: {}: {why}", status.url))?;
+            }
+        }
+    }
     Ok(())
 }
 
@@ -91,7 +112,7 @@ fn server(settings: &Settings, opened: &Opened, report: &mut Report) -> Result<(
 
 /// Reads no rows of every column of every table, to see whether the user may.
 async fn tables(opened: &Opened, report: &mut Report) -> Result<(), CliError> {
-    let model = opened.database.model();
+    let model = opened.model();
     let mut good = 0_usize;
     for table in &model.tables {
         match read_nothing(opened, table).await {

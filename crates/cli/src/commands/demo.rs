@@ -1,20 +1,21 @@
 //! `artesian demo`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use artesian_database::{Backend, Database, DatabaseConfig};
-use artesian_engine::{Engine, Source};
+use artesian_engine::Engine;
+use artesian_gateway::{DatabaseMember, Gateway, Sources, config::Prefix};
 use artesian_server::Metrics;
 use artesian_sqlite::{Sqlite, demo};
 use clap::ArgMatches;
 
 use super::serve::{Running, VERSION};
 use crate::{
-    connect::Opened,
+    connect::{OpenDatabase, Opened},
     error::CliError,
     logging, output,
     redact::DatabaseUrl,
-    settings::{Environment, Settings},
+    settings::{Environment, Settings, file::File},
     signals::Shutdown,
 };
 
@@ -51,7 +52,7 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
         }
     };
     let (lived, ()) = tokio::join!(life, running.run(shutdown.clone()));
-    opened.database.close();
+    opened.close();
     drop(town);
     lived.map_err(CliError::failed)
 }
@@ -64,7 +65,7 @@ fn settings(matches: &ArgMatches) -> Result<Settings, CliError> {
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), log.get(name)?.to_owned())))
         .collect::<Environment>();
-    let resolver = crate::settings::Resolver::new(flags, log, Vec::new());
+    let resolver = crate::settings::Resolver::new(flags, log, File::default());
     let mut settings = Settings::resolve(&resolver)?;
     // Nobody waits for the end of a demo.
     settings.server.shutdown_window = std::time::Duration::from_millis(500);
@@ -107,13 +108,22 @@ async fn opened(
     let database = Database::open(Arc::new(backend), config, metrics.live())
         .await
         .map_err(CliError::failed)?;
-    let source: Arc<dyn Source> = database.clone();
     let url = DatabaseUrl::parse(&format!("sqlite:{}", town.path.display()));
+    let member = DatabaseMember {
+        name: "default".into(),
+        prefix: Prefix::default(),
+        source: database.clone(),
+    };
+    let gateway = Gateway::start(Some(member), Sources::default(), Duration::ZERO);
+    let gateway = gateway.await.map_err(CliError::failed)?;
     Ok(Opened {
-        engine: Arc::new(Engine::new(source, settings.engine.clone())),
-        database,
-        url: url.map_err(CliError::Failed)?,
-        changes: "pushed",
+        engine: Arc::new(Engine::new(gateway.clone(), settings.engine.clone())),
+        gateway,
+        database: Some(OpenDatabase {
+            source: database,
+            url: url.map_err(CliError::Failed)?,
+            changes: "pushed",
+        }),
     })
 }
 

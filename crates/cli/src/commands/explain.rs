@@ -6,7 +6,7 @@ use clap::ArgMatches;
 use serde_json::{Value as Json, json};
 
 use super::operation::{self, Asked};
-use crate::{connect::Opened, error::CliError, output};
+use crate::{backends::AnyDatabase, error::CliError, output};
 
 /// Shows how an operation is answered, without executing it.
 pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
@@ -21,7 +21,19 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
         output::line("The schema alone answers this; no statement is run.")?;
         return Ok(());
     };
-    let facts = Facts::gather(&opened, explanation).await?;
+    let database = match &opened.database {
+        Some(database) if explanation.is_statement => database,
+        _ => {
+            let text = if matches.get_flag("json") {
+                json!({"source": explanation.source, "documents": explanation.sql}).to_string()
+            } else {
+                explanation.sql
+            };
+            output::line(text.trim_end())?;
+            return Ok(());
+        }
+    };
+    let facts = Facts::gather(&*database.source, explanation).await?;
     let text = if matches.get_flag("json") { facts.json().to_string() } else { facts.text() };
     Ok(output::line(text.trim_end())?)
 }
@@ -36,8 +48,11 @@ struct Facts {
 }
 
 impl Facts {
-    async fn gather(opened: &Opened, explanation: Explanation) -> Result<Self, CliError> {
-        let dialect = opened.database.model().dialect;
+    async fn gather(
+        database: &dyn AnyDatabase,
+        explanation: Explanation,
+    ) -> Result<Self, CliError> {
+        let dialect = database.model().dialect;
         let param_types: Vec<ParamType> = explanation
             .parameters
             .iter()
@@ -53,8 +68,7 @@ impl Facts {
             sql: explanation.sql.as_str().into(),
             batch_sql: explanation.batch_sql.as_str().into(),
             param_types: param_types.into(),
-            reads: opened
-                .database
+            reads: database
                 .model()
                 .tables
                 .iter()
@@ -65,8 +79,8 @@ impl Facts {
             volatile: explanation.volatile,
         };
         let (dependencies, is_polled) =
-            opened.database.dependencies(&statement).await.map_err(CliError::failed)?;
-        let plan = opened.database.planner(&statement, &values.into()).await;
+            database.dependencies(&statement).await.map_err(CliError::failed)?;
+        let plan = database.planner(&statement, &values.into()).await;
         let mut dependencies: Vec<String> =
             dependencies.iter().map(|table| table.to_string()).collect();
         dependencies.sort_unstable();

@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod explain;
+mod import;
 mod operation;
 mod query;
 mod schema;
@@ -34,6 +35,7 @@ pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
         Some(("query", matches)) => query::run(matches).await,
         Some(("subscribe", matches)) => subscribe::run(matches).await,
         Some(("explain", matches)) => explain::run(matches).await,
+        Some(("import", matches)) => import::run(matches),
         // clap asks for a known command before it comes to this.
         _ => Err(CliError::Usage("no such command; see artesian --help".to_owned())),
     }

@@ -9,8 +9,9 @@ use crate::{args, error::CliError, output};
 pub async fn run(matches: &ArgMatches) -> Result<(), CliError> {
     let opened = super::open(matches).await?;
     let role = args::text(matches, "role").unwrap_or(ADMIN_ROLE);
-    let model = opened.database.model();
-    if role != ADMIN_ROLE && !model.roles.contains(role) {
+    let model = opened.model();
+    let is_alone = opened.gateway.members().is_empty();
+    if role != ADMIN_ROLE && !model.roles.contains(role) && is_alone {
         let mut roles: Vec<&str> = model.roles.iter().map(String::as_str).collect();
         roles.sort_unstable();
         let known = if roles.is_empty() {

@@ -7,7 +7,9 @@ use std::{
     time::Instant,
 };
 
-use artesian_engine::{Allow, Engine, ErrorCode, GraphQLError, Identity, Request, TrustedMode};
+use artesian_engine::{
+    Allow, Engine, ErrorCode, GraphQLError, Identity, Request, TrustedMode, Wants,
+};
 use artesian_server::{Control, Metrics, Prepared, Server, Service};
 use async_trait::async_trait;
 use clap::ArgMatches;
@@ -50,7 +52,7 @@ async fn serve(
 ) -> Result<(), CliError> {
     let known = reload::look(&settings).await;
     let plan = Arc::new(Plan::new(&settings, &sources.environment)?);
-    tracing::info!(version = VERSION, database = %plan.url(), "starting");
+    tracing::info!(version = VERSION, database = plan.shown(), "starting");
     if let Some(file) = &settings.config_file {
         tracing::info!(file = %file.display(), "settings were read");
     }
@@ -84,13 +86,14 @@ async fn serve(
     opened.watch(&metrics);
     late.arrive(opened.engine.clone());
     address.announce(&settings, &opened, started);
-    let (engine, database) = (opened.engine.clone(), opened.database.clone());
-    let parts = Parts { engine, database, control, logs, metrics };
+    let database = opened.database.as_ref().map(|database| database.source.clone());
+    let (engine, gateway) = (opened.engine.clone(), opened.gateway.clone());
+    let parts = Parts { engine, gateway, database, control, logs, metrics };
     let reloading = tokio::spawn(Reloader::new(sources, settings, plan, parts, known).run(hangup));
     serving.await;
     reloading.abort();
     // Ends live queries, so that the database is closed before the process ends.
-    opened.database.close();
+    opened.close();
     Ok(())
 }
 
@@ -119,6 +122,13 @@ impl Service for LateEngine {
                 ErrorCode::Unexpected,
                 "the database cannot be reached yet",
             )]),
+        }
+    }
+
+    fn wants(&self) -> Arc<dyn Wants> {
+        match self.0.get() {
+            Some(engine) => engine.wants(),
+            None => artesian_engine::wants::nothing(),
         }
     }
 
@@ -224,7 +234,7 @@ impl Running {
 
 impl Address {
     fn announce(&self, settings: &Settings, opened: &Opened, started: Instant) {
-        let model = opened.database.model();
+        let model = opened.model();
         for warning in &model.warnings {
             tracing::warn!("{warning}");
         }
@@ -234,12 +244,24 @@ impl Address {
             warnings = model.warnings.len(),
             "schema is ready"
         );
-        if model.tables.is_empty() {
+        if model.tables.is_empty() && opened.database.is_some() {
             tracing::warn!(
                 "nothing is served: the default schema has no tables, or the metadata tracks none"
             );
         }
-        tracing::info!("changes: {}", opened.changes);
+        if let Some(database) = &opened.database {
+            tracing::info!("changes: {}", database.changes);
+        }
+        for member in opened.gateway.members() {
+            let name = member.service.name();
+            match member.service.schema() {
+                Some(_) => tracing::info!(service = %name, "the service takes part"),
+                None => tracing::warn!(
+                    service = %name,
+                    "the service has not been reached yet: it takes part as soon as it is there"
+                ),
+            }
+        }
         if settings.server.auth.is_open() && self.is_public {
             tracing::warn!(
                 "no authentication is set and {} is not a loopback address: everybody who can reach \

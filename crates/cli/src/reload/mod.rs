@@ -8,6 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use artesian_database::BackendError;
 use artesian_engine::Engine;
+use artesian_gateway::Gateway;
 use artesian_server::{Control, Metrics};
 use tokio::time::{Instant, sleep_until};
 
@@ -17,6 +18,7 @@ use crate::{
     connect::{self, Plan},
     error::CliError,
     logging::Logs,
+    services,
     settings::{self, DEFAULT_CONFIG, Environment, Flags, Settings, definitions, limits},
     signals::Hangup,
 };
@@ -49,8 +51,10 @@ impl Sources {
 pub struct Parts {
     /// Takes limits and switches.
     pub engine: Arc<Engine>,
+    /// Takes services.
+    pub gateway: Arc<Gateway>,
     /// Takes metadata.
-    pub database: Arc<dyn AnyDatabase>,
+    pub database: Option<Arc<dyn AnyDatabase>>,
     /// Takes the server's settings.
     pub control: Control,
     /// Takes the level of logs.
@@ -85,6 +89,10 @@ enum Refused {
     Server(#[from] artesian_server::ConfigError),
     #[error("the schema cannot be read: {0}")]
     Database(#[from] BackendError),
+    #[error("{0}")]
+    Services(#[from] services::SourceError),
+    #[error("{0}")]
+    Gateway(#[from] artesian_gateway::GatewayError),
     #[error("reading failed")]
     Task,
 }
@@ -171,18 +179,33 @@ impl Reloader {
         let server = self.parts.control.prepare(limits::filled_in(&settings))?;
         let options = connect::options(&settings);
         let is_same = plan.has_metadata_of(&self.plan) && options == connect::options(old);
-        let model = self.parts.database.model();
-        if even_if_equal || !is_same {
-            self.parts.database.replace_metadata(plan.metadata().cloned(), options).await?;
+        let known = self.warnings();
+        if let Some(database) = &self.parts.database
+            && (even_if_equal || !is_same)
+        {
+            database.replace_metadata(plan.metadata().cloned(), options).await?;
+        }
+        let old_sources = self.parts.gateway.sources();
+        let sources = services::sources(&settings.gateway, &old_sources).await?;
+        self.parts.gateway.replace(sources)?;
+        if even_if_equal {
+            // The operator knows of a change that polling would see later.
+            let gateway = Arc::clone(&self.parts.gateway);
+            tokio::spawn(async move { gateway.refresh().await });
         }
         // From here on nothing can fail.
         self.parts.engine.configure(plan.engine().clone());
         server.commit();
         self.parts.logs.set_level(&settings.log);
-        self.tell(&settings, &plan, &model.warnings);
+        self.tell(&settings, &plan, &known);
         self.settings = settings;
         self.plan = Arc::new(plan);
         Ok(())
+    }
+
+    /// What is doubtful in the metadata.
+    fn warnings(&self) -> Vec<String> {
+        self.parts.database.as_ref().map(|d| d.model().warnings.clone()).unwrap_or_default()
     }
 
     /// Says what has changed, and what has not although it should.
@@ -194,6 +217,9 @@ impl Reloader {
             .collect();
         if plan.url() != self.plan.url() && !changed.contains(&"database-url") {
             changed.push("database-url");
+        }
+        if new.gateway.database_prefix != self.settings.gateway.database_prefix {
+            tracing::warn!("the prefix of the database needs a restart to change");
         }
         let (restart, live): (Vec<_>, Vec<_>) =
             changed.into_iter().partition(|name| definitions::NEEDS_RESTART.contains(name));
@@ -210,14 +236,15 @@ impl Reloader {
         for doubt in settings::auth::doubts(&new.server).iter().filter(|d| !doubts.contains(d)) {
             tracing::warn!("{doubt}");
         }
-        let model = self.parts.database.model();
-        for warning in model.warnings.iter().filter(|w| !known.contains(w)) {
+        for warning in self.warnings().iter().filter(|w| !known.contains(w)) {
             tracing::warn!("{warning}");
         }
+        let model = self.parts.database.as_ref().map(|database| database.model());
         tracing::info!(
             changed = live.join(", "),
-            tables = model.tables.len(),
-            roles = model.roles.len() + 1,
+            tables = model.as_ref().map_or(0, |model| model.tables.len()),
+            roles = model.as_ref().map_or(0, |model| model.roles.len()) + 1,
+            services = self.parts.gateway.members().len(),
             "the new settings are in force"
         );
     }

@@ -28,6 +28,7 @@ pub fn auth(from: &Resolver) -> Result<AuthConfig, SettingsError> {
         admin_secrets: admin_secrets(from)?,
         mode,
         unauthorized_role: from.text("unauthorized-role"),
+        ..AuthConfig::default()
     })
 }
 

@@ -212,6 +212,8 @@ settings! {
     Documents {
         "introspection", Kind::Choice(&["all", "admin", "nobody"]), "all", "documents.introspection", [],
             "Who may read the schema: every role that the metadata does not forbid it, the administrator, or nobody. `__typename` works for all";
+        "federation-subgraph", Kind::Switch, "false", "documents.federation_subgraph", [],
+            "Whether `query { _service { sdl } }` gives the schema, for gateways of Apollo Federation 1 such as `@mercuriusjs/gateway`. Who may not read the schema gets nothing";
         "persisted-queries", Kind::Switch, "true", "documents.persisted_queries", [],
             "Whether clients may register documents and ask for them by their hash (automatic persisted queries)";
         "persisted-queries-bytes", Kind::Number, "8388608", "documents.persisted_queries_bytes", [],

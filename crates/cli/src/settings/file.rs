@@ -46,22 +46,38 @@ pub struct FileValue {
     pub place: Place,
 }
 
+/// A source of the file that is no database.
+#[derive(Clone, Debug)]
+pub struct FileSource {
+    /// All of it.
+    pub value: Json,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// What a configuration file says.
+#[derive(Clone, Debug, Default)]
+pub struct File {
+    /// Settings.
+    pub values: Vec<FileValue>,
+    /// Sources beside the database.
+    pub sources: Vec<FileSource>,
+    /// `prefix` of the database.
+    pub database_prefix: Option<FileSource>,
+}
+
 /// Reads a configuration file.
-pub fn read(path: &Path, environment: &Environment) -> Result<Vec<FileValue>, SettingsError> {
+pub fn read(path: &Path, environment: &Environment) -> Result<File, SettingsError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| SettingsError::File { path: path.to_owned(), error })?;
     parse(path, &text, environment)
 }
 
 /// Reads the text of a configuration file.
-pub fn parse(
-    path: &Path,
-    text: &str,
-    environment: &Environment,
-) -> Result<Vec<FileValue>, SettingsError> {
+pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<File, SettingsError> {
     let blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
     if text.lines().all(blank) {
-        return Ok(Vec::new());
+        return Ok(File::default());
     }
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     let root: Spanned<Node> =
@@ -72,27 +88,19 @@ pub fn parse(
                 message: yaml::message(&error),
             }
         })?;
-    let mut reader = Reader { file: path, environment, values: Vec::new() };
+    let mut reader = Reader { file: path, environment, read: File::default() };
     reader.read(String::new(), root)?;
-    Ok(reader.values)
+    Ok(reader.read)
 }
 
 struct Reader<'a> {
     file: &'a Path,
     environment: &'a Environment,
-    values: Vec<FileValue>,
+    read: File,
 }
 
-/// Keys that have a meaning in the design but none in this version.
-fn unsupported(path: &str) -> Option<&'static str> {
-    match path {
-        "sources[].graphql" => Some("GraphQL sources are not supported by this version"),
-        "sources[].prefix" => {
-            Some("prefixes of sources are not supported by this version: it serves one source")
-        }
-        _ => None,
-    }
-}
+/// Keys by which a source is none of the settings here, but a service or a broker's.
+const OTHER_SOURCES: [&str; 2] = ["graphql", "events"];
 
 impl Reader<'_> {
     fn place(&self, location: serde_saphyr::Location) -> Place {
@@ -133,7 +141,7 @@ impl Reader<'_> {
             Node::Map(_) => return Err(self.error(at, format!("`{path}` needs a plain value"))),
         };
         let place = self.place(at);
-        self.values.push(FileValue { path, items, is_list, place });
+        self.read.values.push(FileValue { path, items, is_list, place });
         Ok(())
     }
 
@@ -195,16 +203,37 @@ impl Reader<'_> {
         })
     }
 
-    fn sources(&mut self, mut nodes: Vec<Spanned<Node>>) -> Result<(), SettingsError> {
-        // The second source is the one to speak of, unless it says itself what is wrong.
-        if nodes.len() > 1 {
-            let second = nodes.swap_remove(1);
-            let at = second.referenced;
-            self.read("sources[]".to_owned(), second)?;
-            let message = "several sources are not supported by this version: leave one of them";
-            return Err(self.error(at, message.to_owned()));
+    fn sources(&mut self, nodes: Vec<Spanned<Node>>) -> Result<(), SettingsError> {
+        let mut has_database = false;
+        for node in nodes {
+            let at = node.referenced;
+            let Node::Map(mut entries) = node.value else {
+                if matches!(node.value, Node::Nothing) {
+                    continue;
+                }
+                let message = format!("an entry of `sources` has keys: {}", list("sources[]"));
+                return Err(self.error(at, message));
+            };
+            let has = |name: &&str| entries.iter().any(|(key, _)| key.value == **name);
+            if OTHER_SOURCES.iter().any(|name| has(&name)) {
+                let value = self.json(Node::Map(entries), at)?;
+                self.read.sources.push(FileSource { value, place: self.place(at) });
+                continue;
+            }
+            if let Some(index) = entries.iter().position(|(key, _)| key.value == "prefix") {
+                let (_, prefix) = entries.remove(index);
+                let at = prefix.referenced;
+                let value = self.json(prefix.value, at)?;
+                self.read.database_prefix = Some(FileSource { value, place: self.place(at) });
+            }
+            self.keys("sources[]", entries)?;
+            if std::mem::replace(&mut has_database, true) {
+                let message = "two databases are not supported by this version: a source with \
+                               `graphql` is a service, one with `events` a broker";
+                return Err(self.error(at, message.to_owned()));
+            }
         }
-        nodes.into_iter().try_for_each(|node| self.read("sources[]".to_owned(), node))
+        Ok(())
     }
 
     fn keys(
@@ -215,9 +244,6 @@ impl Reader<'_> {
         for (key, node) in entries {
             let at = key.referenced;
             let below = join(path, &key.value);
-            if let Some(message) = unsupported(&below) {
-                return Err(self.error(at, message.to_owned()));
-            }
             let known = children(path);
             if !known.iter().any(|k| *k == key.value) {
                 let hint = elsewhere(&key.value)
@@ -290,6 +316,9 @@ fn children(path: &str) -> Vec<&'static str> {
         let key = rest.and_then(|rest| rest.split('.').next());
         let key = key.map(|key| key.trim_end_matches("[]")).filter(|key| !key.is_empty());
         keys.extend(key.filter(|key| !keys.contains(key)));
+    }
+    if path == "sources[]" {
+        keys.extend(OTHER_SOURCES.into_iter().chain(["prefix"]));
     }
     keys
 }

@@ -9,6 +9,7 @@ pub mod definitions;
 #[cfg(test)]
 pub mod docs;
 pub mod file;
+mod gateway;
 #[cfg(test)]
 mod guide_tests;
 pub mod limits;
@@ -30,6 +31,7 @@ use artesian_server::{
     CompatProfile, Cors, CsrfRule, ServerConfig, StatusProfile, Subprotocol, WebSocketConfig,
 };
 
+pub use gateway::GatewaySettings;
 pub use resolve::{Environment, Flags, Origin, Raw, Resolver, SettingsError, Values};
 
 use crate::redact::{DatabaseUrl, Redactor};
@@ -108,6 +110,8 @@ pub struct LogSettings {
 pub struct Settings {
     /// The database.
     pub source: SourceSettings,
+    /// Services and brokers beside it.
+    pub gateway: GatewaySettings,
     /// Live queries.
     pub live: artesian_live::Config,
     /// Limits of operations. Trusted documents are not in it yet.
@@ -154,7 +158,7 @@ impl Settings {
         });
         let file = match &config_file {
             Some(path) => file::read(path, &environment)?,
-            None => Vec::new(),
+            None => file::File::default(),
         };
         let mut settings = Self::resolve(&Resolver::new(flags, environment, file))?;
         settings.config_file = config_file;
@@ -165,6 +169,7 @@ impl Settings {
     pub fn resolve(from: &Resolver) -> Result<Self, SettingsError> {
         let mut settings = Self {
             source: source(from)?,
+            gateway: gateway::read(from)?,
             live: live(from)?,
             engine: engine(from)?,
             documents: documents(from)?,
@@ -177,6 +182,8 @@ impl Settings {
             config_file: None,
             warnings: from.environment_warnings(),
         };
+        // Templates of services may name them.
+        settings.server.auth.forward_claims = settings.gateway.claims();
         settings.warnings.extend(auth::warnings(from, &settings.server));
         Ok(settings)
     }
@@ -275,6 +282,7 @@ fn engine(from: &Resolver) -> Result<EngineConfig, SettingsError> {
             "nobody" => Introspection::Nobody,
             _ => Introspection::All,
         },
+        federation_subgraph: from.switch("federation-subgraph")?,
         persisted_queries: from.switch("persisted-queries")?,
         persisted_queries_bytes: from.positive("persisted-queries-bytes")?,
         persisted_query_max_bytes: from.positive("persisted-query-max-bytes")?,

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 
 use super::{
     definitions::{self, Definition, Kind},
-    file::{FileValue, Place},
+    file::{File, Place},
     suggest,
 };
 
@@ -120,13 +120,14 @@ pub struct Raw {
 pub struct Resolver {
     flags: Flags,
     environment: Environment,
-    file: Vec<FileValue>,
+    /// What the configuration file says.
+    pub file: File,
     asked: RefCell<BTreeSet<&'static str>>,
 }
 
 impl Resolver {
     /// Values come from these.
-    pub fn new(flags: Flags, environment: Environment, file: Vec<FileValue>) -> Self {
+    pub fn new(flags: Flags, environment: Environment, file: File) -> Self {
         Self { flags, environment, file, asked: RefCell::default() }
     }
 
@@ -167,7 +168,7 @@ impl Resolver {
         if let Some(variable) = empty.filter(|_| definition.says_who_clients_are()) {
             return raw(vec![String::new()], Origin::Environment(variable));
         }
-        if let Some(value) = self.file.iter().find(|v| v.path == definition.file) {
+        if let Some(value) = self.file.values.iter().find(|v| v.path == definition.file) {
             let (path, place) = (value.path.clone(), value.place.clone());
             if !value.is_list || takes_lists(definition.kind) {
                 return raw(value.items.clone(), Origin::File { path, place });

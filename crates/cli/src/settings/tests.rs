@@ -69,11 +69,15 @@ fn every_setting_can_come_from_every_place() {
             assert!(resolver.asked().contains(definition.name), "nobody asks for it");
             resolver.raw(definition.name).unwrap().origin
         };
-        let by_flag = Resolver::new(flags(&[(definition.name, value)]), environment(&[]), vec![]);
+        let by_flag = Resolver::new(
+            flags(&[(definition.name, value)]),
+            environment(&[]),
+            file::File::default(),
+        );
         assert_eq!(origin(by_flag), Origin::Flag(definition.name));
         for name in definition.all_env() {
             let variables = environment(&[(&name, value)]);
-            let resolver = Resolver::new(Flags::new(), variables, vec![]);
+            let resolver = Resolver::new(Flags::new(), variables, file::File::default());
             assert_eq!(origin(resolver), Origin::Environment(name));
         }
         let yaml = yaml_for(definition.file, &value.replace('"', ""));
@@ -208,15 +212,10 @@ fn unknown_keys_are_errors_with_a_suggestion_and_a_place() {
 fn what_is_not_there_yet_is_told() {
     for (yaml, expected) in [
         (
-            "sources:\n  - name: a\n  - name: b\n    graphql: {url: http://x}\n",
-            "conf/artesian.yaml:4:5: GraphQL sources are not supported by this version",
-        ),
-        (
             "sources:\n  - name: a\n  - name: b\n    database: {url: sqlite:a.db}\n",
-            "several sources are not supported by this version",
+            "two databases are not supported by this version",
         ),
         ("sources:\n  - changes: wal\n", "`wal` is not supported by this version"),
-        ("sources:\n  - prefix: {types: A}\n", "prefixes of sources are not supported"),
     ] {
         let message = error(&[], &[], yaml);
         assert!(message.contains(expected), "{message}");

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
-use apollo_compiler::{Name, Node, Schema};
+use apollo_compiler::{
+    Name, Node, Schema,
+    ast::{DirectiveDefinition, DirectiveLocation, InputValueDefinition, Type},
+};
 
-use super::{Conflicts, Part, SourceNames};
+use super::{Conflicts, LIVE, Part, SourceNames};
 use crate::{rename::Renamer, schema::Facts};
 
 /// Adds the definitions of all sources.
@@ -14,6 +17,8 @@ pub(super) fn merge(
     schema: &mut Schema,
     conflicts: &mut Conflicts,
 ) {
+    let live = live();
+    schema.directive_definitions.insert(live.name.clone(), Node::new(live));
     let built_in: Vec<Name> = schema.directive_definitions.keys().cloned().collect();
     let mut origins: HashMap<Name, &Part> = HashMap::new();
     for (part, source) in parts.iter().zip(sources) {
@@ -42,5 +47,25 @@ pub(super) fn merge(
                 }
             }
         }
+    }
+}
+
+/// `directive @live(interval: Int) on QUERY`
+fn live() -> DirectiveDefinition {
+    let interval = InputValueDefinition {
+        description: Some(
+            "milliseconds between two questions to services that have to be asked".into(),
+        ),
+        name: Name::new_unchecked("interval"),
+        ty: Node::new(Type::Named(Name::new_unchecked("Int"))),
+        default_value: None,
+        directives: Default::default(),
+    };
+    DirectiveDefinition {
+        description: Some("results are pushed whenever they change".into()),
+        name: Name::new_unchecked(LIVE),
+        arguments: vec![Node::new(interval)],
+        repeatable: false,
+        locations: vec![DirectiveLocation::Query],
     }
 }

@@ -1,10 +1,25 @@
 //! Errors of all sources in one list.
 
+use bytes::Bytes;
+
 use super::scan::{Scanner, quoted, text};
 
 /// The list as it is written: its items with commas between them.
 #[derive(Default)]
 pub(super) struct Errors(Vec<u8>);
+
+/// The items of a source's list, one by one.
+pub(super) fn each(list: &[u8], source: &str) -> Vec<Bytes> {
+    let mut scanner = Scanner::new(list);
+    let Some(mut items) = scanner.list() else { return Vec::new() };
+    let mut each = Vec::new();
+    while let Some(Some(item)) = items.next() {
+        let mut errors = Errors::default();
+        errors.add(&[b"[", item, b"]"].concat(), source);
+        each.push(Bytes::from(errors.0));
+    }
+    each
+}
 
 impl Errors {
     /// Adds a source's errors: a JSON list. Says whether there were any.
@@ -40,6 +55,10 @@ impl Errors {
         self.0.extend_from_slice(b",\"source\":");
         self.0.extend_from_slice(&quoted(source));
         self.0.extend_from_slice(b"}}");
+    }
+
+    pub(super) fn is_any(&self) -> bool {
+        !self.0.is_empty()
     }
 
     /// Writes the member `errors`, if there are any.
@@ -80,8 +99,10 @@ impl Errors {
                     extensions = Some(value);
                     continue;
                 }
-                "path" if value == b"null" => continue,
+                // Clients rely on the shape: section 7.1.2 of the specification.
+                "path" if !value.starts_with(b"[") => continue,
                 "path" => has_path = true,
+                "message" if !value.starts_with(b"\"") => return None,
                 "message" => has_message = true,
                 _ => {}
             }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use apollo_compiler::{introspection, request::coerce_variable_values, response::JsonMap};
+use apollo_compiler::{
+    ast::Value, introspection, request::coerce_variable_values, response::JsonMap,
+    validation::Valid,
+};
 use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
 use super::{Owner, Plan, PlanError, SubRequest};
-use crate::clean;
+use crate::{clean, compose::LIVE};
 
 /// A plan with the values of one request: what is to be asked now.
 #[derive(Debug)]
@@ -20,6 +23,7 @@ pub struct Bound {
     pub(crate) order: Vec<usize>,
     /// Values of the root fields that the schema answers.
     pub(crate) local: JsonMap,
+    live_interval: Option<i64>,
 }
 
 /// One request to one source.
@@ -80,7 +84,19 @@ impl Plan {
                 .map(|response| local = response.data.unwrap_or_default())
                 .map_err(|error| PlanError::Invalid(clean(&error.message().to_string())))?;
         }
-        Ok(Bound { plan: Arc::clone(self), requests, is_active, order, local })
+        let live_interval = self.live_interval(&coerced);
+        Ok(Bound { plan: Arc::clone(self), requests, is_active, order, local, live_interval })
+    }
+}
+
+impl Plan {
+    fn live_interval(&self, variables: &Valid<JsonMap>) -> Option<i64> {
+        let directive = self.operation.directives.get(LIVE)?;
+        match &**directive.specified_argument_by_name("interval")? {
+            Value::Int(number) => number.try_to_i32().ok().map(i64::from),
+            Value::Variable(name) => variables.get(name.as_str())?.as_i64(),
+            _ => None,
+        }
     }
 }
 
@@ -106,6 +122,18 @@ impl Bound {
     /// What is to be asked, in the order of the plan.
     pub fn requests(&self) -> &[BoundRequest] {
         &self.requests
+    }
+
+    /// The interval that `@live` asks for, in milliseconds.
+    pub fn live_interval(&self) -> Option<i64> {
+        self.live_interval
+    }
+
+    /// Whether equal answers are joined to equal responses by both.
+    pub fn joins_like(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.plan, &other.plan)
+            && self.order == other.order
+            && self.local == other.local
     }
 
     /// The plan.

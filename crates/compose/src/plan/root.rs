@@ -62,6 +62,7 @@ pub(super) fn plan(
         };
         roots.push(Root {
             key: shared(key),
+            name: shared(name),
             quoted: format!("\"{key}\"").into(),
             is_non_null: first.field.definition.ty.is_non_null(),
             owner,
@@ -174,10 +175,12 @@ fn sub_request(
     let names = names.ok_or_else(|| PlanError::Invalid("a source is missing".to_owned()))?;
     let kind = operation.operation_type;
     let mut splitter = Splitter::new(composed, names, document, limits);
+    let mut asked: Vec<Arc<str>> = Vec::new();
     for occurrence in fields.iter().copied().flatten() {
         let own = composed.roots.get(&kind).and_then(|f| f.get(&occurrence.field.name));
         let name = own.map_or(&occurrence.field.name, |field| &field.name);
         splitter.root(occurrence, name)?;
+        asked.push(shared(name));
     }
     let (text, variables) = splitter.finish(operation)?;
     let typenames = if names.renamed.is_empty() {
@@ -191,6 +194,7 @@ fn sub_request(
         kind,
         text: text.into(),
         operation_name: operation.name.as_ref().map(shared),
+        fields: asked,
         variables: variables.iter().map(shared).collect::<Vec<Arc<str>>>(),
         roots,
         typenames,

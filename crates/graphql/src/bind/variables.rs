@@ -6,6 +6,12 @@ use serde_json::Value as Json;
 use super::{Binder, Use, Variables, input::literal_json};
 use crate::{Error, scalar::describe, schema::TypeKind};
 
+/// Takes away values of variables that the operation does not declare, which the specification ignores
+/// (section 6.1.2) and Hasura refuses.
+pub fn retain_declared(operation: &ast::OperationDefinition, values: &mut Variables) {
+    values.retain(|name, _| operation.variables.iter().any(|v| v.name == name.as_str()));
+}
+
 /// Fills in defaults and refuses what the operation does not declare, or declares and misses.
 ///
 /// A nullable variable that is not given counts as null.

@@ -45,6 +45,10 @@ pub struct Compat {
     /// with the legacy protocol, and does not close with 4429. Operations that start later belong to
     /// the new identity.
     pub repeated_init: bool,
+    /// The list `extensions` beside the payload of an operation may have a `connectionInit`: that
+    /// operation alone runs under the identity that its payload proves, see
+    /// [`Output::Start`](super::Output::Start). An unknown extension refuses the operation.
+    pub operation_init: bool,
     /// `graphql-transport-ws`: `connection_terminate` closes without a code.
     pub terminate_everywhere: bool,
     /// `graphql-transport-ws`: the client's `complete` is answered with `complete` if the operation
@@ -76,6 +80,9 @@ pub struct Compat {
     pub ping_keep_alive: bool,
     /// `graphql-transport-ws`: `pong` with `{"type":"heartbeat"}` at the interval of `ka`.
     pub pong_keep_alive: bool,
+    /// A result of a subscription that has no data has no member `data`, instead of null: gateways
+    /// take that for the end.
+    pub no_null_data: bool,
     /// The result of a query or mutation is also the payload of its `complete`.
     pub result_in_complete: bool,
     /// Legacy: `start` without `connection_init` counts as a `connection_init` without a payload,
@@ -108,6 +115,8 @@ impl Compat {
             }
             CompatProfile::Mercurius => {
                 self.repeated_init = true;
+                self.operation_init = true;
+                self.no_null_data = true;
                 self.terminate_everywhere = true;
                 self.echo_complete = true;
                 self.numeric_ids = true;

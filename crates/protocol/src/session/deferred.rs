@@ -9,6 +9,7 @@
 
 use serde_json::value::RawValue;
 
+use super::operation_init::OperationInit;
 use super::operations::ClientId;
 use super::refresh::{Answer, Bearer};
 use super::{CloseCode, Phase, Session};
@@ -22,9 +23,18 @@ pub(super) enum Deferred {
     /// Fresh credentials while an authentication is pending.
     Refresh(Box<RawValue>, Bearer),
     /// A `start` or `subscribe`.
-    Start(ClientId, Option<Box<RawValue>>),
+    Start(Start),
     /// One that was stopped while it waited: it never runs, but its `complete` is owed.
     Stopped(ClientId),
+}
+
+/// A `start` or `subscribe` as it came.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub id: ClientId,
+    pub payload: Option<Box<RawValue>>,
+    /// The payload for `connection_init` that is this operation's alone, or why it must not run.
+    pub init: OperationInit,
 }
 
 /// What a deferred message costs beside its text.
@@ -62,7 +72,7 @@ impl Session {
     pub(super) fn forget_deferred_start(&mut self, id: &ClientId) -> Option<ClientId> {
         let at = self.deferred.iter().position(|message| is_start(message, id))?;
         match self.deferred.remove(at)? {
-            Deferred::Start(id, _) => Some(id),
+            Deferred::Start(start) => Some(start.id),
             _ => None,
         }
     }
@@ -80,9 +90,9 @@ impl Session {
                     self.authenticate(payload, Answer::Acknowledgement)
                 }
                 Some(Deferred::Refresh(payload, by)) => self.refresh(payload, by),
-                Some(Deferred::Start(id, payload)) => match self.protocol {
-                    Subprotocol::TransportWs => self.transport_ws_start(id, payload.as_deref()),
-                    Subprotocol::Legacy => self.legacy_start(id, payload.as_deref()),
+                Some(Deferred::Start(start)) => match self.protocol {
+                    Subprotocol::TransportWs => self.transport_ws_start(start),
+                    Subprotocol::Legacy => self.legacy_start(start),
                 },
                 Some(Deferred::Stopped(id)) => self.complete(&id),
             }
@@ -91,5 +101,5 @@ impl Session {
 }
 
 fn is_start(message: &Deferred, id: &ClientId) -> bool {
-    matches!(message, Deferred::Start(other, _) if other.text() == id.text())
+    matches!(message, Deferred::Start(start) if start.id.text() == id.text())
 }

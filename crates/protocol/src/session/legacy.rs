@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::deferred::Deferred;
+use super::deferred::{Deferred, Start};
 use super::envelope::{Envelope, Ids};
 use super::operations::ClientId;
 use super::output::message;
@@ -44,15 +44,16 @@ impl Session {
             "start" => match id {
                 Ok(id) => {
                     let payload = envelope.payload.map(ToOwned::to_owned);
+                    let start = Start { id, payload, init: self.operation_init(text) };
                     if self.phase == Phase::Ready {
-                        self.legacy_start(id, payload.as_deref());
+                        self.legacy_start(start);
                     } else {
                         if self.phase == Phase::AwaitInit && compat.implicit_init {
                             self.authenticate(None, Answer::Nothing);
                         }
-                        self.forget_deferred_start(&id);
-                        self.replace(&id);
-                        self.defer(Deferred::Start(id, payload), text.len());
+                        self.forget_deferred_start(&start.id);
+                        self.replace(&start.id);
+                        self.defer(Deferred::Start(start), text.len());
                     }
                 }
                 Err(detail) => self.plain_error(envelope.id.map(|_| "null"), detail),
@@ -72,16 +73,17 @@ impl Session {
         }
     }
 
-    pub(super) fn legacy_start(&mut self, id: ClientId, payload: Option<&RawValue>) {
+    pub(super) fn legacy_start(&mut self, start: Start) {
+        let Start { id, payload, init } = start;
         self.replace(&id);
-        let text = payload.map_or("", RawValue::get);
+        let text = payload.as_deref().map_or("", RawValue::get);
         let request = if text.is_empty() {
             Err(String::from("`payload` is missing"))
         } else {
             GraphQLRequest::from_json(text.as_bytes()).map_err(|error| error.to_string())
         };
         match request {
-            Ok(request) => self.start(id, request),
+            Ok(request) => self.start_with(id, request, init),
             Err(detail) => self.plain_error(Some(&id.as_json()), &detail),
         }
     }

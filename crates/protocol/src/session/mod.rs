@@ -21,6 +21,7 @@ mod config;
 mod deferred;
 mod envelope;
 mod legacy;
+mod operation_init;
 mod operations;
 mod output;
 mod refresh;
@@ -229,6 +230,14 @@ impl Session {
     /// An execution result, `{"data":…}` with or without `errors`. Says whether the operation is
     /// still alive; if not, nothing is sent.
     pub fn operation_next(&mut self, key: OperationKey, result: Bytes) -> bool {
+        let result = match self.config.compat.no_null_data {
+            true => replies::without_null_data(&result).unwrap_or(result),
+            false => result,
+        };
+        self.next(key, result)
+    }
+
+    fn next(&mut self, key: OperationKey, result: Bytes) -> bool {
         let Some(operation) = self.operations.get(key) else {
             return false;
         };
@@ -280,7 +289,7 @@ impl Session {
         {
             return self.operation_error(key, errors);
         }
-        if !self.operation_next(key, result.clone()) || !compat.result_in_complete {
+        if !self.next(key, result.clone()) || !compat.result_in_complete {
             return self.operation_complete(key);
         }
         let Some(operation) = self.operations.remove(key) else {
@@ -427,7 +436,7 @@ impl Session {
     }
 
     /// Registers and starts an operation whose id is free, if there is room for one more.
-    fn start(&mut self, id: ClientId, request: crate::GraphQLRequest) {
+    fn start(&mut self, id: ClientId, request: crate::GraphQLRequest, init: Option<Box<RawValue>>) {
         let limit = self.config.max_operations;
         if self.operations.len() >= limit {
             let text = format!("too many operations on this connection (limit: {limit})");
@@ -437,6 +446,6 @@ impl Session {
             return;
         }
         let key = self.operations.insert(id, self.protocol);
-        self.out.push_back(Output::Start { key, request: Box::new(request) });
+        self.out.push_back(Output::Start { key, request: Box::new(request), init });
     }
 }

@@ -33,6 +33,11 @@ pub enum Output {
         key: OperationKey,
         /// What to run.
         request: Box<GraphQLRequest>,
+        /// The payload of a `connection_init` that is this operation's alone, a JSON object: it runs
+        /// under the identity that this payload proves, in the place of the connection's own, or is
+        /// refused with [`operation_failed`](super::Session::operation_failed). Only with
+        /// [`Compat::operation_init`](super::Compat::operation_init).
+        init: Option<Box<RawValue>>,
     },
     /// Cancel an operation: no one wants its results any more.
     Stop {

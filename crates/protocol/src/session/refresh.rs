@@ -6,15 +6,15 @@
 //! the new identity. So a client knows whom a result is for: what comes behind the `pong`, or behind
 //! the first message of that operation, is the new identity's. Both have a shape of `connection_init`'s payload: `{"headers":{…}}` or
 //! `{"connectionParams":{…}}`. Other shapes mean something else, or nothing, and are left alone. So
-//! is the list `extensions` beside the payload that Mercurius gateways send.
+//! is the list `extensions` beside the payload that Mercurius gateways send, which is about one
+//! operation and not about the connection (`operation_init.rs`).
 //!
 //! The legacy protocol needs none of this: `connection_init` may be repeated there.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::deferred::Deferred;
-use super::operations::ClientId;
+use super::deferred::{Deferred, Start};
 use super::{Phase, Session};
 use crate::{GraphQLRequest, json};
 
@@ -66,15 +66,10 @@ impl Session {
     }
 
     /// A `subscribe` of a client that was accepted before, with fresh credentials that come first.
-    pub(super) fn refresh_and_start(
-        &mut self,
-        credentials: Box<RawValue>,
-        id: ClientId,
-        payload: &RawValue,
-    ) {
-        let bytes = payload.get().len();
+    pub(super) fn refresh_and_start(&mut self, credentials: Box<RawValue>, start: Start) {
+        let bytes = start.payload.as_ref().map_or(0, |payload| payload.get().len());
         self.refresh(credentials, Bearer::Subscribe);
-        self.defer(Deferred::Start(id, Some(payload.to_owned())), bytes);
+        self.defer(Deferred::Start(start), bytes);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is said to the client of its operations, and to keep the connection alive.
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::operations::ClientId;
@@ -104,6 +104,30 @@ impl Session {
     }
 }
 
+/// A result whose `data` is null, without that member. Nothing for any other result, which is seen by
+/// its first bytes: results are long, and nothing writes errors before data that there are.
+pub(super) fn without_null_data(result: &[u8]) -> Option<Bytes> {
+    #[derive(Deserialize, Serialize)]
+    struct Result<'a> {
+        #[serde(borrow, default, skip_serializing)]
+        data: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        errors: Option<&'a RawValue>,
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        extensions: Option<&'a RawValue>,
+    }
+    let start = result.trim_ascii_start().strip_prefix(b"{")?.trim_ascii_start();
+    if let Some(data) = start.strip_prefix(b"\"data\"") {
+        let value = data.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+        value.strip_prefix(b"null")?;
+    }
+    let parsed: Result = serde_json::from_slice(result).ok()?;
+    if parsed.data.is_some() || parsed.errors.is_none() {
+        return None;
+    }
+    serde_json::to_vec(&parsed).ok().map(Bytes::from)
+}
+
 /// The errors of a result that has no data.
 pub(super) fn errors_without_data(result: &[u8]) -> Option<Bytes> {
     #[derive(Deserialize)]
@@ -116,4 +140,32 @@ pub(super) fn errors_without_data(result: &[u8]) -> Option<Bytes> {
     let result: Result = serde_json::from_slice(result).ok()?;
     let errors = result.errors.filter(|_| result.data.is_none())?;
     Some(Bytes::copy_from_slice(errors.get().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_data_is_left_out_and_nothing_else() {
+        let rows = [
+            (
+                r#"{"data":null,"errors":[{"message":"x"}]}"#,
+                Some(r#"{"errors":[{"message":"x"}]}"#),
+            ),
+            (
+                r#" { "errors" : [1] , "extensions":{"a":1}, "data" : null }"#,
+                Some(r#"{"errors":[1],"extensions":{"a":1}}"#),
+            ),
+            (r#"{"errors":[1],"data":{"a":null}}"#, None),
+            (r#"{"data":{"a":null},"errors":[1]}"#, None),
+            (r#"{"data":null}"#, None),
+            (r#"{"data":nullable}"#, None),
+            ("", None),
+        ];
+        for (result, expected) in rows {
+            let got = without_null_data(result.as_bytes());
+            assert_eq!(got.as_deref(), expected.map(str::as_bytes), "{result}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::deferred::Deferred;
+use super::deferred::{Deferred, Start};
 use super::envelope::Envelope;
 use super::operations::ClientId;
 use super::output::message;
@@ -66,17 +66,24 @@ impl Session {
                 let id = envelope.id(compat.ids(), longest)?;
                 let payload = envelope.payload.ok_or("`payload` is missing")?;
                 let mut request = read_request(payload)?;
-                let credentials = take_credentials(&mut request, payload)?;
+                let mut credentials = take_credentials(&mut request, payload)?;
+                let mut init = self.operation_init(text);
+                if !matches!(init, Ok(None)) && credentials.take().is_some() && init.is_ok() {
+                    init =
+                        Err(String::from("an operation can bring one `connectionInit`, not two"));
+                }
                 if !self.acknowledged {
                     self.finish(Some(CloseCode::UNAUTHORIZED), "Unauthorized");
                 } else if self.operations.key_of(&id).is_some() || self.is_deferred(&id) {
                     self.subscriber_exists(&id);
-                } else if let Some(credentials) = credentials {
-                    self.refresh_and_start(credentials, id, payload);
-                } else if self.phase == Phase::Ready {
-                    self.start(id, request);
+                } else if self.phase == Phase::Ready && credentials.is_none() {
+                    self.start_with(id, request, init);
                 } else {
-                    self.defer(Deferred::Start(id, Some(payload.to_owned())), text.len());
+                    let start = Start { id, payload: Some(payload.to_owned()), init };
+                    match credentials {
+                        Some(credentials) => self.refresh_and_start(credentials, start),
+                        None => self.defer(Deferred::Start(start), text.len()),
+                    }
                 }
             }
             "complete" => {
@@ -117,15 +124,16 @@ impl Session {
 
     /// A `subscribe` that waited; it was found to be well-formed when it came, and credentials that
     /// it brought were made use of before.
-    pub(super) fn transport_ws_start(&mut self, id: ClientId, payload: Option<&RawValue>) {
+    pub(super) fn transport_ws_start(&mut self, start: Start) {
+        let Start { id, payload, init } = start;
         let request = payload.ok_or_else(String::new).and_then(|payload| {
-            let mut request = read_request(payload)?;
-            take_credentials(&mut request, payload)?;
+            let mut request = read_request(&payload)?;
+            take_credentials(&mut request, &payload)?;
             Ok(request)
         });
         match request {
             Ok(_) if self.operations.key_of(&id).is_some() => self.subscriber_exists(&id),
-            Ok(request) => self.start(id, request),
+            Ok(request) => self.start_with(id, request, init),
             Err(detail) => self.bad_message(&detail),
         }
     }

@@ -11,7 +11,7 @@
 //! | `< TEXT` | this text is sent |
 //! | `auth`, `auth JSON` | authentication is asked for, for the first time |
 //! | `again`, `again JSON`, `fresh JSON` | a repeated `connection_init`; fresh credentials |
-//! | `start A QUERY`, `stop A` | the driver is told to run or cancel an operation |
+//! | `start A QUERY`, `start A QUERY as JSON`, `stop A` | the driver is told to run an operation, under an identity of its own with `as`; or to cancel it |
 //! | `wsping`, `close CODE REASON` | a ping frame; the end (`-`: no code; a reason that ends in `*`: anything may follow) |
 //! | `init` | short for init, acknowledgement and, with the legacy protocol, the first `ka` |
 //! | `set NAME N`, `set compat NAME` | a setting, before anything else |
@@ -191,11 +191,12 @@ impl Runner {
                 let payload = payload.as_ref().map_or("", |payload| payload.get());
                 format!("{word} {payload}").trim_end().to_owned()
             }
-            Output::Start { request, .. } => {
+            Output::Start { request, init, .. } => {
                 let extensions = request.extensions.as_ref();
                 let credentials = extensions.and_then(|all| all.get("connectionInit"));
                 assert!(credentials.is_none_or(|value| !value["headers"].is_object()));
-                format!("start {}", request.query.as_deref().unwrap_or("-"))
+                let init = init.as_ref().map(|init| format!(" as {init}")).unwrap_or_default();
+                format!("start {}{init}", request.query.as_deref().unwrap_or("-"))
             }
             Output::Stop { key } => {
                 let name = self.keys.iter().find(|(_, k)| *k == key);

@@ -541,7 +541,7 @@ impl Pair {
                 let (ms, accepted) = plan.unwrap_or((0, true));
                 self.schedule(self.now + ms, Scheduled::Authenticated(accepted));
             }
-            Output::Start { key, request } => {
+            Output::Start { key, request, .. } => {
                 assert!(self.acknowledged && !self.authenticating, "started without identity");
                 let tag = request.query.unwrap().parse().unwrap();
                 self.records.started(key, tag, self.identity);

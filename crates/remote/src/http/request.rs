@@ -18,12 +18,18 @@ use tokio::{
 
 use super::{HttpClient, collect, headers};
 use crate::{
-    CircuitState, Credentials, Kind, Operation, RemoteError, Response, backoff::pause, error::Step,
-    response::NoResponse, stats::Counter, ws::Shared,
+    CircuitState, Credentials, Kind, Operation, RemoteError, Response, backoff::pause_of_at_least,
+    error::Step, response::NoResponse, retry_after::asked_to_wait, stats::Counter, ws::Shared,
 };
 
 /// GraphQL over HTTP, "Accept": the new media type first.
 const ACCEPT: &str = "application/graphql-response+json, application/json;q=0.9";
+
+/// A response, and the status that it came with.
+pub(crate) struct Answered {
+    pub status: u16,
+    pub response: Response,
+}
 
 /// Runs single operations at one service.
 pub(crate) struct Requests {
@@ -44,7 +50,7 @@ impl Requests {
         &self,
         operation: &Operation,
         credentials: &Credentials,
-    ) -> Result<Response, RemoteError> {
+    ) -> Result<Answered, RemoteError> {
         let counters = &self.shared.counters;
         counters.add(Counter::Requests);
         let result = self.run_uncounted(operation, credentials).await;
@@ -58,7 +64,7 @@ impl Requests {
         &self,
         operation: &Operation,
         credentials: &Credentials,
-    ) -> Result<Response, RemoteError> {
+    ) -> Result<Answered, RemoteError> {
         let limit = self.shared.config.timeouts.request;
         let deadline = Instant::now() + limit.min(Duration::from_secs(24 * 60 * 60));
         let too_long = || RemoteError::Timeout { what: Step::Respond, limit };
@@ -68,10 +74,11 @@ impl Requests {
         let retry = &self.shared.config.retry;
         for attempt in 0.. {
             let error = match self.attempt(&body, credentials, deadline).await {
-                Ok(response) => return Ok(response),
+                Ok(answered) => return Ok(answered),
                 Err(error) => error,
             };
-            let wait = pause(retry.first, retry.longest, attempt);
+            let least = error.least_pause();
+            let wait = pause_of_at_least(least, retry.first, retry.longest, attempt);
             let is_safe = error.never_sent() || retry.queries && operation.kind() == Kind::Query;
             let is_worthwhile = error.is_passing() && error != RemoteError::CircuitOpen;
             let is_in_time = Instant::now() + wait < deadline;
@@ -100,7 +107,7 @@ impl Requests {
         body: &Bytes,
         credentials: &Credentials,
         deadline: Instant,
-    ) -> Result<Response, RemoteError> {
+    ) -> Result<Answered, RemoteError> {
         let shared = &self.shared;
         if shared.circuit.state() == CircuitState::HalfOpen {
             // It is about to be known whether the service is back.
@@ -125,7 +132,7 @@ impl Requests {
         &self,
         body: &Bytes,
         credentials: &Credentials,
-    ) -> Result<Response, RemoteError> {
+    ) -> Result<Answered, RemoteError> {
         let config = &self.shared.config;
         let mut request = Request::post(config.url.http_uri(None).map_err(RemoteError::request)?)
             .body(Full::new(body.clone()))
@@ -138,8 +145,13 @@ impl Requests {
         if answer.status().is_redirection() {
             return Err(RemoteError::Redirect(status));
         }
+        let wait = asked_to_wait(status, answer.headers());
         let body = collect(answer.into_body(), config.limits.response_bytes).await?;
-        classify(status, &body)
+        match (classify(status, &body), wait) {
+            (Ok(response), _) => Ok(Answered { status, response }),
+            (Err(RemoteError::Status(_)), Some(wait)) => Err(wait),
+            (Err(error), _) => Err(error),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reading a stream to its end.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -39,13 +41,22 @@ impl Watch<'_> {
     }
 }
 
-/// Hands on what a stream says, until it ends. `heard` becomes true with the first thing that is said.
+/// What a stream has said by the time that it ends.
+#[derive(Default)]
+pub(super) struct Heard {
+    /// Whether there was any result.
+    pub any: bool,
+    /// How long to wait before it is opened again.
+    pub retry: Option<Duration>,
+}
+
+/// Hands on what a stream says, until it ends.
 pub(super) async fn follow(
     mut format: Format,
     mut body: Incoming,
     sink: &Sink,
     shared: &Shared,
-    heard: &mut bool,
+    heard: &mut Heard,
 ) -> AttemptEnd {
     let mut watch = Watch {
         timeouts: &shared.config.timeouts,
@@ -58,13 +69,14 @@ pub(super) async fn follow(
         loop {
             match format.decode(&mut received) {
                 Ok(Some(Item::Next(payload))) => {
-                    *heard = true;
+                    heard.any = true;
                     if !sink.next(payload) {
                         return AttemptEnd::Abandoned;
                     }
                 }
                 Ok(Some(Item::End(end))) => return AttemptEnd::Finished(end),
                 Ok(Some(Item::Heartbeat)) => watch.has_heartbeat = true,
+                Ok(Some(Item::Retry(ms))) => heard.retry = Some(Duration::from_millis(ms)),
                 Ok(Some(Item::Junk)) => shared.counters.add(Counter::Junk),
                 Ok(None) => break,
                 Err(error) => return AttemptEnd::Lost(error),

@@ -24,6 +24,8 @@ pub(super) enum Item {
     End(End),
     /// A sign of life.
     Heartbeat,
+    /// How long to wait before the stream is opened again, in milliseconds (`retry:` of an event stream).
+    Retry(u64),
     /// Nothing that can be understood.
     Junk,
 }
@@ -57,7 +59,9 @@ impl Format {
 
 fn of_event_stream(item: SseItem) -> Item {
     match item {
-        SseItem::Comment | SseItem::Retry(_) => Item::Heartbeat,
+        SseItem::Comment => Item::Heartbeat,
+        // No sign of life: many services say it once, at the beginning.
+        SseItem::Retry(milliseconds) => Item::Retry(milliseconds),
         SseItem::Event { name, data } => match &*name {
             b"next" => object(&data).map_or(Item::Junk, |()| Item::Next(data)),
             b"complete" => Item::End(End::Complete),
@@ -169,5 +173,6 @@ mod tests {
             assert_eq!(event(name, data), Item::Junk, "{name} {data}");
         }
         assert_eq!(of_event_stream(SseItem::Comment), Item::Heartbeat);
+        assert_eq!(of_event_stream(SseItem::Retry(5)), Item::Retry(5));
     }
 }

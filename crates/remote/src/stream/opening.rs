@@ -12,9 +12,10 @@ use hyper::body::Incoming;
 use super::format::Format;
 use crate::{
     Credentials, Operation, RemoteError, Response,
-    config::{Method, Transport, UpstreamConfig},
+    config::{Method, UpstreamConfig},
     error::Step,
     http::{Answer, HttpClient, classify, collect, headers},
+    retry_after::asked_to_wait,
 };
 
 /// What services need to see to answer with an event stream (graphql-sse, PROTOCOL.md).
@@ -22,6 +23,15 @@ const ACCEPT_SSE: &str = "text/event-stream";
 /// What they need to see for multipart (Apollo, "Multipart protocol for GraphQL subscriptions").
 const ACCEPT_MULTIPART: &str =
     "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0, application/json";
+
+/// Which kind of stream is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// An event stream.
+    Sse(Method),
+    /// A multipart body.
+    Multipart,
+}
 
 /// An answer that has begun well.
 pub(super) enum Opened {
@@ -35,10 +45,11 @@ pub(super) enum Opened {
 pub(super) async fn open(
     config: &UpstreamConfig,
     client: &HttpClient,
+    asked: Asked,
     operation: &Operation,
     credentials: &Credentials,
 ) -> Result<Opened, RemoteError> {
-    let request = request(config, operation, credentials)?;
+    let request = request(config, asked, operation, credentials)?;
     let limit = config.timeouts.request;
     let opening = async {
         let answer = client.send(request).await?;
@@ -50,18 +61,21 @@ pub(super) async fn open(
 
 fn request(
     config: &UpstreamConfig,
+    asked: Asked,
     operation: &Operation,
     credentials: &Credentials,
 ) -> Result<Request<Full<Bytes>>, RemoteError> {
     let endpoint = config.subscription_endpoint();
-    let is_get = config.transport == Transport::Sse(Method::Get);
+    let is_get = asked == Asked::Sse(Method::Get);
     let query = is_get.then(|| operation.to_query_string());
     let uri = endpoint.http_uri(query.as_deref()).map_err(RemoteError::request)?;
     let body = if is_get { Bytes::new() } else { operation.to_json()? };
     let mut request = Request::new(Full::new(body));
     *request.uri_mut() = uri;
-    let is_sse = matches!(config.transport, Transport::Sse(_));
-    let accept = if is_sse { ACCEPT_SSE } else { ACCEPT_MULTIPART };
+    let accept = match asked {
+        Asked::Sse(_) => ACCEPT_SSE,
+        Asked::Multipart => ACCEPT_MULTIPART,
+    };
     *request.headers_mut() = headers(config, credentials, accept);
     if !is_get {
         *request.method_mut() = http::Method::POST;
@@ -90,9 +104,12 @@ async fn read(config: &UpstreamConfig, answer: Answer) -> Result<Opened, RemoteE
     if let Some(format) = format {
         return Ok(Opened::Stream { status, format, body: answer.into_body() });
     }
+    let wait = asked_to_wait(status.as_u16(), answer.headers());
     let body = collect(answer.into_body(), config.limits.response_bytes).await?;
     classify(status.as_u16(), &body).map(Opened::Single).map_err(|error| match error {
-        RemoteError::Status(status) => RemoteError::status_of_opening(status),
+        RemoteError::Status(status) => {
+            wait.unwrap_or_else(|| RemoteError::status_of_opening(status))
+        }
         other => other,
     })
 }

@@ -19,7 +19,7 @@ use crate::RemoteError;
 /// What an event costs beside its bytes.
 const OVERHEAD: usize = 64;
 /// Smaller events are copied, so that they do not keep the buffer alive that they were read into.
-const COPIED: usize = 8 << 10;
+pub(crate) const COPIED: usize = 8 << 10;
 
 /// One operation's events.
 pub(crate) struct Fan {
@@ -36,6 +36,8 @@ struct Ring {
     /// Receivers that have not fallen behind.
     receivers: usize,
     latest: Option<Bytes>,
+    /// How often the operation was interrupted.
+    stretch: u64,
     end: Option<End>,
 }
 
@@ -48,21 +50,15 @@ struct Slot {
 #[derive(Clone)]
 enum Kept {
     Next(Bytes),
-    Resumed,
+    /// With the stretch that begins.
+    Resumed(u64),
 }
 
 impl Kept {
     fn size(&self) -> usize {
         match self {
             Self::Next(payload) => OVERHEAD.saturating_add(payload.len()),
-            Self::Resumed => OVERHEAD,
-        }
-    }
-
-    fn event(&self) -> Event {
-        match self {
-            Self::Next(payload) => Event::Next(payload.clone()),
-            Self::Resumed => Event::Resumed,
+            Self::Resumed(_) => OVERHEAD,
         }
     }
 }
@@ -111,6 +107,7 @@ impl Fan {
             bytes: 0,
             receivers: 0,
             latest: None,
+            stretch: 0,
             end: None,
         };
         Arc::new(Self { topic: Arc::new(Topic::new(RefCell::new(ring))), limit, keeps_latest })
@@ -123,9 +120,15 @@ impl Fan {
         self.push(Kept::Next(payload))
     }
 
-    /// Says to all receivers that the operation was interrupted.
+    /// The connection has broken. Who joins from now on has missed nothing.
+    pub fn interrupted(&self) {
+        self.topic.look(|ring| ring.borrow_mut().stretch += 1);
+    }
+
+    /// Says to all receivers that were there before the operation was interrupted that it goes on.
     pub fn resumed(&self) -> Pushed {
-        self.push(Kept::Resumed)
+        let stretch = self.topic.look(|ring| ring.borrow().stretch);
+        self.push(Kept::Resumed(stretch))
     }
 
     fn push(&self, event: Kept) -> Pushed {
@@ -174,12 +177,13 @@ impl Fan {
     /// One more receiver, of what comes from now on.
     pub fn join(self: &Arc<Self>) -> Receiver {
         let follower = self.topic.follow();
-        let (next, initial) = self.topic.look(|ring| {
+        let (next, initial, stretch) = self.topic.look(|ring| {
             let ring = &mut *ring.borrow_mut();
             ring.receivers += 1;
-            (ring.first + ring.slots.len() as u64, ring.latest.clone())
+            (ring.first + ring.slots.len() as u64, ring.latest.clone(), ring.stretch)
         });
-        Receiver { fan: Arc::clone(self), follower, next, initial, is_done: false }
+        let fan = Arc::clone(self);
+        Receiver { fan, follower, next, initial, stretch, is_told: false, is_done: false }
     }
 }
 
@@ -190,6 +194,10 @@ pub(crate) struct Receiver {
     /// The number of the next event.
     next: u64,
     initial: Option<Bytes>,
+    /// The stretch in which it joined.
+    stretch: u64,
+    /// It was told of an interruption, and no result has come since.
+    is_told: bool,
     is_done: bool,
 }
 
@@ -202,21 +210,34 @@ impl Receiver {
         if let Some(payload) = self.initial.take() {
             return Poll::Ready(Some(Event::Next(payload)));
         }
-        let (next, limit) = (&mut self.next, self.fan.limit);
+        let (next, is_told) = (&mut self.next, &mut self.is_told);
+        let (stretch, limit) = (self.stretch, self.fan.limit);
         let event = std::task::ready!(self.follower.poll(cx, |ring| {
             let ring = &mut *ring.borrow_mut();
-            let Some(at) = next.checked_sub(ring.first) else {
-                return Some(Event::End(End::Failed(RemoteError::TooSlow(limit))));
+            let event = loop {
+                let Some(at) = next.checked_sub(ring.first) else {
+                    return Some(Event::End(End::Failed(RemoteError::TooSlow(limit))));
+                };
+                let at = usize::try_from(at).unwrap_or(usize::MAX);
+                let Some(slot) = ring.slots.get_mut(at) else {
+                    break ring.end.clone().map(Event::End);
+                };
+                slot.waiting -= 1;
+                *next += 1;
+                match &slot.event {
+                    Kept::Next(payload) => {
+                        *is_told = false;
+                        break Some(Event::Next(payload.clone()));
+                    }
+                    Kept::Resumed(begun) if *begun > stretch && !*is_told => {
+                        *is_told = true;
+                        break Some(Event::Resumed);
+                    }
+                    Kept::Resumed(_) => {}
+                }
             };
-            let at = usize::try_from(at).unwrap_or(usize::MAX);
-            let Some(slot) = ring.slots.get_mut(at) else {
-                return ring.end.clone().map(Event::End);
-            };
-            slot.waiting -= 1;
-            *next += 1;
-            let event = slot.event.event();
             ring.trim();
-            Some(event)
+            event
         }));
         self.is_done = matches!(event, Event::End(_));
         Poll::Ready(Some(event))

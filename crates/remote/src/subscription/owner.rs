@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{AttemptEnd, End, Fan, Key, Sink};
+use super::{AttemptEnd, End, Fan, Key, Negotiation, Sink};
 use crate::{
     CircuitState, RemoteError,
-    backoff::pause,
-    config::Reconnect,
+    backoff::pause_of_at_least,
+    config::{Reconnect, Transport},
     stats::Counter,
-    stream::{Outcome, Streams},
-    ws::{Pool, Shared},
+    stream::{Asked, Outcome, Streams},
+    ws::{Pool, Running, Shared},
 };
 
 /// Over what subscriptions go.
@@ -20,6 +20,7 @@ pub(crate) struct Carrier {
     pub shared: Arc<Shared>,
     pub pool: Arc<Pool>,
     pub streams: Streams,
+    pub negotiation: Negotiation,
 }
 
 /// Attempts so far.
@@ -31,6 +32,8 @@ struct Progress {
     failures: u32,
     /// When to give up.
     until: Option<Instant>,
+    /// How long the service last said that clients are to wait.
+    retry: Option<Duration>,
 }
 
 impl Carrier {
@@ -44,12 +47,16 @@ impl Carrier {
                 is_resumption: progress.was_established,
             };
             let started = Instant::now();
-            let Outcome { is_established, end } = self.attempt(&key, sink).await;
+            let Outcome { is_established, end, retry } = self.attempt(&key, sink).await;
             let error = match end {
                 AttemptEnd::Finished(end) => return fan.end(end),
                 AttemptEnd::Abandoned => return,
                 AttemptEnd::Lost(error) => error,
             };
+            progress.retry = retry.or(progress.retry);
+            if is_established {
+                fan.interrupted();
+            }
             if let Err(end) = self.after(&mut progress, is_established, started, error).await {
                 return fan.end(end);
             }
@@ -57,18 +64,30 @@ impl Carrier {
     }
 
     async fn attempt(&self, key: &Key, sink: Sink) -> Outcome {
-        if self.shared.config.transport.offers().is_empty() {
-            return self.streams.run(&key.operation, &key.credentials, &sink).await;
-        }
-        let failed = |error| Outcome { is_established: false, end: AttemptEnd::Lost(error) };
-        let request = match key.operation.to_json() {
-            Ok(request) => request,
-            Err(error) => return failed(error),
+        let asked = match self.shared.config.transport {
+            Transport::Auto => return self.negotiate(key, sink).await,
+            Transport::Sse(method) => Asked::Sse(method),
+            Transport::Multipart => Asked::Multipart,
+            Transport::TransportWs | Transport::LegacyWs | Transport::None => {
+                return match self.begin_on_socket(key, sink).await {
+                    Ok(running) => Outcome::of(running.end().await),
+                    Err(error) => Outcome::failed(error),
+                };
+            }
         };
-        match self.pool.begin(&key.credentials, request, sink).await {
-            Ok(running) => Outcome { is_established: true, end: running.end().await },
-            Err(error) => failed(error),
+        match self.streams.begin(asked, &key.operation, &key.credentials).await {
+            Ok(begun) => begun.follow(&sink).await,
+            Err(error) => Outcome::failed(error),
         }
+    }
+
+    pub(super) async fn begin_on_socket(
+        &self,
+        key: &Key,
+        sink: Sink,
+    ) -> Result<Running, RemoteError> {
+        let request = key.operation.to_json()?;
+        self.pool.begin(&key.credentials, request, sink).await
     }
 
     /// Waits until the next attempt, or says how the subscription ends.
@@ -93,7 +112,8 @@ impl Carrier {
                 Reconnect::End => return Err(End::Failed(error)),
             }
             if !progress.was_established || started.elapsed() >= retry.stable_after {
-                *progress = Progress { was_established: true, ..Progress::default() };
+                let retry = progress.retry;
+                *progress = Progress { was_established: true, retry, ..Progress::default() };
             }
         }
         if !error.is_passing() {
@@ -123,7 +143,9 @@ impl Carrier {
             }
             self.shared.counters.add(Counter::Retries);
         }
-        tokio::time::sleep(pause(retry.first, retry.longest, progress.failures)).await;
+        let least = progress.retry.unwrap_or_default().max(error.least_pause());
+        let wait = pause_of_at_least(least, retry.first, retry.longest, progress.failures);
+        tokio::time::sleep(wait).await;
         progress.failures = progress.failures.saturating_add(1);
         Ok(())
     }

@@ -74,11 +74,12 @@ async fn attempt(
         opened = opening::open(&shared.config, &shared.dial, credentials, offered) => opened,
         () = shared.stop.cancelled() => Err(RemoteError::ShutDown),
     };
-    match opened {
-        Ok(opened) => {
-            let init = credentials.init_payload().or(shared.config.init_payload.as_ref()).cloned();
-            drive(pool, socket, credentials, opened, init, (offer, permit)).await
-        }
+    let init = match credentials.init_payload() {
+        Some(own) => Ok(Some(own.clone())),
+        None => shared.config.own_init_payload(),
+    };
+    match opened.and_then(|opened| Ok((opened, init?))) {
+        Ok((opened, init)) => drive(pool, socket, credentials, opened, init, (offer, permit)).await,
         Err(error) => error,
     }
 }

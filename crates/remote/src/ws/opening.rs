@@ -17,6 +17,7 @@ use crate::{
     config::UpstreamConfig,
     dial::{Dial, Purpose, Target, Wire},
     error::Step,
+    retry_after::asked_to_wait,
 };
 
 /// An open WebSocket.
@@ -64,7 +65,10 @@ async fn shake_hands(
     let mut connection = Box::pin(connection.with_upgrades());
     let mut upgrade = pin!(async move {
         let response = sender.send_request(request).await.map_err(lost)?;
-        let protocol = check(&handshake, &response).map_err(RemoteError::of_answer)?;
+        let protocol = check(&handshake, &response).map_err(|error| {
+            let wait = asked_to_wait(response.status().as_u16(), response.headers());
+            wait.unwrap_or_else(|| RemoteError::of_answer(error))
+        })?;
         let io = hyper::upgrade::on(response).await.map_err(lost)?;
         Ok(Opened { io: TokioIo::new(io), protocol })
     });

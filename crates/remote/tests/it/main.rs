@@ -8,12 +8,18 @@
     missing_docs
 )]
 
+mod authorities;
 mod faults;
+mod gap;
 mod http;
 mod isolation;
 mod loopback;
 mod model;
+mod negotiation;
+mod poll;
+mod poll_model;
 mod reconnect;
 mod streams;
 mod support;
+mod waiting;
 mod websocket;

@@ -11,7 +11,7 @@ use futures_util::{FutureExt, StreamExt};
 use proptest::prelude::*;
 
 use crate::support::{
-    Service, config, credentials,
+    Service, cases, config, credentials,
     server::{Live, Order, Server, result},
     subscription,
 };
@@ -130,10 +130,10 @@ struct World {
 }
 
 impl World {
-    fn new(transport: Transport) -> Self {
+    fn new(spoken: Transport, configured: Transport) -> Self {
         let service = Arc::new(Service::new());
-        let server = Server::start(&service, transport);
-        let upstream = service.client(config(transport));
+        let server = Server::start(&service, spoken);
+        let upstream = service.client(config(configured));
         Self { service, server, upstream, clients: Vec::new(), is_up: true, serial: 0 }
     }
 
@@ -270,13 +270,17 @@ impl World {
 }
 
 fn run(transport: Transport, steps: Vec<Step>) {
+    run_as(transport, transport, steps);
+}
+
+fn run_as(spoken: Transport, configured: Transport, steps: Vec<Step>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
     runtime.block_on(async {
-        let mut world = World::new(transport);
+        let mut world = World::new(spoken, configured);
         for step in steps {
             world.step(step).await;
         }
@@ -285,7 +289,7 @@ fn run(transport: Transport, steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn over_transport_ws(steps in steps()) {
@@ -305,5 +309,18 @@ proptest! {
     #[test]
     fn over_multipart(steps in steps()) {
         run(Transport::Multipart, steps);
+    }
+
+    #[test]
+    fn over_what_is_found_out(
+        spoken in prop::sample::select(vec![
+            Transport::TransportWs,
+            Transport::LegacyWs,
+            Transport::Sse(Method::Post),
+            Transport::Multipart,
+        ]),
+        steps in steps(),
+    ) {
+        run_as(spoken, Transport::Auto, steps);
     }
 }

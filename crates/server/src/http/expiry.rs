@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::items::{BoxItems, Item, Items};
 
 /// The same items until then (without end, if there is none), and an error instead of what would come later.
-pub(super) fn until(deadline: Option<Instant>, items: BoxItems) -> BoxItems {
+pub(crate) fn until(deadline: Option<Instant>, items: BoxItems) -> BoxItems {
     match deadline {
         Some(at) => Box::pin(Until { items: Some(items), end: Box::pin(sleep_until(at)) }),
         None => items,
@@ -22,7 +22,7 @@ pub(super) fn until(deadline: Option<Instant>, items: BoxItems) -> BoxItems {
 }
 
 /// When a client's credentials expire.
-pub(super) fn deadline(client: &Authenticated) -> Option<Instant> {
+pub(crate) fn deadline(client: &Authenticated) -> Option<Instant> {
     client.deadline(Instant::now().into_std()).map(Instant::from_std)
 }
 

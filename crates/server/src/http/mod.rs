@@ -7,7 +7,7 @@ pub(crate) mod body;
 pub(crate) mod channel;
 pub(crate) mod cors;
 pub(crate) mod errors;
-mod expiry;
+pub(crate) mod expiry;
 mod graphql;
 mod linger;
 mod multipart;

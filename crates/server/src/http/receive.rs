@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use artesian_auth::{AuthError, Authenticated, Credentials};
+use artesian_auth::{AuthError, Authenticated};
 use artesian_engine::ErrorCode;
 use artesian_protocol::{
     GraphQLRequest,
@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::{body::Body, errors, reply::Reply};
-use crate::{limits::Limit, server::State};
+use crate::{clients::Said, limits::Limit, server::State};
 
 /// Who is asking; `request` is the text of the request in JSON, where it is known.
 pub(super) async fn client(
@@ -26,10 +26,9 @@ pub(super) async fn client(
     parts: &Parts,
     request: Option<&Bytes>,
 ) -> Result<Authenticated, AuthError> {
-    let auth = state.auth.load_full();
-    let cookies = state.cors.cookies(parts);
-    let credentials = Credentials::from_headers(&parts.headers, auth.wanted(), cookies);
-    auth.authenticate(&credentials, request).await
+    let said = Said::new(state, &parts.headers, state.cors.cookies(parts));
+    let (auth, wants) = (state.auth.load_full(), state.service.wants());
+    said.authenticate(auth, wants, None, request.cloned()).await
 }
 
 /// Who is asking by GET or POST, and what. Nothing is read from a stranger, unless the webhook wants

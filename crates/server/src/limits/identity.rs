@@ -27,7 +27,7 @@ impl IdentityKey {
         if identity.session.iter().all(|(name, _)| is_about_roles(name)) {
             return Some(Self::Nameless(identity.role.clone(), client));
         }
-        Some(Self::Named(identity.clone()))
+        Some(Self::Named(identity.who()))
     }
 }
 

@@ -263,12 +263,12 @@ impl Limits {
         identity: &Identity,
     ) -> Option<(Box<LegacyVisit>, Duration)> {
         let now = self.now();
-        let delay = self.legacy.as_ref()?.debt(&(client, identity), now);
+        let delay = self.legacy.as_ref()?.debt(&(client, &identity.who()), now);
         if !delay.is_zero() {
             self.hit(Limit::AckDelay);
         }
         let acknowledged = Instant::now() + delay;
-        let (limits, identity) = (self.clone(), identity.clone());
+        let (limits, identity) = (self.clone(), identity.who());
         let visit = LegacyVisit { limits, client, identity, acknowledged, is_done: false };
         Some((Box::new(visit), delay))
     }

@@ -100,6 +100,10 @@ impl ResultStream for HeldResults {
         self.results.conflates()
     }
 
+    fn buffers(&self) -> bool {
+        self.results.buffers()
+    }
+
     fn change_identity(&mut self, identity: &Identity) -> bool {
         self.guard.change_identity(identity);
         self.results.change_identity(identity)

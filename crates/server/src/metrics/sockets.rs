@@ -50,7 +50,7 @@ impl SocketMetrics {
         }
         registry.register(
             "sockets_closed",
-            "WebSockets and event streams closed because of who their client is, by reason",
+            "WebSockets, event streams and operations closed because of who their client is, by reason",
             self.closed.clone(),
         );
     }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use artesian_engine::Identity;
+use artesian_engine::{Identity, SessionVariables};
 use parking_lot::Mutex;
 
 use super::registry::{Description, Filter, Sockets};
@@ -40,6 +40,14 @@ impl Closing {
         [Self::Revoked, Self::Rotated].into_iter().find(|why| why.mark() == mark)
     }
 
+    /// What the client is told.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Revoked => "Forbidden: closed by the administrator",
+            Self::Rotated => "Forbidden: the credentials are no longer accepted",
+        }
+    }
+
     /// As metrics count it.
     pub(super) fn reason(self) -> Unwelcome {
         match self {
@@ -47,6 +55,15 @@ impl Closing {
             Self::Rotated => Unwelcome::Rotated,
         }
     }
+}
+
+/// What has a place among the open sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A WebSocket or an event stream.
+    Socket,
+    /// An operation of a WebSocket that has an identity of its own.
+    Operation,
 }
 
 /// What is known of one socket. The only allocation that it costs.
@@ -62,6 +79,7 @@ pub(super) struct Slot {
     pub place: AtomicU32,
     address: IpAddr,
     transport: Transport,
+    kind: Kind,
     /// 0 while it may stay.
     closing: AtomicU8,
     /// Whether the connection knows that it is to close.
@@ -71,7 +89,8 @@ pub(super) struct Slot {
 
 #[derive(Default)]
 struct Who {
-    identity: Option<Identity>,
+    /// Role and session variables.
+    identity: Option<(Arc<str>, SessionVariables)>,
     proof: u64,
     expires: Option<SystemTime>,
     /// The task of the connection.
@@ -79,7 +98,7 @@ struct Who {
 }
 
 impl Slot {
-    pub fn new(id: u64, transport: Transport, address: IpAddr) -> Self {
+    pub fn new(id: u64, kind: Kind, transport: Transport, address: IpAddr) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             id,
@@ -89,6 +108,7 @@ impl Slot {
             place: AtomicU32::new(0),
             address,
             transport,
+            kind,
             closing: AtomicU8::new(0),
             is_told: AtomicBool::new(false),
             who: Mutex::default(),
@@ -102,9 +122,9 @@ impl Slot {
             return true;
         }
         let who = self.who.lock();
-        let Some(identity) = &who.identity else { return false };
-        filter.role.as_deref().is_none_or(|role| *identity.role == *role)
-            && filter.user.as_deref().is_none_or(|user| identity.session.get(USER) == Some(user))
+        let Some((role, session)) = &who.identity else { return false };
+        filter.role.as_deref().is_none_or(|wanted| **role == *wanted)
+            && filter.user.as_deref().is_none_or(|user| session.get(USER) == Some(user))
     }
 
     /// Whether it was told who the client is, by a proof for which this holds.
@@ -146,9 +166,10 @@ impl Slot {
         };
         Description {
             id: self.id,
+            kind: self.kind,
             transport: self.transport,
             address: self.address,
-            identity,
+            identity: identity.map(|(role, session)| Identity { role, session, forwarded: None }),
             since: UNIX_EPOCH + Duration::from_millis(self.since),
             expires,
             operations: self.operations.load(Ordering::Relaxed),
@@ -168,12 +189,18 @@ impl Entry {
         Self { slot, sockets }
     }
 
+    /// A place of its own for an operation of this socket. Its client is not known yet.
+    pub fn open_operation(&self) -> Self {
+        let Slot { transport, address, .. } = *self.slot;
+        self.sockets.open_as(Kind::Operation, transport, address)
+    }
+
     /// The client is known, or is known anew: `proof` stands for the secret, the issuer or the
     /// webhook that says so. If that went out of use meanwhile, the connection is told to close.
     pub fn identified(&self, identity: &Identity, proof: u64, expires: Option<SystemTime>) {
         {
             let mut who = self.slot.who.lock();
-            who.identity = Some(identity.clone());
+            who.identity = Some((Arc::clone(&identity.role), identity.session.clone()));
             who.proof = proof;
             who.expires = expires;
         }

@@ -9,5 +9,5 @@ mod registry;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use entry::{Closing, Entry};
+pub(crate) use entry::{Closing, Entry, Kind};
 pub(crate) use registry::{Description, Filter, Listing, Page, Sockets};

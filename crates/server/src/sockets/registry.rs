@@ -14,7 +14,7 @@ use arc_swap::ArcSwapOption;
 use artesian_engine::Identity;
 use parking_lot::Mutex;
 
-use super::entry::{Closing, Entry, Slot, USER};
+use super::entry::{Closing, Entry, Kind, Slot, USER};
 use crate::{Metrics, metrics::Transport};
 
 /// Lists that the sockets are spread over, so that they do not wait for each other's locks.
@@ -51,6 +51,7 @@ pub(crate) struct Listing {
 pub(crate) struct Description {
     /// Never used again while the process runs.
     pub id: u64,
+    pub kind: Kind,
     pub transport: Transport,
     /// The client's, as limits count it.
     pub address: IpAddr,
@@ -108,8 +109,17 @@ impl Sockets {
 
     /// A socket was opened.
     pub fn open(self: &Arc<Self>, transport: Transport, address: IpAddr) -> Entry {
+        self.open_as(Kind::Socket, transport, address)
+    }
+
+    pub(super) fn open_as(
+        self: &Arc<Self>,
+        kind: Kind,
+        transport: Transport,
+        address: IpAddr,
+    ) -> Entry {
         let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let slot = Arc::new(Slot::new(id, transport, address));
+        let slot = Arc::new(Slot::new(id, kind, transport, address));
         if let Some(shard) = self.shard(id) {
             let mut slots = shard.lock();
             slot.place.store(place(slots.len()), Ordering::Relaxed);

@@ -1,14 +1,16 @@
 //! GraphQL over WebSocket: the upgrade, and one task for each connection.
 
+mod authentication;
 mod compression;
 mod connection;
 pub(crate) mod operations;
 mod outgoing;
+mod own_identity;
 mod socket;
 
 use std::{net::IpAddr, sync::Arc};
 
-use artesian_auth::Credentials;
+use crate::clients::Said;
 use artesian_engine::ErrorCode;
 use artesian_protocol::{
     Subprotocol,
@@ -39,7 +41,7 @@ struct Agreed {
 
 /// What an upgrade says of the client.
 struct Client {
-    credentials: Credentials,
+    said: Said,
     address: IpAddr,
 }
 
@@ -109,8 +111,7 @@ pub(crate) fn upgrade(state: &Arc<State>, mut request: Request<Incoming>) -> Res
         }
     }
     let address = state.limits.address(request.extensions(), headers);
-    let credentials = Credentials::from_headers(headers, state.auth.load().wanted(), cookies);
-    let client = Client { credentials, address };
+    let client = Client { said: Said::new(state, headers, cookies), address };
     let on_upgrade = hyper::upgrade::on(&mut request);
     if is_connect {
         guard.stays_on(request.extensions());

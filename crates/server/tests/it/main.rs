@@ -21,6 +21,7 @@ mod limits;
 mod metrics;
 mod multipart;
 mod open_sockets;
+mod own_identity;
 mod queues;
 mod reload;
 #[path = "../../../auth/tests/it/service.rs"]

@@ -127,7 +127,8 @@ async fn every_transport_is_listed() {
         assert!(since.len() == 24 && since.starts_with("20") && since.ends_with('Z'), "{since}");
     }
     let names: Vec<_> = sockets[0].as_object().unwrap().keys().cloned().collect();
-    let expected = ["id", "transport", "address", "role", "user", "since", "expires", "operations"];
+    let expected =
+        ["id", "kind", "transport", "address", "role", "user", "since", "expires", "operations"];
     assert_eq!(names, [&expected[..], &["queued_bytes"]].concat());
 
     // By role, by user, and page by page.

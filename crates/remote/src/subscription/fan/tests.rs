@@ -88,8 +88,40 @@ fn one_event_is_always_taken() {
     assert_eq!(kept(&fan), (0, 0));
 }
 
+#[test]
+fn who_was_there_before_the_interruption_is_told_once() {
+    let fan = Fan::new(1000, true);
+    let mut early = fan.join();
+    fan.next("1".into());
+    assert_eq!(poll(&mut early), Some(Event::Next("1".into())));
+    fan.interrupted();
+    let mut late = fan.join();
+    fan.resumed();
+    // It breaks again before there was anything.
+    fan.interrupted();
+    fan.resumed();
+    fan.next("2".into());
+    assert_eq!(poll(&mut early), Some(Event::Resumed));
+    assert_eq!(poll(&mut early), Some(Event::Next("2".into())));
+    assert_eq!(poll(&mut late), Some(Event::Next("1".into())), "the latest result");
+    // It was there at the second one.
+    assert_eq!(poll(&mut late), Some(Event::Resumed));
+    assert_eq!(poll(&mut late), Some(Event::Next("2".into())));
+    let mut later = fan.join();
+    fan.interrupted();
+    fan.resumed();
+    assert_eq!(poll(&mut later), Some(Event::Next("2".into())));
+    for receiver in [&mut early, &mut late, &mut later] {
+        assert_eq!(poll(receiver), Some(Event::Resumed));
+        assert_eq!(poll(receiver), None);
+    }
+    assert_eq!(kept(&fan), (0, 0));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
+    Interrupt,
+    Resume,
     Join,
     Leave(usize),
     Push(usize),
@@ -102,6 +134,8 @@ proptest! {
     fn as_if_everybody_had_a_queue(
         steps in prop::collection::vec(
             prop_oneof![
+                1 => Just(Step::Interrupt),
+                1 => Just(Step::Resume),
                 1 => Just(Step::Join),
                 1 => any::<usize>().prop_map(Step::Leave),
                 4 => (0_usize..400).prop_map(Step::Push),
@@ -112,21 +146,37 @@ proptest! {
     ) {
         const LIMIT: usize = 1000;
         let fan = Fan::new(LIMIT, false);
-        // Sizes that wait, or `None` for one that has fallen behind.
-        let mut receivers: Vec<(Receiver, Option<VecDeque<usize>>)> = Vec::new();
+        // What waits, a size or nothing for an interruption; or `None` for one that has fallen behind.
+        type Queue = VecDeque<Result<usize, u64>>;
+        let mut receivers: Vec<(Receiver, Option<Queue>)> = Vec::new();
+        let mut stretch = 0;
         for step in steps {
+            let push = match step {
+                Step::Push(size) => Some(Ok(size)),
+                Step::Resume => Some(Err(stretch)),
+                _ => None,
+            };
             match step {
+                Step::Interrupt => {
+                    stretch += 1;
+                    fan.interrupted();
+                }
                 Step::Join => receivers.push((fan.join(), Some(VecDeque::new()))),
                 Step::Leave(n) if !receivers.is_empty() => {
                     receivers.swap_remove(n % receivers.len());
                 }
-                Step::Push(size) => {
-                    let pushed = fan.next(payload(size));
+                Step::Push(_) | Step::Resume => {
+                    let push = push.unwrap();
+                    let pushed = match push {
+                        Ok(size) => fan.next(payload(size)),
+                        Err(_) => fan.resumed(),
+                    };
                     let mut left_behind = 0;
                     for (_, queue) in &mut receivers {
                         let Some(waiting) = queue else { continue };
-                        waiting.push_back(size);
-                        let bytes: usize = waiting.iter().map(|size| size + OVERHEAD).sum();
+                        waiting.push_back(push);
+                        let bytes: usize =
+                            waiting.iter().map(|one| one.unwrap_or(0) + OVERHEAD).sum();
                         if bytes > LIMIT && waiting.len() > 1 {
                             *queue = None;
                             left_behind += 1;
@@ -141,7 +191,16 @@ proptest! {
                     let expected = match queue {
                         None if receiver.is_done => None,
                         None => Some(Event::End(End::Failed(RemoteError::TooSlow(LIMIT)))),
-                        Some(waiting) => waiting.pop_front().map(|n| Event::Next(payload(n))),
+                        Some(waiting) => loop {
+                            match waiting.pop_front() {
+                                None => break None,
+                                Some(Ok(size)) => break Some(Event::Next(payload(size))),
+                                Some(Err(begun)) if begun > receiver.stretch && !receiver.is_told => {
+                                    break Some(Event::Resumed);
+                                }
+                                Some(Err(_)) => {}
+                            }
+                        },
                     };
                     prop_assert_eq!(poll(receiver), expected);
                 }

@@ -1,5 +1,6 @@
 //! Scripted services and what the tests ask of them.
 
+pub mod answers;
 pub mod peer;
 pub mod server;
 
@@ -158,4 +159,10 @@ pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     panic!("never: {what}");
+}
+
+/// As many cases as `PROPTEST_CASES` says, or else this many.
+pub fn cases(usual: u32) -> proptest::test_runner::Config {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    proptest::test_runner::Config::with_cases(asked.unwrap_or(usual))
 }

@@ -222,13 +222,18 @@ impl Server {
 
     async fn stream(&self, number: u64, mut peer: Peer, mut ordered: UnboundedReceiver<Order>) {
         let Some(head) = peer.try_request().await else { return };
+        let is_multipart = self.transport == Transport::Multipart;
+        let accepts = head.all("accept").join(",");
+        if !head.all("upgrade").is_empty() || accepts.starts_with("multipart") != is_multipart {
+            peer.respond(406, "text/plain", "").await;
+            return;
+        }
         let query = if self.transport == Transport::Sse(Method::Get) {
             let (_, query) = head.path.split_once("query=").unwrap();
             query.replace("%20", " ").replace("%7B", "{").replace("%7D", "}")
         } else {
             head.json()["query"].as_str().unwrap().to_owned()
         };
-        let is_multipart = self.transport == Transport::Multipart;
         let kind = if is_multipart { "multipart/mixed;boundary=b" } else { "text/event-stream" };
         self.begin(number, "1", Live { token: head.all("authorization").join(","), query });
         peer.begin(kind).await;

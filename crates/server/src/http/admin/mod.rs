@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     server::State,
-    sockets::{Closing, Description, Listing},
+    sockets::{Closing, Description, Kind, Listing},
 };
 
 /// The path of the list of sockets.
@@ -112,6 +112,7 @@ struct List<'a> {
 #[derive(Serialize)]
 struct Socket<'a> {
     id: u64,
+    kind: &'static str,
     transport: &'static str,
     address: String,
     role: Option<&'a str>,
@@ -126,6 +127,10 @@ impl<'a> List<'a> {
     fn of(listing: &'a Listing) -> Self {
         let socket = |socket: &'a Description| Socket {
             id: socket.id,
+            kind: match socket.kind {
+                Kind::Socket => "socket",
+                Kind::Operation => "operation",
+            },
             transport: socket.transport.as_str(),
             address: socket.address.to_string(),
             role: socket.role(),

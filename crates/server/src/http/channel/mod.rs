@@ -123,7 +123,7 @@ async fn reserve(state: &Arc<State>, parts: &Parts) -> Answer {
     if state.is_stopping() {
         return Err(errors::unavailable("the server is shutting down").into());
     }
-    let token = Channels::reserve(state, client.identity).map_err(|full| {
+    let token = Channels::reserve(state, &client.identity).map_err(|full| {
         let status = match full {
             Full::Identity => 429,
             Full::Server | Full::Random => 503,

@@ -105,7 +105,9 @@ enum Phase {
 
 impl Channels {
     /// Reserves a stream; gives its token.
-    pub(super) fn reserve(state: &Arc<State>, identity: Identity) -> Result<String, Full> {
+    pub(super) fn reserve(state: &Arc<State>, identity: &Identity) -> Result<String, Full> {
+        // What services hear of the client comes with each request.
+        let identity = identity.who();
         let config = &state.config;
         let token = random_token().inspect_err(|_| tracing::error!("no random numbers"))?;
         let channel = Arc::new(Channel {
@@ -173,7 +175,7 @@ impl Channels {
     /// The stream of that token, if it is this identity's.
     pub(super) fn find(&self, token: &str, identity: &Identity) -> Option<Arc<Channel>> {
         let inner = self.inner.lock();
-        inner.by_token.get(token).filter(|channel| channel.identity == *identity).cloned()
+        inner.by_token.get(token).filter(|channel| channel.identity.is_same(identity)).cloned()
     }
 
     /// Opens a reserved stream, once. Who opened it must [`close`](Self::close) it.

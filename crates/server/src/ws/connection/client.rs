@@ -1,8 +1,6 @@
 //! Who the client of a socket is: found out, found out anew, and until when it holds.
 
 use std::{
-    future::Future,
-    pin::Pin,
     task::{Context, Poll, Waker},
     time::Instant,
 };
@@ -13,11 +11,7 @@ use artesian_protocol::{Subprotocol, session::CloseCode};
 use serde_json::value::RawValue;
 
 use super::{Connection, Purpose, Socket};
-use crate::{metrics::Unwelcome, run, sockets::Closing};
-
-/// Finding out who a client is. Its drop gives that up.
-pub(super) type Authentication =
-    Pin<Box<dyn Future<Output = Result<Authenticated, AuthError>> + Send>>;
+use crate::{metrics::Unwelcome, run, ws::authentication};
 
 /// Until when credentials are good.
 pub(super) struct Expiry {
@@ -30,11 +24,7 @@ impl<S: Socket> Connection<S> {
     /// Begins to find out who the client is. Where that takes no waiting it is done at once, so that
     /// messages which came together with the credentials are not too early.
     pub(super) fn authenticate(&mut self, now: Instant, payload: Option<&RawValue>) {
-        let auth = self.state.auth.load_full();
-        let mut credentials = self.credentials.as_deref().cloned().unwrap_or_default();
-        credentials.merge_init(payload, auth.wanted());
-        let mut new: Authentication =
-            Box::pin(async move { auth.authenticate(&credentials, None).await });
+        let mut new = authentication::authenticate(&self.state, self.said.as_deref(), payload);
         match new.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => self.told_apart(now, result),
             // The turn that this is part of asks again, with a waker.
@@ -79,9 +69,10 @@ impl<S: Socket> Connection<S> {
     fn accept(&mut self, now: Instant, client: Authenticated) {
         let Some(session) = &mut self.session else { return };
         // Who says again who it is is counted once.
-        self.identity_guard = None;
+        self.rare.take(|rare| rare.identity_guard.take());
         match self.state.limits.open_identity(&client.identity, self.guard.client()) {
-            Ok(guard) => self.identity_guard = guard,
+            Ok(None) => {}
+            Ok(guard) => self.rare.change(|rare| rare.identity_guard = guard),
             Err(refused) => return session.turn_away(refused.message()),
         }
         let is_first = !session.is_acknowledged();
@@ -123,11 +114,7 @@ impl<S: Socket> Connection<S> {
     pub(super) fn check_closing(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let Poll::Ready(why) = self.entry.poll_closing(cx) else { return false };
         self.identity = None;
-        let reason = match why {
-            Closing::Revoked => "Forbidden: closed by the administrator",
-            Closing::Rotated => "Forbidden: the credentials are no longer accepted",
-        };
-        self.close_session(now, CloseCode::FORBIDDEN, reason);
+        self.close_session(now, CloseCode::FORBIDDEN, why.message());
         true
     }
 

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use artesian_auth::Credentials;
+use crate::clients::Said;
 use artesian_engine::Identity;
 use artesian_protocol::{
     OperationKey, Session, Subprotocol,
@@ -37,7 +37,7 @@ use super::{
     socket::Socket,
 };
 use crate::{
-    limits::{IdentityGuard, Inbound, LegacyVisit, Limit, SocketGuard},
+    limits::{Inbound, LegacyVisit, Limit, SocketGuard},
     metrics::{ConnectionMetrics, Transport},
     run::Item,
     server::State,
@@ -65,13 +65,12 @@ pub(super) struct Connection<S> {
     session: Option<Session>,
     transport: Transport,
     /// What the upgrade said of the client. Counts also when it says again who it is.
-    credentials: Option<Box<Credentials>>,
+    said: Option<Box<Said>>,
     /// Its place among the open sockets.
     entry: Entry,
     identity: Option<Identity>,
     rare: Rarely,
     guard: SocketGuard,
-    identity_guard: Option<Box<IdentityGuard>>,
     /// Only of legacy clients.
     visit: Option<Box<LegacyVisit>>,
     inbound: Inbound,
@@ -124,11 +123,10 @@ impl<S: Socket> Connection<S> {
             session: subprotocol.map(|p| Session::new(p, state.session_config.clone(), now)),
             transport,
             entry: state.sockets.open(transport, client.address),
-            credentials: Some(client.credentials).filter(|c| !c.is_empty()).map(Box::new),
+            said: Some(client.said).filter(|said| !said.is_empty()).map(Box::new),
             identity: None,
             rare: Rarely::default(),
             guard,
-            identity_guard: None,
             visit: None,
             inbound: Inbound::default(),
             is_held: false,

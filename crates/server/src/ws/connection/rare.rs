@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::client::{Authentication, Expiry};
+use super::client::Expiry;
+use crate::{limits::IdentityGuard, ws::authentication::Authentication};
 
 /// What a connection may have beside the rest.
 #[derive(Default)]
@@ -11,6 +12,8 @@ pub(super) struct Rare {
     pub authentication: Option<Authentication>,
     /// Until when its credentials are good, if there is an end to that.
     pub expiry: Option<Expiry>,
+    /// Its share in the limit on sockets of one identity, if there is such a limit.
+    pub identity_guard: Option<Box<IdentityGuard>>,
     /// When a client that comes back too quickly is acknowledged.
     pub acknowledge_at: Option<Instant>,
     /// When the closing handshake must be over.
@@ -23,6 +26,7 @@ impl Rare {
     fn is_empty(&self) -> bool {
         self.authentication.is_none()
             && self.expiry.is_none()
+            && self.identity_guard.is_none()
             && self.acknowledge_at.is_none()
             && self.close_deadline.is_none()
             && self.shutdown_at.is_none()

@@ -8,11 +8,13 @@ use std::{
 use artesian_engine::{Allow, GraphQLError};
 use artesian_protocol::{GraphQLRequest, OperationKey, Output, Session, ws::OutFrame};
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use super::{Connection, Purpose, Socket};
 use crate::{
     metrics::OperationMetrics,
     run::{self, Item},
+    ws::{authentication, own_identity},
 };
 
 /// Results that are taken before the next write.
@@ -34,7 +36,10 @@ impl<S: Socket> Connection<S> {
                 }
                 Output::WsPing => self.out.push(OutFrame::ping(Bytes::new()), purpose),
                 Output::Authenticate { payload, .. } => self.authenticate(now, payload.as_deref()),
-                Output::Start { key, request } => self.start(key, *request),
+                Output::Start { key, request, init: None } => self.start(key, *request),
+                Output::Start { key, request, init: Some(init) } => {
+                    self.start_with(key, *request, &init);
+                }
                 Output::Stop { key } => self.operations.remove(key),
                 Output::Close { code, reason } => self.begin_close(now, code, &reason),
             }
@@ -73,6 +78,20 @@ impl<S: Socket> Connection<S> {
                 }
             }
         }
+    }
+
+    /// Starts an operation that says itself whose it is.
+    fn start_with(&mut self, key: OperationKey, request: GraphQLRequest, init: &RawValue) {
+        let upgrade = self.said.as_deref();
+        let pending = own_identity::Pending {
+            authentication: authentication::authenticate(&self.state, upgrade, Some(init)),
+            state: self.state.clone(),
+            request,
+            client: self.guard.client(),
+            transport: self.transport,
+        };
+        let entry = self.entry.open_operation();
+        self.operations.insert(key, own_identity::operation(pending, entry));
     }
 
     /// Takes results of operations while there is room for them. Those that find none wait at their

@@ -1,0 +1,382 @@
+//! The source of the engine: services and a database under one schema for each role.
+//!
+//! | module | subject |
+//! |---|---|
+//! | `member` | services that take part, and what each role sees of them |
+//! | `role` | the schema of a role, and documents read by it |
+//! | `plan` | an operation over services, with the values of a request |
+//! | `broker` | subscriptions that a message broker feeds |
+//! | `ask` | one sub-request, and what came of it |
+//! | `events` | subscriptions of services, event by event |
+//! | `live` | queries of services as live queries |
+
+mod ask;
+mod broker;
+mod events;
+mod live;
+mod member;
+mod plan;
+mod role;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use artesian_compose::{ComposeError, ServiceSchema};
+use artesian_engine::{Engine, EngineConfig, Generation, GraphQLError, Plan, Reader, Source};
+use artesian_graphql::{bind::BoundOperation, schema::Schema};
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use parking_lot::{Mutex, RwLock};
+use tokio::task::AbortHandle;
+
+pub use broker::{EventsMember, wants as events_wants};
+pub use member::Member;
+use role::RoleReader;
+
+use crate::{
+    config::Prefix,
+    identity::Wants,
+    service::{Outcome, ServiceError},
+};
+
+/// How many roles' schemas are kept. Clients may invent roles.
+const MAX_ROLES: usize = 1024;
+
+/// The database among the sources.
+pub struct DatabaseMember {
+    /// The name of the source.
+    pub name: Arc<str>,
+    /// What comes before the names of its root fields and types.
+    pub prefix: Prefix,
+    /// It.
+    pub source: Arc<dyn Source>,
+}
+
+/// The database with an engine that answers its share of operations over several sources.
+struct Database {
+    name: Arc<str>,
+    prefix: Prefix,
+    source: Arc<dyn Source>,
+    engine: Engine,
+}
+
+/// Several sources as one.
+pub struct Gateway {
+    database: Option<Database>,
+    members: ArcSwap<Vec<Seat>>,
+    events: ArcSwap<Vec<Arc<EventsMember>>>,
+    /// Held while members or their schemas change.
+    changing: Mutex<()>,
+    generation: Generation,
+    roles: RwLock<Roles>,
+    wants: ArcSwap<Wants>,
+    this: Weak<Self>,
+}
+
+/// The sources beside the database.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// Services.
+    pub services: Vec<Arc<Member>>,
+    /// Brokers.
+    pub events: Vec<Arc<EventsMember>>,
+}
+
+/// A member with the schema by which it takes part.
+#[derive(Clone)]
+struct Seat {
+    member: Arc<Member>,
+    /// None until the service has been there once.
+    schema: Option<Arc<ServiceSchema>>,
+    /// The task that hears of its schemas; it ends with the last clone.
+    _follower: Arc<Follower>,
+}
+
+struct Follower(AbortHandle);
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Readers by role, as long as nothing changes.
+#[derive(Default)]
+struct Roles {
+    generation: u64,
+    by_role: HashMap<Box<str>, Seen>,
+    /// Roles that see the same share one.
+    by_view: HashMap<ViewKey, Arc<RoleReader>>,
+}
+
+/// What a role sees.
+#[derive(Clone)]
+struct Seen {
+    /// The database's schema that this was made with.
+    schema: Option<Arc<Schema>>,
+    /// None if no service is to be seen.
+    reader: Option<Arc<RoleReader>>,
+}
+
+/// The database's schema, by its address, and which of its views each member shows.
+type ViewKey = (usize, Vec<Option<usize>>);
+
+/// Why the sources cannot be one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GatewayError {
+    /// Their schemas conflict.
+    #[error("the sources cannot be one schema:\n{0}")]
+    Conflict(#[from] ComposeError),
+}
+
+impl Gateway {
+    /// Waits until each service has been read once or has failed, for no longer than `patience`. A
+    /// service that is not there joins when it comes.
+    ///
+    /// # Errors
+    /// The schemas that are there conflict.
+    pub async fn start(
+        database: Option<DatabaseMember>,
+        sources: Sources,
+        patience: Duration,
+    ) -> Result<Arc<Self>, GatewayError> {
+        let database = database.map(Database::new);
+        let generation =
+            database.as_ref().map(|database| database.source.generation()).unwrap_or_default();
+        let readings = join_all(sources.services.iter().map(|member| member.service.refresh_now()));
+        // Those that take longer join later.
+        let _ = tokio::time::timeout(patience, readings).await;
+        let gateway = Arc::new_cyclic(|this| Self {
+            database,
+            members: ArcSwap::default(),
+            events: ArcSwap::default(),
+            changing: Mutex::default(),
+            generation,
+            roles: RwLock::default(),
+            wants: ArcSwap::default(),
+            this: this.clone(),
+        });
+        gateway.replace(sources)?;
+        Ok(gateway)
+    }
+
+    /// Other services from now on. Those among them that were there before go on, and so does what runs
+    /// on them.
+    ///
+    /// # Errors
+    /// The schemas that are there conflict. Nothing has changed then.
+    pub fn replace(&self, sources: Sources) -> Result<(), GatewayError> {
+        let _changing = self.changing.lock();
+        let old = self.members.load();
+        let seats: Vec<Seat> = sources
+            .services
+            .into_iter()
+            .map(|member| {
+                let there = old.iter().find(|seat| Arc::ptr_eq(&seat.member, &member));
+                there.cloned().unwrap_or_else(|| self.seat(member))
+            })
+            .collect();
+        self.check(&seats, &sources.events)?;
+        let wants = seats.iter().map(|seat| seat.member.wants.clone());
+        let wants = wants.chain(sources.events.iter().map(|member| member.wants()));
+        let wants = wants.fold(Wants::default(), Wants::union);
+        self.wants.store(Arc::new(wants));
+        self.members.store(Arc::new(seats));
+        self.events.store(Arc::new(sources.events));
+        self.generation.advance();
+        Ok(())
+    }
+
+    /// The services that take part now.
+    pub fn members(&self) -> Vec<Arc<Member>> {
+        self.members.load().iter().map(|seat| Arc::clone(&seat.member)).collect()
+    }
+
+    /// All sources beside the database now.
+    pub fn sources(&self) -> Sources {
+        Sources { services: self.members(), events: Vec::clone(&self.events.load()) }
+    }
+
+    /// Reads the schemas of all services now.
+    pub async fn refresh(&self) -> Vec<(Arc<str>, Result<Outcome, ServiceError>)> {
+        let members = self.members();
+        join_all(members.iter().map(async |member| {
+            (Arc::clone(member.service.name()), member.service.refresh_now().await)
+        }))
+        .await
+    }
+
+    fn seat(&self, member: Arc<Member>) -> Seat {
+        let mut changes = member.service.changes();
+        let schema = changes.borrow_and_update().clone();
+        let (gateway, of) = (self.this.clone(), Arc::downgrade(&member));
+        let follower = tokio::spawn(async move {
+            while changes.changed().await.is_ok() {
+                let (Some(gateway), Some(member)) = (gateway.upgrade(), of.upgrade()) else {
+                    return;
+                };
+                let schema = changes.borrow_and_update().clone();
+                if let Some(schema) = schema {
+                    // Megabytes are composed and validated.
+                    let done = tokio::task::spawn_blocking(move || gateway.accept(&member, schema));
+                    let _ = done.await;
+                }
+            }
+        });
+        Seat { member, schema, _follower: Arc::new(Follower(follower.abort_handle())) }
+    }
+
+    /// A member has another schema.
+    fn accept(&self, member: &Arc<Member>, schema: Arc<ServiceSchema>) {
+        let _changing = self.changing.lock();
+        let mut seats = Vec::clone(&self.members.load());
+        let Some(seat) = seats.iter_mut().find(|seat| Arc::ptr_eq(&seat.member, member)) else {
+            return;
+        };
+        let had_one = seat.schema.replace(schema).is_some();
+        if let Err(error) = self.check(&seats, &self.events.load()) {
+            let kept = if had_one { "the one before stays in use" } else { "it takes no part" };
+            let service = member.service.name();
+            tracing::error!(%service, "the service's schema cannot be used, {kept}: {error}");
+            return;
+        }
+        self.members.store(Arc::new(seats));
+        self.generation.advance();
+    }
+
+    /// Whether these can be one schema.
+    fn check(&self, seats: &[Seat], events: &[Arc<EventsMember>]) -> Result<(), GatewayError> {
+        let admin = artesian_engine::identity::ADMIN_ROLE;
+        let schema = self.database.as_ref().and_then(|database| database.source.schema(admin));
+        if let Some(reader) = self.compose(admin, schema.as_ref(), seats, events)? {
+            for note in reader.notes() {
+                tracing::warn!("{note}");
+            }
+        }
+        Ok(())
+    }
+
+    fn compose(
+        &self,
+        role: &str,
+        schema: Option<&Arc<Schema>>,
+        seats: &[Seat],
+        events: &[Arc<EventsMember>],
+    ) -> Result<Option<Arc<RoleReader>>, ComposeError> {
+        let database =
+            self.database.as_ref().zip(schema).map(|(database, schema)| role::DatabasePart {
+                name: Arc::clone(&database.name),
+                prefix: database.prefix.clone(),
+                schema: Arc::clone(schema),
+            });
+        let services = seats.iter().filter_map(|seat| {
+            let view = seat.member.view(role)?;
+            Some((Arc::clone(&seat.member), view, Arc::clone(seat.schema.as_ref()?)))
+        });
+        RoleReader::compose(self.this.clone(), database, services.collect(), (role, events))
+    }
+
+    fn seen(&self, role: &str) -> Seen {
+        let schema = self.database.as_ref().and_then(|database| database.source.schema(role));
+        let generation = self.generation.now();
+        let address =
+            |schema: &Option<Arc<Schema>>| schema.as_ref().map_or(0, |s| Arc::as_ptr(s) as usize);
+        {
+            let roles = self.roles.read();
+            if let Some(seen) = roles.by_role.get(role).filter(|_| roles.generation == generation)
+                && address(&seen.schema) == address(&schema)
+            {
+                return seen.clone();
+            }
+        }
+        let seats = self.members.load();
+        let views =
+            seats.iter().map(|seat| seat.member.view(role).filter(|_| seat.schema.is_some()));
+        let events = self.events.load();
+        let views = views.chain(events.iter().map(|member| Some(member.view(role))));
+        let key: ViewKey = (address(&schema), views.collect());
+        let there = {
+            let roles = self.roles.read();
+            roles.by_view.get(&key).filter(|_| roles.generation == generation).cloned()
+        };
+        let reader = match there {
+            Some(reader) => Some(reader),
+            None => match self.compose(role, schema.as_ref(), &seats, &events) {
+                Ok(reader) => reader,
+                Err(error) => {
+                    // It is one schema for the administrator, so this is about what a role sees.
+                    tracing::error!(role, "the sources are no schema for this role: {error}");
+                    None
+                }
+            },
+        };
+        let mut roles = self.roles.write();
+        if roles.generation != generation || roles.by_role.len() >= MAX_ROLES {
+            *roles = Roles { generation, ..Roles::default() };
+        }
+        // Another may have been quicker; its reader stays, so that the plans of both are one.
+        let reader = reader.map(|new| Arc::clone(roles.by_view.entry(key).or_insert(new)));
+        let seen = Seen { schema, reader };
+        roles.by_role.insert(role.into(), seen.clone());
+        seen
+    }
+}
+
+impl Database {
+    fn new(member: DatabaseMember) -> Self {
+        // What a request may be was decided before its share comes here.
+        let config = EngineConfig { persisted_queries: false, ..EngineConfig::default() };
+        let engine = Engine::new(Arc::clone(&member.source), config);
+        let DatabaseMember { name, prefix, source } = member;
+        Self { name, prefix, source, engine }
+    }
+}
+
+#[async_trait]
+impl Source for Gateway {
+    fn schema(&self, role: &str) -> Option<Arc<Schema>> {
+        self.database.as_ref().and_then(|database| database.source.schema(role))
+    }
+
+    fn reader(&self, role: &str) -> Option<Arc<dyn Reader>> {
+        let is_plain = |database: &Database| database.prefix == Prefix::default();
+        if self.database.as_ref().is_some_and(is_plain)
+            && self.members.load().is_empty()
+            && self.events.load().is_empty()
+        {
+            return None;
+        }
+        self.seen(role).reader.map(|reader| reader as Arc<dyn Reader>)
+    }
+
+    fn plan(&self, role: &str, operation: &BoundOperation) -> Result<Arc<dyn Plan>, GraphQLError> {
+        match &self.database {
+            Some(database) => database.source.plan(role, operation),
+            None => Err(ask::unexpected("there is no database among the sources")),
+        }
+    }
+
+    fn wants(&self) -> Arc<dyn artesian_engine::Wants> {
+        self.wants.load_full()
+    }
+
+    fn generation(&self) -> Generation {
+        self.generation.clone()
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        if let Some(database) = &self.database {
+            database.source.ready().await?;
+            return Ok(());
+        }
+        let members = self.members.load();
+        if members.is_empty() || members.iter().any(|seat| seat.schema.is_some()) {
+            return Ok(());
+        }
+        Err("no service has been reached yet".to_owned())
+    }
+}
