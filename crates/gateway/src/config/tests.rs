@@ -1,3 +1,5 @@
+mod property;
+
 use std::{path::Path, time::Duration};
 
 use artesian_remote::{Reconnect, Sharing, Transport, config::Method};
