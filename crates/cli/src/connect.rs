@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use artesian_database::{Backend, BackendError, Database, DatabaseConfig};
 use artesian_engine::{Engine, EngineConfig};
-use artesian_gateway::{DatabaseMember, Gateway};
+use artesian_gateway::{DatabaseMember, Gateway, Sources};
 use artesian_live::Observer;
 use artesian_postgres::Postgres;
 use artesian_server::Metrics;
@@ -250,9 +250,10 @@ impl Plan {
             prefix: settings.gateway.database_prefix.clone(),
             source: database.source.clone(),
         });
-        let members = services::members(&settings.gateway, &[])
+        let sources = services::sources(&settings.gateway, &Sources::default())
+            .await
             .map_err(|error| OpenError::Settings(error.to_string()))?;
-        let gateway = Gateway::start(member, members, SERVICES_PATIENCE)
+        let gateway = Gateway::start(member, sources, SERVICES_PATIENCE)
             .await
             .map_err(|error| OpenError::Settings(error.to_string()))?;
         let engine = Arc::new(Engine::new(gateway.clone(), self.engine.clone()));

@@ -8,21 +8,20 @@
 //! goes to a subject without listeners, and the server itself answers that there are none (NATS 2.2).
 
 use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use async_nats::{Client, ConnectOptions, RequestErrorKind, ServerError, SubscribeErrorKind, Subscriber};
+use async_nats::{Client, ConnectOptions, RequestErrorKind, SubscribeErrorKind, Subscriber};
 use futures_util::StreamExt as _;
-use parking_lot::Mutex;
 use tokio::{
     sync::{oneshot, watch},
     time::{Instant, sleep},
 };
+
+mod state;
+
+use state::{Registered, State, Waiting};
 
 use super::tls::{client_config, file};
 use crate::{
@@ -52,28 +51,6 @@ struct Session {
     state: Arc<State>,
 }
 
-/// What the library's events change.
-#[derive(Default)]
-struct State {
-    link: watch::Sender<Link>,
-    /// By subject, so that a refusal finds those who asked.
-    lines: Mutex<HashMap<Box<str>, Weak<Line>>>,
-    /// Requests that wait for their answer, by subject.
-    syncs: Mutex<HashMap<String, oneshot::Sender<()>>>,
-    next_sync: AtomicU64,
-    /// Whether the account may not receive answers, so that nothing can be confirmed.
-    is_mute: AtomicBool,
-}
-
-/// The state of a session's connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Link {
-    /// Grows with every connection.
-    epoch: u64,
-    is_up: bool,
-    is_over: bool,
-}
-
 impl Nats {
     pub async fn new(
         nats: &NatsConfig,
@@ -93,9 +70,11 @@ impl Nats {
             }
             None => None,
         };
-        let wants_tls = config.tls.is_some() || nats.url.iter().any(|url| url.starts_with("tls://"));
+        let wants_tls =
+            config.tls.is_some() || nats.url.iter().any(|url| url.starts_with("tls://"));
         let tls = client_config(config.tls.as_ref()).await?;
-        let (settings, timeouts, retry) = (nats.clone(), config.timeouts.clone(), config.retry.clone());
+        let (settings, timeouts, retry) =
+            (nats.clone(), config.timeouts.clone(), config.retry.clone());
         let options = move || {
             let mut options = match &credentials {
                 Some(text) => ConnectOptions::with_credentials(text).map_err(drop)?,
@@ -168,7 +147,9 @@ impl Nats {
             told.on_event(event, &counters);
             std::future::ready(())
         });
-        let client = options.connect(self.servers.as_slice()).await.map_err(|error| match error.kind() {
+        let client = options.connect(self.servers.as_slice()).await.map_err(|error| match error
+            .kind()
+        {
             Kind::AuthorizationViolation | Kind::Authentication => "the credentials are refused",
             Kind::Tls => "the TLS handshake failed",
             Kind::TimedOut => "no answer in time",
@@ -292,85 +273,6 @@ impl Session {
             }
             // A connection that is lost is told elsewhere.
             sleep(timeouts.connect.min(Duration::from_millis(100))).await;
-        }
-    }
-}
-
-/// A request that waits.
-struct Waiting<'a> {
-    state: &'a State,
-    subject: &'a str,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.state.syncs.lock().remove(self.subject);
-    }
-}
-
-/// A line that can be found by its subject.
-struct Registered {
-    state: Arc<State>,
-    line: Arc<Line>,
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        let mut lines = self.state.lines.lock();
-        let name = self.line.topic().name();
-        let is_it = |line: &Weak<Line>| std::ptr::eq(line.as_ptr(), Arc::as_ptr(&self.line));
-        if lines.get(name).is_some_and(is_it) {
-            lines.remove(name);
-        }
-    }
-}
-
-impl State {
-    fn on_event(&self, event: async_nats::Event, counters: &Counters) {
-        use async_nats::{ClientError, Event};
-        match event {
-            Event::Connected => {
-                counters.add(Counter::Connected);
-                self.link.send_modify(|link| {
-                    link.epoch += 1;
-                    link.is_up = true;
-                });
-            }
-            Event::Disconnected => {
-                counters.add(Counter::Disconnected);
-                self.link.send_modify(|link| link.is_up = false);
-            }
-            Event::Closed | Event::ClientError(ClientError::MaxReconnects) => {
-                self.link.send_modify(|link| *link = Link { is_up: false, is_over: true, ..*link });
-            }
-            // The library dropped messages of one subscription and does not say which.
-            Event::SlowConsumer(_) => {
-                let lines: Vec<_> = self.lines.lock().values().filter_map(Weak::upgrade).collect();
-                lines.iter().for_each(|line| line.gap());
-            }
-            Event::ServerError(ServerError::Other(text)) => self.on_refusal(&text),
-            _ => {}
-        }
-    }
-
-    /// `Permissions Violation for Subscription to "…"`, or for `Publish`.
-    fn on_refusal(&self, text: &str) {
-        let Some(subject) = text.split('"').nth(1) else { return };
-        let text = text.to_ascii_lowercase();
-        if text.starts_with("permissions violation for publish") {
-            if let Some(waiting) = self.syncs.lock().remove(subject) {
-                let _ = waiting.send(());
-            }
-        } else if text.starts_with("permissions violation for subscription") {
-            let line = self.lines.lock().get(subject).and_then(Weak::upgrade);
-            if let Some(line) = line {
-                line.fail(EventsError::Refused(BrokerKind::Nats));
-            } else if subject.starts_with("_INBOX.") {
-                self.is_mute.store(true, Ordering::Relaxed);
-                for (_, waiting) in self.syncs.lock().drain() {
-                    drop(waiting);
-                }
-            }
         }
     }
 }

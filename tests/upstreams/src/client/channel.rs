@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::{
     Caller,
     http::{send, text},
-    log::{End, Watched},
+    log::{End, Watched, id_in},
     streams::{AbortOnDrop, read},
 };
 
@@ -83,8 +83,10 @@ fn take(logs: &BTreeMap<String, Watched>, frame: Option<Frame>) {
         return;
     };
     let Frame::Result(mut message) = frame else { return };
-    let id = message["id"].as_str().unwrap_or_default();
-    let log = &logs[id];
+    if let Value::String(text) = &message {
+        message = json!({"id": id_in(text), "payload": text});
+    }
+    let log = &logs[message["id"].as_str().unwrap()];
     log.with(|log| match message["complete"] == true {
         true => log.end(End::Complete),
         false => log.payload(message["payload"].take()),

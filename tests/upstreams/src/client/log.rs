@@ -19,6 +19,12 @@ pub enum End {
     Cut(String),
 }
 
+/// The id in a message that cannot be read here, since JSON may be deeper or odder than what is read.
+pub(super) fn id_in(text: &str) -> &str {
+    let (_, rest) = text.split_once("\"id\":\"").unwrap();
+    rest.split('"').next().unwrap()
+}
+
 /// What came of an operation.
 #[derive(Debug, Default)]
 pub struct Log {

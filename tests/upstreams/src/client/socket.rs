@@ -18,7 +18,7 @@ use tokio_tungstenite::{
 
 use super::{
     Caller,
-    log::{End, Watched},
+    log::{End, Watched, id_in},
 };
 
 /// A subprotocol.
@@ -140,7 +140,11 @@ impl Socket {
 async fn read(mut stream: SplitStream<Stream>, shared: Arc<Shared>) {
     let closed = loop {
         match stream.next().await {
-            Some(Ok(Message::Text(text))) => take(&shared, serde_json::from_str(&text).unwrap()),
+            Some(Ok(Message::Text(text))) => {
+                let message = serde_json::from_str(&text);
+                let odd = |_| json!({"id": id_in(&text), "type": "next", "payload": &*text});
+                take(&shared, message.unwrap_or_else(odd));
+            }
             Some(Ok(Message::Close(Some(frame)))) => {
                 break format!("{}: {}", u16::from(frame.code), frame.reason);
             }

@@ -71,7 +71,8 @@ impl Service {
             number,
             wire,
             decoder: Decoder::new(DecoderConfig::default()),
-            is_legacy: chosen == Some(LEGACY),
+            // One that selects none speaks what was offered first.
+            is_legacy: chosen.unwrap_or(&offered).starts_with(LEGACY),
             door,
             seen: Seen::of(&request),
             is_acknowledged: false,

@@ -8,13 +8,19 @@
 mod cases;
 mod questions;
 
+use std::{collections::BTreeSet, panic::AssertUnwindSafe};
+
 use artesian_upstreams::{
     client::{Caller, Client, End, Operation, Transport},
     gateway::{Gateway, Source},
     schema::result,
     service::Service,
 };
-use futures_util::future::join_all;
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{join_all, ready},
+    stream,
+};
 use serde_json::Value;
 
 use cases::{Case, Expect, Mate, cases};
@@ -25,11 +31,19 @@ timeouts: { connect: 2s, ack: 2s, request: 4s, message: 3s }
 retry: { attempts: 1, first: 10ms, longest: 100ms, give_up_after: 3s }
 circuit: { failures: 0 }";
 
-/// What only sockets have.
-const PINGS: &str = "{ ping_interval: 500ms, pong_deadline: 4s, ";
-
 fn source(protocol: &'static str) -> Source {
-    Source::new(protocol).graphql(&SHORT.replace("timeouts: { ", &format!("timeouts: {PINGS}")))
+    Source::new(protocol).graphql(SHORT)
+}
+
+/// How many faults happen at the same time.
+const AT_ONCE: usize = 40;
+
+/// Runs everything, and fails with all that failed.
+pub async fn all_of(running: Vec<impl Future<Output = ()>>) {
+    let running = running.into_iter().map(|one| AssertUnwindSafe(one).catch_unwind());
+    let running = stream::iter(running).buffer_unordered(AT_ONCE);
+    let failures = running.filter(|one| ready(one.is_err())).count().await;
+    assert_eq!(failures, 0, "see above");
 }
 
 /// Errors as a client may expect them: a list that is not empty, each with a text and a code, and
@@ -139,7 +153,7 @@ async fn check(case: &Case, transport: Transport, gateway: &Gateway, service: &S
 struct Bystander {
     operation: Operation,
     topic: String,
-    _client: Client,
+    client: Client,
 }
 
 async fn bystanders(gateway: &Gateway, service: &Service) -> Vec<Bystander> {
@@ -150,7 +164,7 @@ async fn bystanders(gateway: &Gateway, service: &Service) -> Vec<Bystander> {
         let mut client = Client::connect(gateway.address, transport, &caller).await;
         let operation = client.subscribe(&topic).await;
         service.alive(&topic).await;
-        all.push(Bystander { operation, topic, _client: client });
+        all.push(Bystander { operation, topic, client });
     }
     all
 }
@@ -175,14 +189,21 @@ async fn over(protocol: &'static str) {
     for bystander in &bystanders {
         bystander.check(&service, 0).await;
     }
-    let cases = cases(protocol);
+    let mut cases = cases(protocol);
+    if let Ok(only) = std::env::var("UPSTREAMS_CASE") {
+        cases.retain(|case| case.name.contains(&only));
+    }
+    let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names.len(), cases.len(), "names are topics");
     let running = cases.iter().flat_map(|case| Transport::ALL.map(|transport| (case, transport)));
     let running = running.map(|(case, transport)| check(case, transport, &gateway, &service));
-    join_all(running).await;
+    all_of(running.collect()).await;
     for bystander in &bystanders {
         bystander.check(&service, 1).await;
     }
-    drop(bystanders);
+    for bystander in bystanders {
+        bystander.client.kill().await;
+    }
     service.empty().await;
     assert!(gateway.is_alive());
     assert_eq!(service.state.with(|state| state.faults.clone()), [""; 0]);
@@ -219,7 +240,7 @@ async fn over_multipart() {
 async fn what_is_large_is_not_kept() {
     for protocol in ["graphql-transport-ws", "sse", "multipart"] {
         let service = Service::start().await;
-        let gateway = Gateway::start(&[(&source(protocol), &service)]).await;
+        let gateway = Gateway::start(&[(&Source::new(protocol), &service)]).await;
         let bystanders = bystanders(&gateway, &service).await;
         let (before, _) = gateway.memory();
         let running = Transport::ALL.map(|transport| {
