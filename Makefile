@@ -56,8 +56,9 @@ bench: build
 	@scripts/install.sh postgres
 	cargo build --release --locked -p artesian-bench
 	cd bench/peers && npm ci --no-audit --no-fund --silent
+	cd bench/peers/gateway && npm ci --no-audit --no-fund --silent
 	ulimit -n "$$(ulimit -Hn)"; \
-	  for bench in sockets fan-out connects storm auth; do \
+	  for bench in sockets fan-out connects storm auth gateway; do \
 	    $(TARGET)/release/artesian-bench $$bench $(TARGET)/release/artesian; \
 	  done
 	url=$$(scripts/postgres.sh start $(TARGET)/bench-postgres); trap 'scripts/postgres.sh stop $(TARGET)/bench-postgres' EXIT; \

@@ -8,6 +8,7 @@
 //! artesian-bench connects PATH_OF_ARTESIAN                connects per second
 //! artesian-bench storm    PATH_OF_ARTESIAN                10,000 clients come back at once
 //! artesian-bench auth     [PATH_OF_ARTESIAN]              CPU time of telling who asks; a burst with one token
+//! artesian-bench gateway  PATH_OF_ARTESIAN [CLIENTS]      a service behind it and behind gateways in Node
 //! ```
 //! All parties of a comparison run at the same time on the same machine, in turns, and a ratio of
 //! one run is what is printed; absolute figures depend on the machine.
@@ -18,6 +19,7 @@ mod auth;
 mod by_pk;
 mod connects;
 mod fan_out;
+mod gateway;
 mod load;
 mod notes;
 mod peer;
@@ -51,13 +53,18 @@ async fn benchmark(args: &[&str]) {
         ["storm", artesian] => storm::run(artesian).await,
         ["auth"] => auth::cost().await,
         ["auth", artesian] => auth::run(artesian).await,
-        // Started by `by-pk`, and by several.
+        // `--peers-only` in the place of the path: the others alone.
+        ["gateway", artesian] => gateway::run(artesian, None).await,
+        ["gateway", artesian, clients] => gateway::run(artesian, Some(clients)).await,
+        // Started by `by-pk`, by `gateway`, and by several.
         ["hand-written", url] => by_pk::serve_peer(url).await,
+        ["gateway-service"] => gateway::serve().await,
         ["bare-sockets", buffer] => peer::bare_sockets(buffer).await,
         _ => {
             println!(
                 "usage: artesian-bench by-pk|start-up PATH_OF_ARTESIAN DATABASE_URL\n       \
-                 artesian-bench sockets|fan-out|connects|storm|auth PATH_OF_ARTESIAN"
+                 artesian-bench sockets|fan-out|connects|storm|auth PATH_OF_ARTESIAN\n       \
+                 artesian-bench gateway PATH_OF_ARTESIAN|--peers-only [CLIENTS]"
             );
             std::process::exit(2);
         }

@@ -41,7 +41,8 @@ impl Peer {
         Self::ours(&["bare-sockets", &buffer.to_string()]).await
     }
 
-    async fn ours(args: &[&str]) -> Self {
+    /// This program with these arguments.
+    pub async fn ours(args: &[&str]) -> Self {
         Self::start(Command::new(std::env::current_exe().unwrap()).args(args)).await
     }
 
@@ -55,7 +56,8 @@ impl Peer {
         Some(Self::start(Command::new("node").arg("graphql-ws.js").current_dir(folder)).await)
     }
 
-    async fn start(command: &mut Command) -> Self {
+    /// A program that prints its address.
+    pub async fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -28,12 +28,17 @@ impl Server {
 
     /// The same, with further flags.
     pub async fn start_with(binary: &str, database_url: &str, flags: &[&str]) -> Self {
+        Self::start_as(binary, &[&["--database-url", database_url], flags].concat()).await
+    }
+
+    /// The same with these flags, whatever they are.
+    pub async fn start_as(binary: &str, flags: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         drop(listener);
         let started = Instant::now();
         let child = Command::new(binary)
-            .args(["serve", "--listen", &address, "--database-url", database_url])
+            .args(["serve", "--listen", &address])
             .args(flags)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

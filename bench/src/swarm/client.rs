@@ -15,6 +15,9 @@ use tokio::{
 /// The key of all masks. Nothing between these two processes is fooled by what clients send.
 const MASK: [u8; 4] = *b"mask";
 
+/// The subscription of the gateway's benchmark.
+const TICKS: &str = "subscription { ticks { n at body } }";
+
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; 64 << 10].into());
 }
@@ -111,6 +114,21 @@ impl Client {
         Ok(())
     }
 
+    /// Asks for the events of the gateway's benchmark, of which none comes by itself.
+    pub async fn follow(&mut self, number: usize) -> Result<(), Failure> {
+        self.send(format!(
+            r#"{{"id":"{number}","type":"subscribe","payload":{{"query":"{TICKS}"}}}}"#
+        ))
+        .await
+    }
+
+    /// The next event: its number, and when it was sent.
+    pub async fn tick(&mut self) -> Result<(u64, u64), Failure> {
+        let text = self.text().await?;
+        let tick = if is_result(&text) { Some(&text[..]).and_then(tick) } else { None };
+        tick.ok_or_else(|| Failure::Unexpected(String::from_utf8_lossy(&text).into_owned()))
+    }
+
     /// The number of results that came together, at least one.
     pub async fn results(&mut self) -> Result<u64, Failure> {
         loop {
@@ -189,6 +207,15 @@ impl Client {
             }
         }
     }
+}
+
+/// The number and the time of an event of which nothing else has such members.
+fn tick(text: &[u8]) -> Option<(u64, u64)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (_, n) = text.split_once(r#""n":"#)?;
+    let (_, at) = text.split_once(r#""at":""#)?;
+    let number = |text: &str| text.split([',', '"', '}']).next()?.parse().ok();
+    Some((number(n)?, number(at)?))
 }
 
 fn is_result(text: &[u8]) -> bool {

@@ -28,6 +28,9 @@ pub enum Goal {
     Acknowledged,
     /// A live query, and its first result. Clients are dealt out to as many queries as this.
     Live(usize),
+    /// A subscription to the events of the gateway's benchmark has been sent; whether it has arrived
+    /// anywhere is not known before the first event.
+    Ticks,
 }
 
 /// A running swarm; all its sockets are gone when it is dropped.
@@ -76,7 +79,7 @@ impl Swarm {
     async fn order(&mut self, order: &str) -> Vec<u64> {
         self.orders.write_all(format!("{order}\n").as_bytes()).await.unwrap();
         let answer = self.answers.next_line().await.unwrap().expect("the swarm answers");
-        answer.split(' ').map(|n| n.parse().unwrap()).collect()
+        answer.split_whitespace().map(|n| n.parse().unwrap()).collect()
     }
 
     /// Connects `count` more clients, at most `at_a_time` of them on their way at the same time, and
@@ -86,6 +89,7 @@ impl Swarm {
             Goal::Raw => "raw 0".to_owned(),
             Goal::Acknowledged => "acknowledged 0".to_owned(),
             Goal::Live(queries) => format!("live {queries}"),
+            Goal::Ticks => "ticks 0".to_owned(),
         };
         let started = Instant::now();
         let answer = self.order(&format!("open {goal} {count} {at_a_time}")).await;
@@ -104,6 +108,18 @@ impl Swarm {
     pub async fn received(&mut self, results: u64) {
         let got = self.order(&format!("received {results}")).await[0];
         assert_eq!(got, results, "more results came than there were");
+    }
+
+    /// From now on this event is expected.
+    pub async fn expect(&mut self, number: u64) {
+        self.order(&format!("expect {number}")).await;
+    }
+
+    /// Waits until so many clients have the event that is expected, but no longer than `within`: how
+    /// late it came at each that has it, and how many events came that were not expected.
+    pub async fn ticked(&mut self, clients: usize, within: Duration) -> (Vec<Duration>, u64) {
+        let answer = self.order(&format!("ticked {clients} {}", within.as_millis())).await;
+        (answer[1..].iter().map(|&ns| Duration::from_nanos(ns)).collect(), answer[0])
     }
 
     /// All sockets are lost at once, without a closing handshake.

@@ -1,6 +1,10 @@
 //! The swarm's own process: takes orders, holds the sockets.
 
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -9,6 +13,7 @@ use tokio::{
 };
 
 use super::client::{Client, Failure};
+use crate::gateway::clock;
 
 /// Attempts of one client before the benchmark is given up.
 const ATTEMPTS: usize = 50;
@@ -31,7 +36,18 @@ struct Counts {
     arrived: Cell<usize>,
     retries: Cell<u64>,
     results: Cell<u64>,
+    /// Of clients that follow events: how many have the present one, and how late it came, in ns.
+    ticks: RefCell<Ticks>,
     stir: Notify,
+}
+
+/// What came of the present event.
+#[derive(Default)]
+struct Ticks {
+    number: u64,
+    late: Vec<u64>,
+    /// Events that came twice, or when they were no longer expected.
+    strays: u64,
 }
 
 impl Counts {
@@ -96,6 +112,20 @@ async fn orders(address: Rc<str>, inits: Rc<[String]>) {
                 counts.until(|counts| counts.results.get() >= results).await;
                 println!("{}", counts.results.get());
             }
+            ["expect", number] => {
+                let number = number.parse().unwrap();
+                *counts.ticks.borrow_mut() = Ticks { number, ..Ticks::default() };
+                println!("0");
+            }
+            ["ticked", clients, within] => {
+                let (clients, within): (usize, u64) =
+                    (clients.parse().unwrap(), within.parse().unwrap());
+                let all = counts.until(|counts| counts.ticks.borrow().late.len() >= clients);
+                let _ = tokio::time::timeout(Duration::from_millis(within), all).await;
+                let ticks = counts.ticks.borrow();
+                let late: Vec<_> = ticks.late.iter().map(u64::to_string).collect();
+                println!("{} {}", ticks.strays, late.join(" "));
+            }
             ["lose"] => {
                 clients.shutdown().await;
                 opened = 0;
@@ -113,6 +143,23 @@ async fn client(job: Job, number: usize) {
     client.abandon();
     if !job.stays {
         return;
+    }
+    let mut last = 0;
+    while &*job.goal == "ticks" {
+        let (number, at) = match client.tick().await {
+            Ok(tick) => tick,
+            Err(failure) => panic!("a client that had arrived was lost: {failure}"),
+        };
+        let late = clock().saturating_sub(at);
+        let mut ticks = job.counts.ticks.borrow_mut();
+        if number == ticks.number && number != last {
+            ticks.late.push(late);
+        } else {
+            ticks.strays += 1;
+        }
+        last = number;
+        drop(ticks);
+        job.counts.stir.notify_waiters();
     }
     loop {
         match client.results().await {
@@ -158,6 +205,10 @@ async fn attempt_once(job: &Job, number: usize) -> Result<Client, Failure> {
     match &*job.goal {
         "raw" => {}
         "acknowledged" => client.acknowledge(init).await?,
+        "ticks" => {
+            client.acknowledge(init).await?;
+            client.follow(number).await?;
+        }
         _ => {
             client.acknowledge(init).await?;
             client.subscribe(1 + number % job.queries).await?;

@@ -18,7 +18,7 @@ pub use digest::Digest;
 pub(crate) use digest::{Fact, Facts};
 pub use introspector::Introspector;
 
-use crate::clean;
+use crate::{Composed, clean};
 
 /// How large a schema may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +87,32 @@ impl ServiceSchema {
             .recursion_limit(limits.depth.saturating_mul(4).clamp(64, 500))
             .parse_into_schema_builder(text, "schema.graphql", &mut builder);
         let schema = builder.build().map_err(|failed| invalid(&failed.errors))?;
+        Self::new(&schema, Vec::new(), limits)
+    }
+
+    /// The same; types that it names and does not define are those of `others`, save their roots.
+    ///
+    /// # Errors
+    /// It is too large, or not valid.
+    pub fn from_sdl_beside(
+        text: &str,
+        others: Option<&Composed>,
+        limits: &ReadLimits,
+    ) -> Result<Self, SchemaError> {
+        within(text.len(), limits.bytes, "bytes")?;
+        let mut builder =
+            Schema::builder().adopt_orphan_extensions().ignore_builtin_redefinitions();
+        Parser::new()
+            .recursion_limit(limits.depth.saturating_mul(4).clamp(64, 500))
+            .parse_into_schema_builder(text, "schema.graphql", &mut builder);
+        let mut schema = builder.build().map_err(|failed| invalid(&failed.errors))?;
+        if let Some(others) = others {
+            for (name, ty) in &others.schema.types {
+                if !others.is_root(name) && !schema.types.contains_key(name) {
+                    schema.types.insert(name.clone(), ty.clone());
+                }
+            }
+        }
         Self::new(&schema, Vec::new(), limits)
     }
 
