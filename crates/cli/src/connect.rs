@@ -62,6 +62,16 @@ impl Opened {
                 .live()
                 .watch(move || database.upgrade().map(|d| d.live_stats()).unwrap_or_default());
         }
+        let gateway = Arc::downgrade(&self.gateway);
+        metrics.watch_upstreams(move || {
+            let members = gateway.upgrade().map(|gateway| gateway.members()).unwrap_or_default();
+            members.iter().map(|member| services::upstream_stats(member)).collect()
+        });
+        let gateway = Arc::downgrade(&self.gateway);
+        metrics.watch_brokers(move || {
+            let sources = gateway.upgrade().map(|gateway| gateway.sources()).unwrap_or_default();
+            sources.events.iter().map(|member| services::broker_stats(member)).collect()
+        });
         let engine = Arc::downgrade(&self.engine);
         let stats = move || engine.upgrade().map(|e| e.persisted_queries()).unwrap_or_default();
         metrics.watch_documents(stats);

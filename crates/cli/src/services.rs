@@ -6,9 +6,13 @@ use artesian_events::Hub;
 use artesian_gateway::{
     EventsMember, Member, Sources,
     config::{EventsSource, ServiceConfig, SourceConfig, SourceKind},
-    service::Service,
+    service::{Service, State},
 };
-use artesian_remote::dial::{CaError, Network};
+use artesian_remote::{
+    CircuitState,
+    dial::{CaError, Network},
+};
+use artesian_server::{BrokerStats, UpstreamStats};
 
 use crate::settings::GatewaySettings;
 
@@ -87,4 +91,59 @@ async fn broker(
         schema: config.schema.clone(),
         hub: Arc::new(hub),
     }))
+}
+
+/// The figures of a service.
+pub fn upstream_stats(member: &Member) -> UpstreamStats {
+    let service = &member.service;
+    let (now, status) = (service.upstream().stats(), service.status());
+    let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    UpstreamStats {
+        source: Arc::clone(service.name()),
+        is_up: status.state == State::Up,
+        has_schema: service.schema().is_some(),
+        is_circuit_open: now.circuit != CircuitState::Closed,
+        circuit_openings: now.circuit_openings,
+        schemas_read: status.reads,
+        schemas_failed: status.failures,
+        requests: now.requests,
+        requests_failed: now.failed_requests,
+        retries: now.retries,
+        subscribed: now.subscribed,
+        shared: now.shared,
+        started: now.started,
+        lost: now.lost,
+        resumed: now.resumed,
+        sockets_opened: now.sockets_opened,
+        sockets_failed: now.sockets_failed,
+        events: now.events,
+        event_bytes: now.event_bytes,
+        junk: now.junk,
+        too_slow: now.too_slow,
+        polls_run: now.polls_run,
+        polls_unchanged: now.polls_unchanged,
+        sockets: number(now.sockets),
+        streams: number(now.streams),
+        subscriptions: number(now.subscriptions),
+        polls: number(now.polls),
+    }
+}
+
+/// The figures of a broker.
+pub fn broker_stats(member: &EventsMember) -> BrokerStats {
+    let now = member.hub.stats();
+    let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    BrokerStats {
+        source: Arc::clone(&member.name),
+        connected: now.connected,
+        disconnected: now.disconnected.saturating_add(now.connect_failed),
+        topics: number(now.topics),
+        subscribers: number(now.subscribers),
+        buffered_bytes: number(now.buffered_bytes),
+        events: now.events,
+        event_bytes: now.event_bytes,
+        gaps: now.gaps,
+        dropped: now.oversized.saturating_add(now.junk),
+        too_slow: now.too_slow,
+    }
 }

@@ -3,16 +3,17 @@
 //! The library reconnects by itself once for each server, which keeps the subscriptions; after that the
 //! connection is given up and this code makes another one, so that nothing runs on when the hub is gone.
 //!
-//! NATS does not confirm subscriptions. It does handle a connection's commands one after the other, so the
-//! answer to a request that follows a subscription says that the subscription is in force. The request
-//! goes to a subject without listeners, and the server itself answers that there are none (NATS 2.2).
+//! NATS does not confirm subscriptions. It does handle a connection's commands one after the other, so a
+//! message to oneself that follows a subscription says that the subscription is in force when it comes
+//! back.
 
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use async_nats::{Client, ConnectOptions, RequestErrorKind, SubscribeErrorKind, Subscriber};
+use async_nats::{Client, ConnectOptions, SubscribeErrorKind, Subscriber};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::{
     sync::{oneshot, watch},
@@ -23,23 +24,22 @@ mod state;
 
 use state::{Registered, State, Waiting};
 
-use super::tls::{client_config, file};
+use super::{
+    Task,
+    tls::{client_config, file},
+};
 use crate::{
     backoff,
-    config::{EventsConfig, NatsConfig, Retry, Timeouts},
+    config::{EventsConfig, NatsConfig, Retry},
     error::{EventsError, StartError},
     line::Line,
     stats::{Counter, Counters},
     topic::BrokerKind,
 };
 
-/// Where requests go that nobody listens to.
-const SYNC: &str = "_ARTESIAN.sync.";
-
 pub(crate) struct Nats {
     options: Box<dyn Fn() -> Result<ConnectOptions, ()> + Send + Sync>,
     servers: Vec<String>,
-    timeouts: Timeouts,
     retry: Retry,
     session: watch::Sender<Option<Arc<Session>>>,
     counters: Arc<Counters>,
@@ -49,6 +49,9 @@ pub(crate) struct Nats {
 struct Session {
     client: Client,
     state: Arc<State>,
+    /// Where this session sends to itself.
+    inbox: String,
+    _task: Task,
 }
 
 impl Nats {
@@ -93,7 +96,6 @@ impl Nats {
             Ok(options
                 .name("artesian")
                 .connection_timeout(timeouts.connect)
-                .request_timeout(Some(timeouts.subscribe))
                 .ping_interval(timeouts.ping_interval)
                 .max_reconnects(settings.url.len())
                 .reconnect_delay_callback(move |attempt| reconnect_pause(&pauses, attempt))
@@ -103,7 +105,6 @@ impl Nats {
         Ok(Arc::new(Self {
             options: Box::new(options),
             servers: nats.url.clone(),
-            timeouts: config.timeouts.clone(),
             retry: config.retry.clone(),
             session: watch::Sender::new(None),
             counters,
@@ -157,7 +158,11 @@ impl Nats {
             Kind::ServerParse => "the address cannot be read",
             _ => "no connection",
         })?;
-        Ok(Arc::new(Session { client, state }))
+        let inbox = client.new_inbox();
+        let subscriber =
+            client.subscribe(format!("{inbox}.*")).await.map_err(|_| "no connection")?;
+        let task = Task::spawn(listen(subscriber, Arc::clone(&state)));
+        Ok(Arc::new(Session { client, state, inbox, _task: task }))
     }
 
     /// Carries a topic over all sessions.
@@ -171,7 +176,7 @@ impl Nats {
             let Some(session) = session else { continue };
             let registered = session.register(&line);
             match session.client.subscribe(line.topic().name().to_owned()).await {
-                Ok(subscriber) => session.carry(subscriber, &line, &self.timeouts).await,
+                Ok(subscriber) => session.carry(subscriber, &line).await,
                 Err(error) if error.kind() == SubscribeErrorKind::InvalidSubject => {
                     line.fail(EventsError::Refused(BrokerKind::Nats));
                     return;
@@ -207,7 +212,7 @@ impl Session {
     }
 
     /// Passes on what comes, until the session ends.
-    async fn carry(&self, mut subscriber: Subscriber, line: &Line, timeouts: &Timeouts) {
+    async fn carry(&self, mut subscriber: Subscriber, line: &Line) {
         let mut links = self.state.link.subscribe();
         loop {
             let link = *links.borrow_and_update();
@@ -216,7 +221,7 @@ impl Session {
                     return std::future::pending().await;
                 }
                 line.asked();
-                self.confirm(timeouts).await;
+                self.confirm().await;
             });
             let mut is_confirmed = false;
             loop {
@@ -229,6 +234,8 @@ impl Session {
                         break;
                     }
                     message = subscriber.next() => match message {
+                        // A wildcard may cover what this session sends to itself.
+                        Some(message) if message.subject.starts_with(&self.inbox) => {}
                         Some(message) => line.message(message.payload),
                         None => return,
                     },
@@ -245,7 +252,7 @@ impl Session {
     }
 
     /// Waits until the server has handled what was sent before.
-    async fn confirm(&self, timeouts: &Timeouts) {
+    async fn confirm(&self) {
         let state = &self.state;
         loop {
             if state.is_mute.load(Ordering::Relaxed) {
@@ -254,25 +261,28 @@ impl Session {
                 return;
             }
             let number = state.next_sync.fetch_add(1, Ordering::Relaxed);
-            let subject = format!("{SYNC}{number}");
-            let (sender, refused) = oneshot::channel();
+            let subject = format!("{}.{number}", self.inbox);
+            let (sender, answered) = oneshot::channel();
             state.syncs.lock().insert(subject.clone(), sender);
-            let guard = Waiting { state, subject: &subject };
-            let request = self.client.request(subject.clone(), bytes::Bytes::new());
-            let is_answered = tokio::select! {
-                answer = request => match answer {
-                    Ok(_) => true,
-                    Err(error) => error.kind() == RequestErrorKind::NoResponders,
-                },
-                // A refusal comes in order, too.
-                refused = refused => refused.is_ok(),
-            };
-            drop(guard);
-            if is_answered {
+            let _guard = Waiting { state, subject: &subject };
+            if self.client.publish(subject.clone(), Bytes::new()).await.is_err() {
+                // The session is over, which is told elsewhere.
+                return std::future::pending().await;
+            }
+            // A refusal comes in order, too.
+            if answered.await.is_ok() {
                 return;
             }
-            // A connection that is lost is told elsewhere.
-            sleep(timeouts.connect.min(Duration::from_millis(100))).await;
+        }
+    }
+}
+
+/// Takes what was sent to the inbox.
+async fn listen(mut inbox: Subscriber, state: Arc<State>) {
+    while let Some(message) = inbox.next().await {
+        let waiting = state.syncs.lock().remove(message.subject.as_str());
+        if let Some(waiting) = waiting {
+            let _ = waiting.send(());
         }
     }
 }

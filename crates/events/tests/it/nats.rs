@@ -119,6 +119,23 @@ async fn wildcards_are_the_authors_and_never_the_clients() {
     assert!(futures_util::poll!(futures_util::StreamExt::next(&mut one)).is_pending());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_who_listens_to_everything_is_no_hindrance() {
+    let broker = Nats::start().await;
+    let client = async_nats::connect(broker.url()).await.unwrap();
+    let _everything = client.subscribe(">").await.unwrap();
+    until(1, async || broker.count(">").await).await;
+    let hub = hub(&broker, json!({})).await;
+    let mut subscription = hub.subscribe(&topic(&hub, "t")).await.unwrap();
+    broker.publish("t", "1").await;
+    assert_eq!(next(&mut subscription).await, "1");
+    // And nobody hears of what is sent to oneself.
+    let mut everything = hub.subscribe(&topic(&hub, ">")).await.unwrap();
+    let _other = hub.subscribe(&topic(&hub, "u")).await.unwrap();
+    broker.publish("t", "2").await;
+    assert_eq!(next(&mut everything).await, "2");
+}
+
 /// Whether the refusal comes before the confirmation or after it, it comes.
 async fn assert_refused(hub: &artesian_events::Hub, name: &str) {
     match hub.subscribe(&topic(hub, name)).await {

@@ -1,6 +1,7 @@
 //! What `/metrics` shows. Every name begins with `artesian_` and has a row in `docs/operations.md`.
 
 mod auth;
+mod brokers;
 mod compression;
 mod documents;
 mod limits;
@@ -25,6 +26,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub use brokers::BrokerStats;
 pub(crate) use compression::CompressionMetrics;
 pub(crate) use limits::Gates;
 pub use live::{LiveMetrics, LiveStats};
@@ -261,6 +263,11 @@ impl Metrics {
     /// Asks this function for the figures of registered documents at each scrape.
     pub fn watch_documents(&self, read: impl Fn() -> StoreStats + Send + Sync + 'static) {
         self.register_collector(Box::new(documents::DocumentMetrics(Box::new(read))));
+    }
+
+    /// The same for message brokers.
+    pub fn watch_brokers(&self, read: impl Fn() -> Vec<BrokerStats> + Send + Sync + 'static) {
+        self.register_collector(Box::new(brokers::BrokerMetrics(Box::new(read))));
     }
 
     /// Asks this function for the figures of the services behind a gateway at each scrape. It is to be

@@ -25,10 +25,10 @@ pub struct State {
     pub link: watch::Sender<Link>,
     /// By subject, so that a refusal finds those who asked.
     pub lines: Mutex<HashMap<Box<str>, Weak<Line>>>,
-    /// Requests that wait for their answer, by subject.
+    /// Those who wait for a message to themselves, by its subject.
     pub syncs: Mutex<HashMap<String, oneshot::Sender<()>>>,
     pub next_sync: AtomicU64,
-    /// Whether the account may not receive answers, so that nothing can be confirmed.
+    /// Whether the account may not have an inbox, so that nothing can be confirmed.
     pub is_mute: AtomicBool,
 }
 
@@ -41,7 +41,7 @@ pub struct Link {
     pub is_over: bool,
 }
 
-/// A request that waits.
+/// One who waits.
 pub struct Waiting<'a> {
     pub state: &'a State,
     pub subject: &'a str,

@@ -14,6 +14,7 @@ use super::{
 mod classic;
 mod gateway;
 mod oas;
+mod policies;
 
 /// A path in which `*` stands for any key, what becomes of what is below, and why.
 type Advice = (&'static str, Verdict, &'static str);
@@ -24,7 +25,7 @@ pub fn tell(report: &mut Report, document: &Document, kind: Kind) {
         Kind::Classic => classic::ADVICE,
         Kind::Oas => oas::ADVICE,
         Kind::Gateway => gateway::ADVICE,
-        Kind::Policies => classic::OF_POLICIES,
+        Kind::Policies => policies::ADVICE,
         Kind::Unknown => &[],
     };
     // One line for one piece of advice and what it speaks of, in the order of the document.

@@ -1,28 +1,12 @@
 //! Headers that go to a service.
 
+use artesian_gateway::identity::names::is_of_connection;
+
 use super::{
     super::{document::Cursor, report::Verdict, yaml::Yaml},
     context::Context,
     values,
 };
-
-/// Headers that no rule can set: those of one connection (RFC 9110, section 7.6.1) and of the message.
-const OF_CONNECTION: [&str; 14] = [
-    "host",
-    "connection",
-    "upgrade",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "content-length",
-    "content-type",
-    "content-encoding",
-    "accept",
-    "accept-encoding",
-    "expect",
-    "keep-alive",
-    "http2-settings",
-];
 
 /// Lets the header with the client's credentials go to a service, unless the source sets that header.
 pub fn forward_credentials(graphql: &mut Yaml, credentials: Option<&str>) {
@@ -106,8 +90,7 @@ fn unfit(name: &str) -> Option<&'static str> {
             "cookies of clients are passed on by `graphql.headers.cookies`, and others not sent",
         );
     }
-    OF_CONNECTION
-        .contains(&header.as_str())
+    is_of_connection(&header)
         .then_some("this header belongs to the connection or the message: it is set as it must be")
 }
 

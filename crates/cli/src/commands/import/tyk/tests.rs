@@ -3,13 +3,12 @@
 
 use std::path::Path;
 
+use artesian_compose::{ReadLimits, ServiceSchema};
+use artesian_gateway::config::SourceKind;
 use serde_json::Value as Json;
 
 use super::{super::document::Document, convert};
-use crate::{
-    commands::import::yaml::Yaml,
-    settings::{Environment, Flags, Resolver, Settings, file},
-};
+use crate::settings::{Environment, Flags, Resolver, Settings, file};
 
 /// Every fixture of `tests/fixtures/tyk` but the broken one, each by itself, and the folder.
 fn fixtures() -> Vec<Vec<Document>> {
@@ -43,23 +42,31 @@ fn environment(yaml: &str) -> Environment {
 }
 
 #[test]
-fn settings_are_accepted() {
+fn what_is_written_is_accepted() {
+    let (mut services, mut events) = (0, 0);
     for documents in fixtures() {
-        let mut yaml = convert(&documents, false).unwrap().yaml;
-        let has_sources = yaml.get("sources").is_some();
-        // Sources have a reader of their own.
-        if let Yaml::Map(members) = &mut yaml {
-            members.retain(|(key, _)| key != "sources");
-        }
-        let text = yaml.write().unwrap();
+        let text = convert(&documents, false).unwrap().yaml.write().unwrap();
         let environment = environment(&text);
-        let values = file::parse(Path::new("artesian.yaml"), &text, &environment);
-        let values = values.unwrap_or_else(|error| panic!("{error}\n{text}"));
-        let settings = Settings::resolve(&Resolver::new(Flags::new(), environment, values));
+        let read = file::parse(Path::new("artesian.yaml"), &text, &environment);
+        let read = read.unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let settings = Settings::resolve(&Resolver::new(Flags::new(), environment, read));
         let settings = settings.unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let sources = settings.gateway.sources;
         // Whatever the definitions say: nobody becomes the administrator by it.
-        assert_eq!(settings.server.auth.is_open(), !has_sources, "{text}");
+        assert_eq!(settings.server.auth.is_open(), sources.is_empty(), "{text}");
+        for source in &sources {
+            let SourceKind::Events(source) = &source.kind else {
+                services += 1;
+                continue;
+            };
+            events += 1;
+            assert!(!source.config.fields.is_empty(), "{text}");
+            let sdl = format!("{} type Query {{ a: Int }}", source.schema);
+            let schema = ServiceSchema::from_sdl(&sdl, &ReadLimits::default());
+            assert!(schema.is_ok(), "{schema:?}\n{sdl}");
+        }
     }
+    assert!(services > 10 && events > 3, "{services} {events}");
 }
 
 /// A sample of the guide: a fenced block behind `<!-- test: NAME -->`.
