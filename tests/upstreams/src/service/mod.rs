@@ -20,6 +20,9 @@ use crate::{
     wire::Wire,
 };
 
+/// What ends the task that accepts connections, and the task.
+type Life = (CancellationToken, tokio::task::JoinHandle<()>);
+
 /// The service.
 #[derive(Clone)]
 pub struct Service {
@@ -28,7 +31,7 @@ pub struct Service {
     /// Where it listens when it listens.
     pub address: SocketAddr,
     /// Ends what accepts connections and all of them.
-    life: Arc<Mutex<Option<(CancellationToken, tokio::task::JoinHandle<()>)>>>,
+    life: Arc<Mutex<Option<Life>>>,
 }
 
 impl Service {

@@ -248,6 +248,19 @@ impl Crowd {
                 }
             }
         }
+        // The gateway counts the same.
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let counted = self.world.gateway.metric("artesian_upstream_subscriptions").await;
+            let distinct = self.distinct().len();
+            if counted == distinct as f64 {
+                break;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{what}: {counted} are counted, {distinct} are there"
+            );
+        }
         for member in &mut self.members {
             for running in &mut member.running {
                 running.check(&member.who, what, &mut self.tally);
@@ -301,24 +314,28 @@ async fn run(protocol: &'static str, seed: u64, steps: usize) {
     crowd.world.end().await;
 }
 
-/// Nothing is left in the gateway either, as far as it counts.
+/// Nothing is left in the gateway either.
 async fn empty(world: &World, what: &str) {
-    let is_left = |line: &&str| {
-        let gauges = ["artesian_connections{", "artesian_operations_active{", "artesian_upstream_"];
-        let is_gauge = gauges.iter().any(|name| line.starts_with(name))
-            && !line.contains("_total")
-            && !line.contains("_bucket")
-            && ["connections", "operations", "sockets", "streams", "subscriptions"]
-                .iter()
-                .any(|word| line.contains(word));
-        // The one that asks.
-        let is_own = *line == "artesian_connections{transport=\"http\"} 1";
-        is_gauge && !is_own && !line.ends_with(" 0")
-    };
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let gauges = [
+        "artesian_connections",
+        "artesian_operations_active",
+        "artesian_upstream_connections",
+        "artesian_upstream_subscriptions",
+    ];
+    let deadline = Instant::now() + LIMIT;
     loop {
         let text = world.gateway.metrics().await;
-        let left: Vec<&str> = text.lines().filter(is_left).collect();
+        let mut left = Vec::new();
+        for gauge in gauges {
+            let own: Vec<&str> =
+                text.lines().filter(|line| line.starts_with(&format!("{gauge}{{"))).collect();
+            assert!(!own.is_empty(), "there is no {gauge}");
+            // The connection that asks is one.
+            let is_left = |line: &&str| {
+                !line.ends_with(" 0") && *line != "artesian_connections{transport=\"http\"} 1"
+            };
+            left.extend(own.into_iter().filter(is_left).map(str::to_owned));
+        }
         if left.is_empty() {
             return;
         }

@@ -13,7 +13,7 @@ use artesian_upstreams::{
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Single, World, emit_until, everywhere, is_socket, living};
+use crate::support::{Single, World, emit_until, everywhere, is_socket, living, living_as};
 
 fn who_query(topic: &str) -> Value {
     let query = "query Who($topic: String!) { who(topic: $topic) }";
@@ -109,7 +109,7 @@ async fn twenty_callers_are_twenty_at_the_service() {
             let all = join_all(joining).await;
             let mut expected: Vec<String> = all.iter().map(|single| single.who.clone()).collect();
             expected.sort();
-            assert_eq!(living(&world.service, "same", 20).await, expected, "{protocol}");
+            living_as(&world.service, "same", &expected).await;
             assert_eq!(world.service.emit("same", 1), 20);
             for single in &all {
                 single.check(0).await;
@@ -257,14 +257,14 @@ async fn reconnecting_mixes_nothing_up() {
         let mut all = join_all(joining).await;
         let mut expected: Vec<String> = all.iter().map(|single| single.who.clone()).collect();
         expected.sort();
-        assert_eq!(living(&world.service, "same", 20).await, expected);
+        living_as(&world.service, "same", &expected).await;
         for round in 0..3 {
             world.service.tell(|_| true, &Act::Cut);
             // Some leave while there is no connection, and do not come back.
             all.pop().unwrap().client.kill().await;
             let mut expected: Vec<String> = all.iter().map(|single| single.who.clone()).collect();
             expected.sort();
-            assert_eq!(living(&world.service, "same", all.len()).await, expected, "{protocol}");
+            living_as(&world.service, "same", &expected).await;
             world.service.emit("same", 1);
             for single in &all {
                 single.check(round).await;
@@ -382,7 +382,7 @@ async fn the_extension_carries_each_ones_payload() {
             let mut expected: Vec<String> =
                 (0..10).map(|n| seen::who("-", "gateway", &format!("p{n}"))).collect();
             expected.sort();
-            assert_eq!(living(&world.service, "same", 10).await, expected, "{protocol}");
+            living_as(&world.service, "same", &expected).await;
             let connections: BTreeSet<u64> = world
                 .service
                 .state

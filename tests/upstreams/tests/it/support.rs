@@ -103,3 +103,15 @@ pub async fn living(service: &Service, topic: &str, count: usize) -> Vec<String>
         })
         .await
 }
+
+/// Waits until the operations with a topic are those of these, in order.
+pub async fn living_as(service: &Service, topic: &str, expected: &[String]) {
+    service
+        .until(&format!("{topic} of {expected:?}"), |state| {
+            let live = state.alive().filter(|live| live.topic == topic);
+            let mut who: Vec<String> = live.map(|live| live.who.clone()).collect();
+            who.sort();
+            (who == *expected).then_some(())
+        })
+        .await;
+}
