@@ -87,6 +87,9 @@ class Broker {
 
 class Nats extends Broker {
   static title = 'nats';
+  /** What would be more than one subject, and what would be so with others. */
+  static wildcards = ['>', 'e>', 'eu.>'];
+  static harmless = ['?u'];
 
   command() {
     return ['nats-server', '--addr', '127.0.0.1', '--port', `${this.port}`, '--http_port', `${this.monitor}`];
@@ -138,6 +141,8 @@ class Nats extends Broker {
 
 class Redis extends Broker {
   static title = 'redis';
+  static wildcards = ['?u', '[e]u', 'e\\u', '^u', ']'];
+  static harmless = ['>'];
 
   command() {
     const args = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.folder, '--save', '', '--appendonly', 'no'];

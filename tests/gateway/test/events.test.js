@@ -95,22 +95,32 @@ for (const Broker of BROKERS) {
           const { extensions } = await refusal(follow(who, regional, transport));
           assert.equal(extensions.code, 'permission-error');
         }
-        const { extensions } = await refusal(follow(userOf('ada'), 'subscription { staff { id } }', transport));
-        assert.equal(extensions.code, 'validation-failed');
+        const staff = await refusal(follow(userOf('ada'), 'subscription { staff { id } }', transport));
+        assert.equal(staff.extensions.code, 'validation-failed');
         assert.equal(await broker.all(), 0, 'the broker has heard of none of it');
       });
     }
 
     test('what an argument says is never a wildcard or a part of another topic', async () => {
       const client = connect(userOf('ada'));
-      for (const region of ['*', '>', 'e*', '?u', '[e]u', 'eu.de', 'eu.*', '', ' ', 'e u', 'eu\r\nPUB a 0', '\u0000']) {
+      for (const region of ['*', 'e*', 'eu.de', 'eu.*', '', ' ', 'e u', 'eu\r\nPUB a 0', '\u0000', ...Broker.wildcards]) {
         const { message } = await refusal(client.follow(changed(region)), `${JSON.stringify(region)} is refused`);
         assert.match(message, /args\.region/);
-        if (region.trim()) assert.ok(!message.includes(region), 'the value is not repeated');
+        if (region.length > 3) assert.ok(!message.includes(region), 'the value is not repeated');
       }
       assert.equal(await broker.all(), 0);
       // The same for session variables, which may come from users' names.
-      for (const name of ['*', '>', 'ada.b']) await refusal(follow(userOf(name), MINE), name);
+      for (const name of ['*', 'ada.b', ...Broker.wildcards]) await refusal(follow(userOf(name), MINE), name);
+      assert.equal(await broker.all(), 0);
+    });
+
+    test("other brokers' wildcards are characters", async () => {
+      const [odd] = Broker.harmless;
+      const following = follow(userOf('ada'), changed(odd));
+      await broker.subscribed(`changed.${odd}`);
+      await broker.publish('changed.eu', { id: 1 });
+      await broker.publish(`changed.${odd}`, { id: 2 });
+      assert.deepEqual(await following.data(), { changed: { id: '2', total: null } });
     });
 
     test('a region of their own lets them in, and only there', async () => {
@@ -162,7 +172,7 @@ for (const Broker of BROKERS) {
     });
 
     test('`filter` drops what does not fit this client, and what has no such member', async () => {
-      const query = 'subscription ($least: Float!) { large(at_least: $least) { id total } }';
+      const query = 'subscription ($least: Float!) { large(at_least: $least) { id } }';
       const [ten, hundred] = [10, 100].map((least) => follow(userOf('ada'), { query, variables: { least } }));
       // Equal topics are one subscription, so both must have been heard of.
       const heard = ({ inbox }) => inbox.history.length > 0;
@@ -182,7 +192,8 @@ for (const Broker of BROKERS) {
       };
       const [some, few] = [await last(ten), await last(hundred)];
       assert.deepEqual(few, ['6', '9']);
-      assert.deepEqual(some.filter((id) => id !== '3'), ['2', '6', '9']);
+      // Texts that are numbers count as numbers.
+      assert.deepEqual(some, ['2', '3', '6', '9']);
     });
 
     test('`payload`: the value is a part of the message, or null if that is missing', async () => {
@@ -312,27 +323,29 @@ for (const Broker of BROKERS) {
 
   test(`${Broker.title} is down at the start: an error with a code, and events once it is there`, async (t) => {
     const broker = await Broker.create({ running: false });
-    t.after(() => broker.remove());
-    const stage = await EventsStage.start(broker, { timeouts: { subscribe: '500ms' }, retry: { longest: '100ms' } });
-    t.after(() => stage.end());
+    const settings = { timeouts: { subscribe: '500ms' }, retry: { longest: '100ms' } };
+    const stage = await EventsStage.start(broker, settings);
+    const clients = new Map(STREAMING.map((transport) => [transport.name, transport.connect(stage.server, userOf('ada'))]));
+    t.after(async () => {
+      // The clients first: a legacy one that loses its server keeps a timer for ever.
+      for (const client of clients.values()) await client.close();
+      await stage.end();
+      await broker.remove();
+    });
     // The schema and all else are there.
     const schema = await schemaOf(stage.server, ADMIN);
     assert.ok(schema.getSubscriptionType().getFields().changed);
-    for (const transport of STREAMING) {
-      const client = transport.connect(stage.server, userOf('ada'));
-      t.after(() => client.close());
-      const { message, extensions } = await refusal(client.follow(changed('eu')), transport.name);
+    for (const [name, client] of clients) {
+      const { message, extensions } = await refusal(client.follow(changed('eu')), name);
       assert.match(message, /broker cannot be reached/);
       assert.equal(extensions.code, 'remote-schema-error');
       assert.ok(!message.includes('127.0.0.1'), 'no address');
     }
     assert.equal((await stage.server.data('{ parcel { id } }', {}, ADMIN.headers)).parcel.length, 2);
     await broker.start();
-    for (const transport of STREAMING) {
-      const client = transport.connect(stage.server, userOf('ada'));
-      t.after(() => client.close());
+    for (const [name, client] of clients) {
       let following;
-      await until(`${transport.name} is let in`, async () => {
+      await until(`${name} is let in`, async () => {
         following = client.follow(changed('eu'));
         await broker.subscribed('changed.eu');
         return !following.isOver;
