@@ -100,7 +100,8 @@ impl RoleReader {
                     Ok((part, schema)) => {
                         // That another role may not see some type is nothing to talk about.
                         let told = schema.notes().iter().filter(|_| role == ADMIN_ROLE);
-                        notes.extend(told.map(|note| format!("source \"{}\": {note}", member.name)));
+                        notes
+                            .extend(told.map(|note| format!("source \"{}\": {note}", member.name)));
                         parts.push(part);
                         answerers.push(Answerer::Events(Arc::clone(member), schema));
                     }
