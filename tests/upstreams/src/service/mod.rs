@@ -10,7 +10,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use artesian_isolation::common::Observed;
 use parking_lot::Mutex;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 pub use self::state::{Begun, Ended, Live, Question, State};
@@ -28,8 +31,11 @@ pub struct Service {
     /// Where it listens when it listens.
     pub address: SocketAddr,
     /// Ends what accepts connections and all of them.
-    life: Arc<Mutex<Option<(CancellationToken, tokio::task::JoinHandle<()>)>>>,
+    life: Arc<Mutex<Option<Life>>>,
 }
+
+/// What ends a listener and its connections, and the task of it.
+type Life = (CancellationToken, JoinHandle<()>);
 
 impl Service {
     /// A service that listens.
