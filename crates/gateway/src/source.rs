@@ -297,7 +297,12 @@ impl Gateway {
         let views =
             seats.iter().map(|seat| seat.member.view(role).filter(|_| seat.schema.is_some()));
         let events = self.events.load();
-        let views = views.chain(events.iter().map(|member| Some(member.view(role))));
+        let views = views.chain(
+            events
+                .iter()
+                .flat_map(|member| member.view(role))
+                .map(|is_seen| Some(usize::from(is_seen))),
+        );
         let key: ViewKey = (address(&schema), views.collect());
         let there = {
             let roles = self.roles.read();

@@ -64,35 +64,30 @@ impl EventsMember {
         let pattern = |text: String| text.parse::<Pattern>().ok();
         // Only subscriptions have somebody who answers them.
         part.exclude =
-            ["Query.*", "Mutation.*"].into_iter().filter_map(|t| pattern(t.to_owned())).collect();
-        let is_seen = |field: &FieldConfig| {
-            let is_named = |roles: &Vec<String>| roles.iter().any(|name| name == role);
-            role == ADMIN_ROLE || field.roles.as_ref().is_none_or(is_named)
-        };
-        let fields = self.config.fields.iter().filter(|(_, field)| is_seen(field));
+            ["query.*", "mutation.*"].into_iter().filter_map(|t| pattern(t.to_owned())).collect();
+        let fields = self.config.fields.iter().filter(|(_, field)| is_seen(field, role));
         part.include =
-            fields.filter_map(|(name, _)| pattern(format!("Subscription.{name}"))).collect();
+            fields.filter_map(|(name, _)| pattern(format!("subscription.{name}"))).collect();
         if part.include.is_empty() {
-            part.include.extend(pattern("Subscription._".to_owned()));
+            part.include.extend(pattern("subscription._".to_owned()));
         }
         Ok((part, schema))
     }
 
-    /// Which roles see the same of it, as a number for each set of fields.
-    pub(super) fn view(&self, role: &str) -> usize {
-        let mut view = 0;
-        for field in self.config.fields.values() {
-            let is_named = |roles: &Vec<String>| roles.iter().any(|name| name == role);
-            let is_seen = role == ADMIN_ROLE || field.roles.as_ref().is_none_or(is_named);
-            view = view * 2 + usize::from(is_seen);
-        }
-        view
+    /// Which of its fields a role sees, in their order.
+    pub(super) fn view(&self, role: &str) -> impl Iterator<Item = bool> {
+        self.config.fields.values().map(move |field| is_seen(field, role))
     }
 
     /// What templates look at of a client's words.
     pub(super) fn wants(&self) -> Wants {
         wants(&self.config, &self.written)
     }
+}
+
+fn is_seen(field: &FieldConfig, role: &str) -> bool {
+    let is_named = |roles: &Vec<String>| roles.iter().any(|name| name == role);
+    role == ADMIN_ROLE || field.roles.as_ref().is_none_or(is_named)
 }
 
 /// What these settings' templates look at of a client's words.
@@ -205,10 +200,7 @@ impl EventAsk {
             GraphQLError::new(ErrorCode::PermissionError, "you may not subscribe to these events")
         };
         let config = member.config.fields.get(field.name()).ok_or_else(denied)?;
-        let may = |roles: &Vec<String>| {
-            identity.is_admin() || roles.iter().any(|r| **r == *identity.role)
-        };
-        if !config.roles.as_ref().is_none_or(may) {
+        if !is_seen(config, &identity.role) {
             return Err(denied());
         }
         let words = Words::new(field.arguments(), identity);

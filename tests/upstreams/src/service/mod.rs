@@ -23,6 +23,9 @@ use crate::{
     wire::Wire,
 };
 
+/// What ends the task that accepts connections, and the task.
+type Life = (CancellationToken, tokio::task::JoinHandle<()>);
+
 /// The service.
 #[derive(Clone)]
 pub struct Service {

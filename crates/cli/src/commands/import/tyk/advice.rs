@@ -1,7 +1,7 @@
 //! What to do about fields that nothing was made of. Nothing is left out in silence: a field that no
 //! line here speaks of is told as one that is not known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use super::{
     super::{
@@ -30,7 +30,7 @@ pub fn tell(report: &mut Report, document: &Document, kind: Kind) {
     };
     // One line for one piece of advice and what it speaks of, in the order of the document.
     let mut order = Vec::new();
-    let mut told: BTreeMap<String, (Verdict, String)> = BTreeMap::new();
+    let mut told: BTreeMap<String, (Verdict, &'static str)> = BTreeMap::new();
     for path in document.leftovers() {
         let path: Path = path.iter().map(|key| without_index(key)).collect();
         let (place, verdict, text) = match find(table, &path) {
@@ -39,9 +39,9 @@ pub fn tell(report: &mut Report, document: &Document, kind: Kind) {
             }
             None => (path.join("."), Verdict::Missing, UNKNOWN),
         };
-        if !told.contains_key(&place) {
-            order.push(place.clone());
-            told.insert(place, (verdict, text.to_owned()));
+        if let Entry::Vacant(vacant) = told.entry(place) {
+            order.push(vacant.key().clone());
+            vacant.insert((verdict, text));
         }
     }
     for place in order {
