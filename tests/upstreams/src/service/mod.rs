@@ -10,10 +10,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use artesian_isolation::common::Observed;
 use parking_lot::Mutex;
-use tokio::{
-    net::TcpListener,
-    task::{JoinHandle, JoinSet},
-};
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub use self::state::{Begun, Ended, Live, Question, State};
@@ -36,9 +33,6 @@ pub struct Service {
     /// Ends what accepts connections and all of them.
     life: Arc<Mutex<Option<Life>>>,
 }
-
-/// What ends a listener and its connections, and the task of it.
-type Life = (CancellationToken, JoinHandle<()>);
 
 impl Service {
     /// A service that listens.
