@@ -1,5 +1,6 @@
 //! A service's schema.
 
+mod beside;
 mod build;
 mod difference;
 mod digest;
@@ -90,7 +91,8 @@ impl ServiceSchema {
         Self::new(&schema, Vec::new(), limits)
     }
 
-    /// The same; types that it names and does not define are those of `others`, save their roots.
+    /// The same; types that it names and does not define are those of `others`, save their roots. Fields
+    /// of types that `others` have not either are left out, with a note.
     ///
     /// # Errors
     /// It is too large, or not valid.
@@ -107,13 +109,10 @@ impl ServiceSchema {
             .parse_into_schema_builder(text, "schema.graphql", &mut builder);
         let mut schema = builder.build().map_err(|failed| invalid(&failed.errors))?;
         if let Some(others) = others {
-            for (name, ty) in &others.schema.types {
-                if !others.is_root(name) && !schema.types.contains_key(name) {
-                    schema.types.insert(name.clone(), ty.clone());
-                }
-            }
+            beside::add(&mut schema, others);
         }
-        Self::new(&schema, Vec::new(), limits)
+        let notes = beside::without_unknown(&mut schema);
+        Self::new(&schema, notes, limits)
     }
 
     /// Reads the response to an introspection query: a JSON object with `data`, or what is in `data`.

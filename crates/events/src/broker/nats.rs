@@ -12,9 +12,9 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, ConnectOptions, SubscribeErrorKind, Subscriber};
+use async_nats::{Client, ConnectOptions, Message, SubscribeErrorKind, Subscriber};
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::{
     sync::{oneshot, watch},
     time::{Instant, sleep},
@@ -216,6 +216,15 @@ impl Session {
         let mut links = self.state.link.subscribe();
         loop {
             let link = *links.borrow_and_update();
+            // What came before the connection broke is there already. What comes from now on is of the
+            // next connection, and waits until the gap before it has been told.
+            while !link.is_up {
+                match subscriber.next().now_or_never() {
+                    Some(Some(message)) => self.take(message, line),
+                    Some(None) => return,
+                    None => break,
+                }
+            }
             let mut confirmed = std::pin::pin!(async {
                 if !link.is_up {
                     return std::future::pending().await;
@@ -233,10 +242,8 @@ impl Session {
                         }
                         break;
                     }
-                    message = subscriber.next() => match message {
-                        // A wildcard may cover what this session sends to itself.
-                        Some(message) if message.subject.starts_with(&self.inbox) => {}
-                        Some(message) => line.message(message.payload),
+                    message = subscriber.next(), if is_confirmed => match message {
+                        Some(message) => self.take(message, line),
                         None => return,
                     },
                     () = &mut confirmed, if !is_confirmed => {
@@ -248,6 +255,13 @@ impl Session {
             if *links.borrow() != link {
                 line.lost();
             }
+        }
+    }
+
+    fn take(&self, message: Message, line: &Line) {
+        // A wildcard may cover what this session sends to itself.
+        if !message.subject.starts_with(&self.inbox) {
+            line.message(message.payload);
         }
     }
 

@@ -8,7 +8,7 @@ use artesian_compose::{
 };
 use artesian_engine::{
     EngineConfig, ErrorCode, GraphQLError, Identity, Payload, Planned, Reader, Reading, Request,
-    Variables,
+    Variables, identity::ADMIN_ROLE,
 };
 use artesian_graphql::{
     document::{Document, OperationType, ParseLimits},
@@ -98,6 +98,9 @@ impl RoleReader {
             for member in events {
                 match member.part(role, others.as_ref()) {
                     Ok((part, schema)) => {
+                        // That another role may not see some type is nothing to talk about.
+                        let told = schema.notes().iter().filter(|_| role == ADMIN_ROLE);
+                        notes.extend(told.map(|note| format!("source \"{}\": {note}", member.name)));
                         parts.push(part);
                         answerers.push(Answerer::Events(Arc::clone(member), schema));
                     }
