@@ -145,21 +145,23 @@ async fn client(job: Job, number: usize) {
         return;
     }
     let mut last = 0;
-    while &*job.goal == "ticks" {
-        let (number, at) = match client.tick().await {
-            Ok(tick) => tick,
-            Err(failure) => panic!("a client that had arrived was lost: {failure}"),
-        };
-        let late = clock().saturating_sub(at);
-        let mut ticks = job.counts.ticks.borrow_mut();
-        if number == ticks.number && number != last {
-            ticks.late.push(late);
-        } else {
-            ticks.strays += 1;
+    if &*job.goal == "ticks" {
+        loop {
+            let (number, at) = match client.tick().await {
+                Ok(tick) => tick,
+                Err(failure) => panic!("a client that had arrived was lost: {failure}"),
+            };
+            let late = clock().saturating_sub(at);
+            let mut ticks = job.counts.ticks.borrow_mut();
+            if number == ticks.number && number != last {
+                ticks.late.push(late);
+            } else {
+                ticks.strays += 1;
+            }
+            last = number;
+            drop(ticks);
+            job.counts.stir.notify_waiters();
         }
-        last = number;
-        drop(ticks);
-        job.counts.stir.notify_waiters();
     }
     loop {
         match client.results().await {

@@ -33,8 +33,7 @@ for (const upstream of UPSTREAMS) {
 
     for (const [protocol, refresh] of Object.entries(REFRESH)) {
       // What is in a payload is not made a header when `auto` comes to a protocol without payloads.
-      const todo = upstream.protocol === 'auto' && !upstream.socket;
-      test(`${protocol}: subscriptions are those of the new identity, queries too`, { todo }, async (t) => {
+      test(`${protocol}: subscriptions are those of the new identity, queries too`, async (t) => {
         const socket = await Socket.open(world.server, protocol, { init: payload('old') });
         t.after(() => socket.close());
         // What came in a payload goes on in a payload; in a header only where there is no payload.

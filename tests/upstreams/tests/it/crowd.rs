@@ -308,7 +308,10 @@ async fn run(protocol: &'static str, seed: u64, steps: usize) {
     crowd.world.service.empty().await;
     say(&format!("{what}: {:?}", crowd.tally));
     let Tally { joined, started, results, ended, shared, cuts } = crowd.tally;
-    assert!(joined > 10 && started > steps / 8 && results > steps, "{what}: too little happened");
+    assert!(
+        joined > 10 && started > steps / 8 && results > steps / 4,
+        "{what}: too little happened"
+    );
     assert!(ended > 0 && shared > 0 && cuts > 0, "{what}: too little happened");
     empty(&crowd.world, &what).await;
     crowd.world.end().await;
@@ -352,7 +355,7 @@ fn say(text: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_over_every_transport() {
     let seed = setting("UPSTREAMS_SEED", 1);
-    let steps = usize::try_from(setting("UPSTREAMS_STEPS", 400)).unwrap();
+    let steps = usize::try_from(setting("UPSTREAMS_STEPS", 1000)).unwrap();
     let running = artesian_upstreams::gateway::PROTOCOLS
         .map(|protocol| tokio::spawn(run(protocol, seed, steps)));
     for one in join_all(running).await {

@@ -287,42 +287,47 @@ async fn plans_hold_nothing_of_the_first_caller() {
     everywhere(async |protocol| {
         let world = World::new(&Source::new(protocol)).await;
         let fixed = |topic: &str| json!({"query": format!("{{ who(topic: \"{topic}\") }}")});
-        for round in 0..3 {
-            for (caller, name) in [
-                (Caller::header("a"), "a|-|-"),
-                (Caller::header("b"), "b|-|-"),
-                (Caller::default(), "-|-|-"),
-            ] {
+        let callers = [
+            (Caller::header("a"), "a|-|-"),
+            (Caller::header("b"), "b|-|-"),
+            (Caller::default(), "-|-|-"),
+        ];
+        let mut clients = Vec::new();
+        for (caller, name) in &callers {
+            for transport in Transport::ALL {
+                clients.push((world.connect(transport, caller).await, *name));
+            }
+        }
+        for _round in 0..2 {
+            for (caller, name) in &callers {
                 for topic in ["x", "y"] {
-                    let (_, answer) = ask(world.gateway.address, &caller, &fixed(topic)).await;
+                    let (_, answer) = ask(world.gateway.address, caller, &fixed(topic)).await;
                     let who = &answer["data"]["who"];
                     assert_eq!((&who["who"], &who["topic"]), (&json!(name), &json!(topic)));
-                    for transport in [Transport::TransportWs, Transport::LegacyWs] {
-                        let mut client = world.connect(transport, &caller).await;
-                        let one = client.start(fixed(topic)).await;
-                        let two = client
-                            .start(json!({"query": format!("{{ b: who(topic: \"{topic}2\") }}")}))
-                            .await;
-                        let (one, two) = (one.result(0).await, two.result(0).await);
-                        assert_eq!(one["data"]["who"]["who"], name, "round {round}");
-                        assert_eq!(one["data"]["who"]["topic"], topic);
-                        assert_eq!(two["data"]["b"]["who"], name);
-                        assert_eq!(two["data"]["b"]["topic"], format!("{topic}2"));
-                        client.kill().await;
-                    }
-                    let query = format!("subscription {{ feed(topic: \"{topic}\") }}");
-                    for transport in Transport::ALL {
-                        let mut client = world.connect(transport, &caller).await;
-                        let operation = client.start(json!({ "query": query })).await;
-                        let live = world.service.alive(topic).await;
-                        assert_eq!(live.who, name, "{protocol}");
-                        world.service.emit(topic, 1);
-                        assert_eq!(operation.result(0).await["data"]["feed"]["who"], name);
-                        client.kill().await;
-                        world.service.gone(topic).await;
-                    }
                 }
             }
+            for (client, name) in &mut clients {
+                for topic in ["x", "y"] {
+                    let one = client.start(fixed(topic)).await;
+                    let other = format!("{{ b: who(topic: \"{topic}2\") }}");
+                    let two = client.start(json!({ "query": other })).await;
+                    let (one, two) = (one.result(0).await, two.result(0).await);
+                    assert_eq!(one["data"]["who"]["who"], *name);
+                    assert_eq!(one["data"]["who"]["topic"], topic);
+                    assert_eq!(two["data"]["b"]["who"], *name);
+                    assert_eq!(two["data"]["b"]["topic"], format!("{topic}2"));
+                    let query = format!("subscription {{ feed(topic: \"{topic}\") }}");
+                    let operation = client.start(json!({ "query": query })).await;
+                    assert_eq!(world.service.alive(topic).await.who, *name, "{protocol}");
+                    world.service.emit(topic, 1);
+                    assert_eq!(operation.result(0).await["data"]["feed"]["who"], *name);
+                    client.stop(&operation).await;
+                    world.service.gone(topic).await;
+                }
+            }
+        }
+        for (client, _) in clients {
+            client.kill().await;
         }
         world.end().await;
     })
