@@ -183,6 +183,8 @@ impl Redis {
             let topic = topic.with_pattern(is_pattern);
             let line = self.lines.lock().get(&topic).cloned();
             if let Some(line) = line {
+                // As good as a confirmation, which may be read later; the gap comes before it.
+                line.established();
                 line.message(Bytes::copy_from_slice(message.get_payload_bytes()));
             }
         }
