@@ -258,16 +258,15 @@ fn fields_of_types_that_nobody_has_are_left_out() {
         type Subscription { there: Own gone: parcel empty: Wrap by(x: [Filter!]): Int }
         type Own { id: ID! parcel: [parcel!] own: Own }
         type Wrap { parcel: parcel }";
-    let schema =
-        ServiceSchema::from_sdl_beside(text, None, &ReadLimits::default()).unwrap();
-    let own = "type Query { a: Int } type Subscription { there: Own } type Own { id: ID! own: Own }";
+    let schema = ServiceSchema::from_sdl_beside(text, None, &ReadLimits::default()).unwrap();
+    let own =
+        "type Query { a: Int } type Subscription { there: Own } type Own { id: ID! own: Own }";
     assert_eq!(schema.digest(), sdl(own).digest());
     let notes = schema.notes();
     assert_eq!(notes.len(), 5, "{notes:?}");
     assert!(notes.contains(&"Subscription.gone is left out: there is no type parcel".to_owned()));
     // A root of which nothing is left is no root.
     let text = "type Query { a: Int } type Subscription { gone: parcel }";
-    let schema =
-        ServiceSchema::from_sdl_beside(text, None, &ReadLimits::default()).unwrap();
+    let schema = ServiceSchema::from_sdl_beside(text, None, &ReadLimits::default()).unwrap();
     assert_eq!(schema.digest(), sdl("type Query { a: Int }").digest());
 }

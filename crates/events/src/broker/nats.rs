@@ -218,11 +218,10 @@ impl Session {
             let link = *links.borrow_and_update();
             // What came before the connection broke is there already. What comes from now on is of the
             // next connection, and waits until the gap before it has been told.
-            while !link.is_up {
-                match subscriber.next().now_or_never() {
-                    Some(Some(message)) => self.take(message, line),
-                    Some(None) => return,
-                    None => break,
+            if !link.is_up {
+                while let Some(next) = subscriber.next().now_or_never() {
+                    let Some(message) = next else { return };
+                    self.take(message, line);
                 }
             }
             let mut confirmed = std::pin::pin!(async {

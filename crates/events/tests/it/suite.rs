@@ -134,6 +134,39 @@ pub async fn the_last_leaver_unsubscribes<B: TestBroker>() {
     until(0, async || broker.count("t").await).await;
 }
 
+/// Also if events come while the connection comes back.
+pub async fn the_gap_comes_first<B: TestBroker>() {
+    if !B::HAS_GAPS {
+        return;
+    }
+    let mut broker = B::start().await;
+    broker.create("t").await;
+    let hub = hub(&broker, json!({})).await;
+    let mut subscription = hub.subscribe(&topic(&hub, "t")).await.unwrap();
+    for round in 0..20 {
+        broker.stop().await;
+        broker.start_again().await;
+        let publishing = async {
+            loop {
+                broker.publish("t", "at any time").await;
+            }
+        };
+        let first = tokio::select! {
+            first = next(&mut subscription) => first,
+            () = publishing => unreachable!(),
+        };
+        assert_eq!(first, "(gap)");
+        broker.publish("t", &format!("after {round}")).await;
+        loop {
+            let event = next(&mut subscription).await;
+            if event == format!("after {round}") {
+                break;
+            }
+            assert_eq!(event, "at any time");
+        }
+    }
+}
+
 pub async fn a_restart_in_the_middle<B: TestBroker>() {
     let mut broker = B::start().await;
     let hub = hub(&broker, json!({})).await;
@@ -351,6 +384,7 @@ macro_rules! suite {
             one_subscription_for_a_thousand,
             the_last_leaver_unsubscribes,
             a_restart_in_the_middle,
+            the_gap_comes_first,
             the_slow_one_loses_and_nobody_waits,
             topics_never_mix,
             nothing_is_lost_after_the_confirmation,
