@@ -144,24 +144,8 @@ async fn client(job: Job, number: usize) {
     if !job.stays {
         return;
     }
-    let mut last = 0;
     if &*job.goal == "ticks" {
-        loop {
-            let (number, at) = match client.tick().await {
-                Ok(tick) => tick,
-                Err(failure) => panic!("a client that had arrived was lost: {failure}"),
-            };
-            let late = clock().saturating_sub(at);
-            let mut ticks = job.counts.ticks.borrow_mut();
-            if number == ticks.number && number != last {
-                ticks.late.push(late);
-            } else {
-                ticks.strays += 1;
-            }
-            last = number;
-            drop(ticks);
-            job.counts.stir.notify_waiters();
-        }
+        follow(&mut client, &job.counts).await;
     }
     loop {
         match client.results().await {
@@ -171,6 +155,27 @@ async fn client(job: Job, number: usize) {
             }
             Err(failure) => panic!("a client that had arrived was lost: {failure}"),
         }
+    }
+}
+
+/// Notes each event, for ever.
+async fn follow(client: &mut Client, counts: &Counts) {
+    let mut last = 0;
+    loop {
+        let (number, at) = match client.tick().await {
+            Ok(tick) => tick,
+            Err(failure) => panic!("a client that had arrived was lost: {failure}"),
+        };
+        let late = clock().saturating_sub(at);
+        let mut ticks = counts.ticks.borrow_mut();
+        if number == ticks.number && number != last {
+            ticks.late.push(late);
+        } else {
+            ticks.strays += 1;
+        }
+        last = number;
+        drop(ticks);
+        counts.stir.notify_waiters();
     }
 }
 

@@ -1,6 +1,14 @@
 //! An operation over services, with the values of a request.
 
-use std::{any::Any, collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use artesian_compose::{Bound, EventField, Missing, SubRequest};
 use artesian_engine::{
@@ -35,6 +43,37 @@ pub(super) struct GatewayPlan {
     /// The same for those of a broker.
     broker_memo: Mutex<Option<BrokerMemo>>,
     completions: Mutex<VecDeque<Completion>>,
+    /// Streams that are given events.
+    streams: AtomicUsize,
+}
+
+/// A stream's share in a plan: with the last one go the events that are kept.
+pub(super) struct PlanShare(Arc<GatewayPlan>);
+
+impl PlanShare {
+    pub fn new(plan: &Arc<GatewayPlan>) -> Self {
+        plan.streams.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(plan))
+    }
+}
+
+impl std::ops::Deref for PlanShare {
+    type Target = Arc<GatewayPlan>;
+
+    fn deref(&self) -> &Arc<GatewayPlan> {
+        &self.0
+    }
+}
+
+impl Drop for PlanShare {
+    fn drop(&mut self) {
+        // One that begins just now only loses what it would have to make again.
+        if self.0.streams.fetch_sub(1, Ordering::Relaxed) == 1 {
+            *self.0.memo.lock() = None;
+            *self.0.broker_memo.lock() = None;
+            self.0.completions.lock().clear();
+        }
+    }
 }
 
 /// What a broker's event became for equal clients; `None`: it is not for them.
@@ -74,6 +113,7 @@ impl GatewayPlan {
             memo: Mutex::default(),
             broker_memo: Mutex::default(),
             completions: Mutex::default(),
+            streams: AtomicUsize::new(0),
         }
     }
 
@@ -313,12 +353,12 @@ impl Executable for Run {
         let kind = self.plan.plan.kind();
         let only = self.only().filter(|_| kind == OperationType::Subscription);
         if let Some(ask) = only {
-            let events = Events::begin(Arc::clone(&self.plan), Arc::clone(&self.bound), ask)?;
+            let events = Events::begin(&self.plan, Arc::clone(&self.bound), ask)?;
             return Ok(Box::new(events));
         }
         if let Some(ask) = self.broker() {
-            let (plan, bound) = (Arc::clone(&self.plan), Arc::clone(&self.bound));
-            return Ok(Box::new(BrokerStream::begin(plan, bound, Arc::clone(ask)).await?));
+            let (ask, bound) = (Arc::clone(ask), Arc::clone(&self.bound));
+            return Ok(Box::new(BrokerStream::begin(&self.plan, bound, ask).await?));
         }
         let mut parts = Vec::with_capacity(self.asks.len());
         for (share, ask) in self.bound.requests().iter().zip(&self.asks) {

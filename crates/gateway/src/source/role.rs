@@ -26,6 +26,8 @@ pub(super) struct RoleReader {
     gateway: Weak<Gateway>,
     composed: Arc<Composed>,
     notes: Vec<String>,
+    /// Kept, since readers are found by its address.
+    _schema: Option<Arc<Schema>>,
     /// By the indices of the composed schema's sources.
     parts: Vec<Answerer>,
     /// The database's schema, if it is asked for under its own names.
@@ -64,6 +66,7 @@ impl RoleReader {
         }
         let (mut parts, mut answerers) = (Vec::new(), Vec::new());
         let (mut own, mut names) = (None, None);
+        let seen = database.as_ref().map(|database| Arc::clone(&database.schema));
         if let Some(DatabasePart { name, prefix, schema }) = database {
             // Ours, and larger than what others may send.
             let limits = ReadLimits {
@@ -118,6 +121,7 @@ impl RoleReader {
             gateway,
             notes: composed.notes().iter().cloned().chain(notes).collect(),
             composed,
+            _schema: seen,
             parts: answerers,
             database: own,
         })))

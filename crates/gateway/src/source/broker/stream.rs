@@ -17,7 +17,7 @@ use serde_json::{Map, Value as Json};
 use super::{EventAsk, error};
 use crate::source::{
     ask::{answer, unexpected},
-    plan::{GatewayPlan, as_run},
+    plan::{GatewayPlan, PlanShare, as_run},
 };
 
 /// The member of `extensions.artesian` in the first result after a gap.
@@ -27,7 +27,7 @@ type Completing = Pin<Box<dyn Future<Output = Payload> + Send>>;
 
 /// One client's share in the events of a topic.
 pub(in crate::source) struct BrokerStream {
-    plan: Arc<GatewayPlan>,
+    plan: PlanShare,
     bound: Arc<Bound>,
     ask: Arc<EventAsk>,
     events: Subscription,
@@ -42,13 +42,20 @@ impl BrokerStream {
     /// # Errors
     /// The broker refuses, or cannot be reached.
     pub async fn begin(
-        plan: Arc<GatewayPlan>,
+        plan: &Arc<GatewayPlan>,
         bound: Arc<Bound>,
         ask: Arc<EventAsk>,
     ) -> Result<Self, GraphQLError> {
         let events = ask.member.hub.subscribe_all(&ask.topics).await;
         let events = events.map_err(|failure| error(&failure))?;
-        Ok(Self { plan, bound, ask, events, has_gap: false, completing: None })
+        Ok(Self {
+            plan: PlanShare::new(plan),
+            bound,
+            ask,
+            events,
+            has_gap: false,
+            completing: None,
+        })
     }
 
     /// Begins to make a result of an event, or makes it. `None`: it is not for this client.
@@ -156,7 +163,7 @@ impl ResultStream for BrokerStream {
     fn goes_on_as(&mut self, executable: &dyn Executable) -> bool {
         let Some(run) = as_run(executable) else { return false };
         let Some(ask) = run.broker().filter(|ask| ask.is_same(&self.ask)) else { return false };
-        self.plan = Arc::clone(run.plan());
+        self.plan = PlanShare::new(run.plan());
         self.bound = Arc::clone(run.bound());
         self.ask = Arc::clone(ask);
         true
