@@ -232,7 +232,8 @@ impl Driver {
                 assert_eq!(kind == AuthenticateKind::First, self.accepted == 0);
                 assert!(!std::mem::replace(&mut self.asked, true), "two questions at a time");
             }
-            Output::Start { key, request, .. } => {
+            Output::Start { key, request, init } => {
+                assert!(init.is_none() || self.compat.operation_init, "nobody asked for that");
                 assert!(self.accepted > 0 && !self.asked, "started without identity");
                 let persisted = || request.extensions.as_ref()?.get("persistedQuery");
                 let named = request.document_id.is_some() || persisted().is_some();

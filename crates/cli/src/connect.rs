@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use artesian_database::{Backend, BackendError, Database, DatabaseConfig};
 use artesian_engine::{Engine, EngineConfig};
-use artesian_gateway::{DatabaseMember, Gateway};
+use artesian_gateway::{DatabaseMember, Gateway, Sources};
 use artesian_live::Observer;
 use artesian_postgres::Postgres;
 use artesian_server::Metrics;
@@ -62,6 +62,16 @@ impl Opened {
                 .live()
                 .watch(move || database.upgrade().map(|d| d.live_stats()).unwrap_or_default());
         }
+        let gateway = Arc::downgrade(&self.gateway);
+        metrics.watch_upstreams(move || {
+            let members = gateway.upgrade().map(|gateway| gateway.members()).unwrap_or_default();
+            members.iter().map(|member| services::upstream_stats(member)).collect()
+        });
+        let gateway = Arc::downgrade(&self.gateway);
+        metrics.watch_brokers(move || {
+            let sources = gateway.upgrade().map(|gateway| gateway.sources()).unwrap_or_default();
+            sources.events.iter().map(|member| services::broker_stats(member)).collect()
+        });
         let engine = Arc::downgrade(&self.engine);
         let stats = move || engine.upgrade().map(|e| e.persisted_queries()).unwrap_or_default();
         metrics.watch_documents(stats);
@@ -250,9 +260,10 @@ impl Plan {
             prefix: settings.gateway.database_prefix.clone(),
             source: database.source.clone(),
         });
-        let members = services::members(&settings.gateway, &[])
+        let sources = services::sources(&settings.gateway, &Sources::default())
+            .await
             .map_err(|error| OpenError::Settings(error.to_string()))?;
-        let gateway = Gateway::start(member, members, SERVICES_PATIENCE)
+        let gateway = Gateway::start(member, sources, SERVICES_PATIENCE)
             .await
             .map_err(|error| OpenError::Settings(error.to_string()))?;
         let engine = Arc::new(Engine::new(gateway.clone(), self.engine.clone()));

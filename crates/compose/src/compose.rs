@@ -204,6 +204,18 @@ impl Composed {
         Some((field.source, field.name.as_str()))
     }
 
+    pub(crate) fn is_root(&self, name: &Name) -> bool {
+        KINDS.iter().any(|kind| self.schema.root_operation(*kind) == Some(name))
+    }
+
+    /// Names and types of a root field's arguments; `None` if there is no such field.
+    pub fn arguments(&self, kind: OperationType, field: &str) -> Option<Vec<(String, String)>> {
+        let root = self.schema.root_operation(kind)?;
+        let field = self.schema.type_field(root, field).ok()?;
+        let arguments = field.arguments.iter();
+        Some(arguments.map(|a| (a.name.to_string(), a.ty.to_string())).collect())
+    }
+
     /// What a source calls a type; `None` if the type is not of this source.
     pub fn type_at_source(&self, source: usize, ty: &str) -> Option<&str> {
         self.sources.get(source)?.to_source.get(ty).map(Name::as_str)

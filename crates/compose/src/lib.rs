@@ -8,6 +8,7 @@
 //! | [`schema`] | a service's schema: from introspection or from an SDL file, its digest, what changed |
 //! | [`mod@compose`] | several schemas become one; who answers which root field, what is called how there |
 //! | [`plan`] | an operation becomes one document for each source |
+//! | [`event`] | a subscription that messages answer |
 //! | [`join`] | the sources' responses become one |
 //!
 //! Services are not trusted: whatever a schema or a response holds, nothing panics, and everything is
@@ -19,12 +20,14 @@
 )]
 
 pub mod compose;
+pub mod event;
 pub mod join;
 pub mod plan;
 mod rename;
 pub mod schema;
 
 pub use compose::{ComposeError, Composed, Part, Pattern, RootNames, compose, compose_as};
+pub use event::{EventField, Missing, Projected};
 pub use join::Answer;
 pub use plan::{Bound, Document, Plan, PlanError, PlanLimits, SubRequest};
 pub use schema::{Difference, Digest, Introspector, ReadLimits, SchemaError, ServiceSchema};

@@ -1,5 +1,6 @@
 //! A service's schema.
 
+mod beside;
 mod build;
 mod difference;
 mod digest;
@@ -18,7 +19,7 @@ pub use digest::Digest;
 pub(crate) use digest::{Fact, Facts};
 pub use introspector::Introspector;
 
-use crate::clean;
+use crate::{Composed, clean};
 
 /// How large a schema may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,30 @@ impl ServiceSchema {
             .parse_into_schema_builder(text, "schema.graphql", &mut builder);
         let schema = builder.build().map_err(|failed| invalid(&failed.errors))?;
         Self::new(&schema, Vec::new(), limits)
+    }
+
+    /// The same; types that it names and does not define are those of `others`, save their roots. Fields
+    /// of types that `others` have not either are left out, with a note.
+    ///
+    /// # Errors
+    /// It is too large, or not valid.
+    pub fn from_sdl_beside(
+        text: &str,
+        others: Option<&Composed>,
+        limits: &ReadLimits,
+    ) -> Result<Self, SchemaError> {
+        within(text.len(), limits.bytes, "bytes")?;
+        let mut builder =
+            Schema::builder().adopt_orphan_extensions().ignore_builtin_redefinitions();
+        Parser::new()
+            .recursion_limit(limits.depth.saturating_mul(4).clamp(64, 500))
+            .parse_into_schema_builder(text, "schema.graphql", &mut builder);
+        let mut schema = builder.build().map_err(|failed| invalid(&failed.errors))?;
+        if let Some(others) = others {
+            beside::add(&mut schema, others);
+        }
+        let notes = beside::without_unknown(&mut schema);
+        Self::new(&schema, notes, limits)
     }
 
     /// Reads the response to an introspection query: a JSON object with `data`, or what is in `data`.

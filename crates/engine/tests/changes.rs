@@ -40,6 +40,10 @@ struct Board {
     /// Subscribing fails with this.
     fault: Mutex<Option<ErrorCode>>,
     counts_everything: bool,
+    /// Such streams go on if they are the same as before.
+    goes_on: bool,
+    /// Such streams may be replaced.
+    resumes: bool,
 }
 
 struct Shared(Arc<Board>);
@@ -171,6 +175,20 @@ impl ResultStream for Look {
 
     fn conflates(&self) -> bool {
         !self.board.counts_everything
+    }
+
+    fn goes_on_as(&mut self, executable: &dyn Executable) -> bool {
+        let executable: &dyn std::any::Any = executable;
+        let same = executable.downcast_ref::<Bound>().is_some_and(|b| b.plan.what == self.what);
+        same && self.board.goes_on
+    }
+
+    fn resumes(&self) -> bool {
+        self.board.resumes
+    }
+
+    fn mark_gap(&mut self) {
+        self.board.log.lock().push(format!("gap before {}", self.what));
     }
 }
 
@@ -316,4 +334,36 @@ async fn a_stream_in_which_every_result_counts_is_not_taken_over() {
     assert_eq!(stream.next().await, Some(result("a all", 0)));
     board.change(&["a"], "own");
     assert_eq!(ended(stream.next().await).extensions.code, ErrorCode::StartFailed);
+}
+
+#[tokio::test]
+async fn events_that_are_the_same_go_on_without_a_gap() {
+    let board = Board { counts_everything: true, goes_on: true, ..Board::with(&["a", "b"]) };
+    let (board, engine) = board.engine();
+    let mut stream = watch(&engine, "subscription { a }").await;
+    assert_eq!(stream.next().await, Some(result("a all", 0)));
+    // An event that is there when the rules change is given, and equal events all count.
+    board.value.send_replace(1);
+    board.change(&["a"], "all");
+    assert_eq!(stream.next().await, Some(result("a all", 1)));
+    board.value.send_replace(1);
+    assert_eq!(stream.next().await, Some(result("a all", 1)));
+    assert_eq!(*board.log.lock(), ["+a all"]);
+    // What is no longer valid ends.
+    board.change(&["c"], "all");
+    assert_eq!(ended(stream.next().await).extensions.code, ErrorCode::ValidationFailed);
+}
+
+#[tokio::test]
+async fn events_that_are_others_are_begun_again_and_say_so() {
+    let board =
+        Board { counts_everything: true, goes_on: true, resumes: true, ..Board::with(&["a"]) };
+    let (board, engine) = board.engine();
+    let mut stream = watch(&engine, "subscription { a }").await;
+    assert_eq!(stream.next().await, Some(result("a all", 0)));
+    board.value.send_replace(1);
+    board.change(&["a"], "own");
+    // Nothing that the old rules made is given.
+    assert_eq!(stream.next().await, Some(result("a own", 1)));
+    assert_eq!(*board.log.lock(), ["+a all", "+a own", "gap before a own", "-a all"]);
 }

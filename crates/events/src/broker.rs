@@ -31,7 +31,10 @@ enum Kind {
 }
 
 impl Broker {
-    pub async fn start(config: &EventsConfig, counters: &Arc<Counters>) -> Result<Self, StartError> {
+    pub async fn start(
+        config: &EventsConfig,
+        counters: &Arc<Counters>,
+    ) -> Result<Self, StartError> {
         let counters = Arc::clone(counters);
         Ok(match &config.broker {
             BrokerConfig::Nats(settings) => {

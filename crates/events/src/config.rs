@@ -2,25 +2,27 @@
 //!
 //! `${VAR}` is replaced before it comes here. The schema is a text that this crate does not read.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
+    context::Context,
     path::Root,
     predicate::{Predicate, PredicateError},
     template::{TemplateError, ValueTemplate},
-    topic::{BrokerKind, TopicError, TopicTemplate},
+    topic::{BrokerKind, Topic, TopicError, TopicTemplate},
 };
 
+mod bounds;
 mod broker;
 mod scalars;
 
+pub use bounds::{Limits, Retry, Timeouts};
 pub use broker::{
-    BrokerConfig, KafkaConfig, Limits, Mechanism, NatsConfig, RedisConfig, Retry, Sasl, Secret, Timeouts,
-    TlsConfig,
+    BrokerConfig, KafkaConfig, Mechanism, NatsConfig, RedisConfig, Sasl, Secret, TlsConfig,
 };
 
 /// One broker and the fields that it feeds.
@@ -145,7 +147,12 @@ impl EventsConfig {
             (Some(nats), None, None) => BrokerConfig::Nats(nats),
             (None, Some(redis), None) => BrokerConfig::Redis(redis),
             (None, None, Some(kafka)) => BrokerConfig::Kafka(kafka),
-            _ => return Err(ConfigError::new("events", "expected one of `nats`, `redis` and `kafka`")),
+            _ => {
+                return Err(ConfigError::new(
+                    "events",
+                    "expected one of `nats`, `redis` and `kafka`",
+                ));
+            }
         };
         broker.check()?;
         raw.limits.check()?;
@@ -174,8 +181,46 @@ impl EventsConfig {
     }
 }
 
+impl FieldConfig {
+    /// Whether clients of this role may subscribe.
+    pub fn is_open_to(&self, role: &str) -> bool {
+        self.roles.as_ref().is_none_or(|roles| roles.iter().any(|open| open == role))
+    }
+
+    /// Whether `require` holds. The context has everything but the message.
+    pub fn is_allowed(&self, context: &Context<'_>) -> bool {
+        self.require.as_ref().is_none_or(|require| require.holds(context))
+    }
+
+    /// The topics for these values, in the order of the settings.
+    ///
+    /// # Errors
+    /// A value is missing, or cannot be part of a topic.
+    pub fn topics(&self, context: &Context<'_>) -> Result<Vec<Topic>, TopicError> {
+        self.topics.iter().map(|topic| topic.expand(context)).collect()
+    }
+
+    /// Whether an event is passed on. The context has the message, too.
+    pub fn passes(&self, context: &Context<'_>) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.holds(context))
+    }
+
+    /// The value of the field; `null` if `payload` names something that is missing.
+    pub fn value<'a>(&'a self, context: &Context<'a>, message: &'a Value) -> Cow<'a, Value> {
+        match &self.payload {
+            Some(payload) => payload.expand(context).unwrap_or(Cow::Owned(Value::Null)),
+            None => Cow::Borrowed(message),
+        }
+    }
+}
+
 impl RawField {
-    fn compile(self, kind: BrokerKind, longest: usize, at: &str) -> Result<FieldConfig, ConfigError> {
+    fn compile(
+        self,
+        kind: BrokerKind,
+        longest: usize,
+        at: &str,
+    ) -> Result<FieldConfig, ConfigError> {
         let texts = match (self.topic, self.topics) {
             (Some(topic), None) => vec![(format!("{at}.topic"), topic)],
             (None, Some(topics)) if (1..=MOST_TOPICS).contains(&topics.len()) => {

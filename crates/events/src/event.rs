@@ -38,6 +38,11 @@ impl Event {
         &self.0.bytes
     }
 
+    /// Whether both are clones of one.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The message as JSON. `None` if it is none; that is counted once.
     pub fn json(&self) -> Option<&Value> {
         let read = || {
@@ -67,4 +72,24 @@ pub enum Message {
     Gap,
     /// The end, for this reason. Nothing follows.
     Failed(EventsError),
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_message_is_read_once_for_all() {
+        let counters = Arc::new(Counters::default());
+        let event = Event::new(Bytes::from_static(br#"{"a":1}"#), Arc::clone(&counters));
+        let other = event.clone();
+        assert_eq!(event.json(), Some(&json!({ "a": 1 })));
+        assert!(std::ptr::eq(event.json().unwrap(), other.json().unwrap()));
+        let junk = Event::new(Bytes::from_static(b"{secret"), Arc::clone(&counters));
+        assert_eq!((junk.json(), junk.clone().json()), (None, None));
+        assert_eq!(counters.read().junk, 1);
+        assert_eq!(format!("{junk:?}"), "Event(7 bytes)");
+    }
 }

@@ -100,7 +100,14 @@ impl Ring {
 impl Fan {
     /// A fan whose receivers may fall behind by `limit` bytes.
     pub fn new(limit: usize) -> Arc<Self> {
-        let ring = Ring { first: 0, slots: VecDeque::new(), bytes: 0, receivers: 0, is_fresh: true, end: None };
+        let ring = Ring {
+            first: 0,
+            slots: VecDeque::new(),
+            bytes: 0,
+            receivers: 0,
+            is_fresh: true,
+            end: None,
+        };
         Arc::new(Self { topic: Arc::new(Topic::new(RefCell::new(ring))), limit })
     }
 

@@ -90,7 +90,8 @@ impl Hub {
             if lines.iter().any(|line| line.topic() == topic) {
                 continue;
             }
-            let (line, receiver, lease) = self.registry.join(topic, |line| self.broker.carry(line))?;
+            let (line, receiver, lease) =
+                self.registry.join(topic, |line| self.broker.carry(line))?;
             subscription.parts.push(Part { receiver: Some(receiver), lease });
             lines.push(line);
         }

@@ -89,7 +89,9 @@ pub struct Path {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum PathError {
     /// It begins with something else than a root.
-    #[error("unknown root {0:?}: expected args, session, claims, headers, connection_init or payload")]
+    #[error(
+        "unknown root {0:?}: expected args, session, claims, headers, connection_init or payload"
+    )]
     UnknownRoot(String),
     /// The root has only named values.
     #[error("{0} needs a name: `{0}.name`")]
@@ -188,9 +190,13 @@ mod tests {
 
     #[test]
     fn paths_are_read() {
-        for text in
-            ["args", "args.region", "claims.a.b.0", r#"claims["https://x.y/claims"].z"#, "payload[\"\"]"]
-        {
+        for text in [
+            "args",
+            "args.region",
+            "claims.a.b.0",
+            r#"claims["https://x.y/claims"].z"#,
+            "payload[\"\"]",
+        ] {
             assert_eq!(Path::parse(text).unwrap().to_string(), text);
         }
         let path = Path::parse("session.X-Hasura-User-Id").unwrap();
@@ -202,7 +208,9 @@ mod tests {
 
     #[test]
     fn what_is_no_path_is_refused() {
-        for text in ["", ".", "args.", "args..a", "args[0]", "args[\"a\"", "args a", "args.a}", "args."] {
+        for text in
+            ["", ".", "args.", "args..a", "args[0]", "args[\"a\"", "args a", "args.a}", "args."]
+        {
             assert!(matches!(Path::parse(text), Err(PathError::Malformed(_))), "{text}");
         }
         assert_eq!(Path::parse("arg.a"), Err(PathError::UnknownRoot("arg".into())));

@@ -112,7 +112,11 @@ impl Test {
             (Self::IsNull, _) => Err(Problem::Expected("true or false")),
             (Self::In | Self::NotIn, _) => Err(Problem::Expected("a list")),
             (Self::Like(_) | Self::NotLike(_), Value::String(pattern)) => {
-                if like::fits(pattern) { Ok(()) } else { Err(Problem::TooLarge) }
+                if like::fits(pattern) {
+                    Ok(())
+                } else {
+                    Err(Problem::TooLarge)
+                }
             }
             (Self::Like(_) | Self::NotLike(_), _) => Err(Problem::Expected("a string")),
             (_, Value::Null) => Err(Problem::Expected("a value; for null there is _is_null")),

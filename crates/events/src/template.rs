@@ -217,10 +217,13 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_left_out() {
-        for missing in ["{{args.none}}", "x{{args.none}}", "{{args.id.x}}", "{{claims.a}}", "{{args.list.2}}"] {
+        for missing in
+            ["{{args.none}}", "x{{args.none}}", "{{args.id.x}}", "{{claims.a}}", "{{args.list.2}}"]
+        {
             assert_eq!(expand(&json!(missing)), None, "{missing}");
         }
-        let value = json!({ "a": "{{args.none}}", "b": ["{{args.none}}", 1], "c": { "d": "{{args.id}}" } });
+        let value =
+            json!({ "a": "{{args.none}}", "b": ["{{args.none}}", 1], "c": { "d": "{{args.id}}" } });
         assert_eq!(expand(&value), Some(json!({ "b": [null, 1], "c": { "d": 7 } })));
     }
 

@@ -139,6 +139,16 @@ pub enum TopicError {
     },
 }
 
+impl TopicError {
+    /// The code in `extensions.code` of GraphQL errors.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLong(_) => "limit-exceeded",
+            _ => "topic-invalid",
+        }
+    }
+}
+
 /// A template of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicTemplate {
@@ -211,9 +221,8 @@ impl TopicTemplate {
                 Part::Value(path) => {
                     let missing = || TopicError::Missing { path: path.to_string() };
                     let value = context.look(path).ok_or_else(missing)?;
-                    self.check_value(&value, name.is_empty(), &mut name).map_err(|problem| {
-                        TopicError::Value { path: path.to_string(), problem }
-                    })?;
+                    self.check_value(&value, name.is_empty(), &mut name)
+                        .map_err(|problem| TopicError::Value { path: path.to_string(), problem })?;
                 }
             }
             if name.len() > self.longest {
@@ -230,7 +239,12 @@ impl TopicTemplate {
     }
 
     /// Appends a value to the topic if it can be a part of it.
-    fn check_value(&self, value: &Value, is_first: bool, to: &mut String) -> Result<(), &'static str> {
+    fn check_value(
+        &self,
+        value: &Value,
+        is_first: bool,
+        to: &mut String,
+    ) -> Result<(), &'static str> {
         let number;
         let text = match value {
             Value::String(text) => text.as_str(),

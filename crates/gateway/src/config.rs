@@ -21,6 +21,7 @@ mod tests;
 use std::{collections::BTreeMap, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use artesian_compose::{Pattern, ReadLimits};
+use artesian_events::EventsConfig;
 use artesian_remote::UpstreamConfig;
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
@@ -40,13 +41,49 @@ pub struct SourceConfig {
     pub kind: SourceKind,
 }
 
+/// A message broker.
+#[derive(Clone, Debug)]
+pub struct EventsSource {
+    /// Its settings.
+    pub config: EventsConfig,
+    /// The same as they were written.
+    pub written: Value,
+    /// Its schema in the schema definition language.
+    pub schema: String,
+}
+
+impl PartialEq for EventsSource {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written && self.schema == other.schema
+    }
+}
+
+impl EventsSource {
+    fn read(at: &At<'_>, base_dir: &Path) -> Result<Self, ConfigError> {
+        let config = EventsConfig::from_json(at.value).map_err(|error| {
+            let path = error.path.strip_prefix("events").unwrap_or(&error.path);
+            ConfigError { path: format!("{}{path}", at.path), message: error.problem }
+        })?;
+        let schema = match (&config.schema, &config.schema_file) {
+            (Some(text), _) => text.clone(),
+            (None, Some(file)) => {
+                let path = base_dir.join(file);
+                std::fs::read_to_string(&path)
+                    .map_err(|error| at.error(format!("{}: {error}", path.display())))?
+            }
+            (None, None) => String::new(),
+        };
+        Ok(Self { config, written: at.value.clone(), schema })
+    }
+}
+
 /// What a source is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SourceKind {
     /// A GraphQL service: `graphql:`.
     Service(Box<ServiceConfig>),
-    /// Events of a message broker: `events:`, not read yet; `artesian-events` knows it.
-    Events(Value),
+    /// Events of a message broker: `events:`.
+    Events(Box<EventsSource>),
 }
 
 /// What comes before the names of a source's root fields and types. Default: nothing.
@@ -163,7 +200,7 @@ impl SourceConfig {
         let prefix = source.get("prefix").map(Prefix::read).transpose()?.unwrap_or_default();
         let kind = match (source.get("graphql"), source.get("events")) {
             (Some(at), None) => SourceKind::Service(Box::new(graphql::read(at, base_dir)?)),
-            (None, Some(at)) => SourceKind::Events(at.value.clone()),
+            (None, Some(at)) => SourceKind::Events(Box::new(EventsSource::read(&at, base_dir)?)),
             (Some(_), Some(at)) => {
                 return Err(at.error("a source has either `graphql` or `events`"));
             }

@@ -130,6 +130,8 @@ pub struct IdentityRules {
     pub(crate) payload: Option<JsonTemplate>,
     /// Whether subscriptions carry the client's headers and cookies.
     pub(crate) forward_headers: bool,
+    /// Whether it is not known if subscriptions have a place for a payload (`protocol: auto`).
+    pub(crate) is_auto: bool,
 }
 
 impl IdentityRules {
@@ -155,8 +157,9 @@ impl IdentityRules {
         let scope = Scope::new(subject);
         // Where the payload goes as such it need not go as headers too.
         let is_payload_sent = self.connection_init != ConnectionInit::None;
+        let in_payload = !is_payload_sent || self.is_auto;
         let headers =
-            if self.forward_headers { self.headers(&scope, !is_payload_sent)? } else { Vec::new() };
+            if self.forward_headers { self.headers(&scope, in_payload)? } else { Vec::new() };
         let credentials = Credentials::new(headers);
         let sent = match self.connection_init {
             ConnectionInit::None => Ok(credentials),

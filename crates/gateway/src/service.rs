@@ -126,8 +126,8 @@ impl Service {
         self.schema.borrow().clone()
     }
 
-    /// Sees every schema that is published from now on. One is published when its digest differs from
-    /// the one before. It ends with the service.
+    /// Is told of every schema that is published; one is when its digest differs from the one before. What
+    /// was published before this call is news too, so that nothing is missed. It ends with the service.
     pub fn changes(&self) -> watch::Receiver<Published> {
         self.schema.clone()
     }

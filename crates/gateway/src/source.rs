@@ -5,11 +5,13 @@
 //! | `member` | services that take part, and what each role sees of them |
 //! | `role` | the schema of a role, and documents read by it |
 //! | `plan` | an operation over services, with the values of a request |
+//! | `broker` | subscriptions that a message broker feeds |
 //! | `ask` | one sub-request, and what came of it |
 //! | `events` | subscriptions of services, event by event |
 //! | `live` | queries of services as live queries |
 
 mod ask;
+mod broker;
 mod events;
 mod live;
 mod member;
@@ -31,6 +33,7 @@ use futures_util::future::join_all;
 use parking_lot::{Mutex, RwLock};
 use tokio::task::AbortHandle;
 
+pub use broker::{EventsMember, wants as events_wants};
 pub use member::Member;
 use role::RoleReader;
 
@@ -65,12 +68,22 @@ struct Database {
 pub struct Gateway {
     database: Option<Database>,
     members: ArcSwap<Vec<Seat>>,
+    events: ArcSwap<Vec<Arc<EventsMember>>>,
     /// Held while members or their schemas change.
     changing: Mutex<()>,
     generation: Generation,
     roles: RwLock<Roles>,
     wants: ArcSwap<Wants>,
     this: Weak<Self>,
+}
+
+/// The sources beside the database.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// Services.
+    pub services: Vec<Arc<Member>>,
+    /// Brokers.
+    pub events: Vec<Arc<EventsMember>>,
 }
 
 /// A member with the schema by which it takes part.
@@ -128,25 +141,26 @@ impl Gateway {
     /// The schemas that are there conflict.
     pub async fn start(
         database: Option<DatabaseMember>,
-        members: Vec<Arc<Member>>,
+        sources: Sources,
         patience: Duration,
     ) -> Result<Arc<Self>, GatewayError> {
         let database = database.map(Database::new);
         let generation =
             database.as_ref().map(|database| database.source.generation()).unwrap_or_default();
-        let readings = join_all(members.iter().map(|member| member.service.refresh_now()));
+        let readings = join_all(sources.services.iter().map(|member| member.service.refresh_now()));
         // Those that take longer join later.
         let _ = tokio::time::timeout(patience, readings).await;
         let gateway = Arc::new_cyclic(|this| Self {
             database,
             members: ArcSwap::default(),
+            events: ArcSwap::default(),
             changing: Mutex::default(),
             generation,
             roles: RwLock::default(),
             wants: ArcSwap::default(),
             this: this.clone(),
         });
-        gateway.replace(members)?;
+        gateway.replace(sources)?;
         Ok(gateway)
     }
 
@@ -155,21 +169,24 @@ impl Gateway {
     ///
     /// # Errors
     /// The schemas that are there conflict. Nothing has changed then.
-    pub fn replace(&self, members: Vec<Arc<Member>>) -> Result<(), GatewayError> {
+    pub fn replace(&self, sources: Sources) -> Result<(), GatewayError> {
         let _changing = self.changing.lock();
         let old = self.members.load();
-        let seats: Vec<Seat> = members
+        let seats: Vec<Seat> = sources
+            .services
             .into_iter()
             .map(|member| {
                 let there = old.iter().find(|seat| Arc::ptr_eq(&seat.member, &member));
                 there.cloned().unwrap_or_else(|| self.seat(member))
             })
             .collect();
-        self.check(&seats)?;
-        let wants =
-            seats.iter().fold(Wants::default(), |wants, s| wants.union(s.member.wants.clone()));
+        self.check(&seats, &sources.events)?;
+        let wants = seats.iter().map(|seat| seat.member.wants.clone());
+        let wants = wants.chain(sources.events.iter().map(|member| member.wants()));
+        let wants = wants.fold(Wants::default(), Wants::union);
         self.wants.store(Arc::new(wants));
         self.members.store(Arc::new(seats));
+        self.events.store(Arc::new(sources.events));
         self.generation.advance();
         Ok(())
     }
@@ -177,6 +194,11 @@ impl Gateway {
     /// The services that take part now.
     pub fn members(&self) -> Vec<Arc<Member>> {
         self.members.load().iter().map(|seat| Arc::clone(&seat.member)).collect()
+    }
+
+    /// All sources beside the database now.
+    pub fn sources(&self) -> Sources {
+        Sources { services: self.members(), events: Vec::clone(&self.events.load()) }
     }
 
     /// Reads the schemas of all services now.
@@ -216,7 +238,7 @@ impl Gateway {
             return;
         };
         let had_one = seat.schema.replace(schema).is_some();
-        if let Err(error) = self.check(&seats) {
+        if let Err(error) = self.check(&seats, &self.events.load()) {
             let kept = if had_one { "the one before stays in use" } else { "it takes no part" };
             let service = member.service.name();
             tracing::error!(%service, "the service's schema cannot be used, {kept}: {error}");
@@ -227,10 +249,10 @@ impl Gateway {
     }
 
     /// Whether these can be one schema.
-    fn check(&self, seats: &[Seat]) -> Result<(), GatewayError> {
+    fn check(&self, seats: &[Seat], events: &[Arc<EventsMember>]) -> Result<(), GatewayError> {
         let admin = artesian_engine::identity::ADMIN_ROLE;
         let schema = self.database.as_ref().and_then(|database| database.source.schema(admin));
-        if let Some(reader) = self.compose(admin, schema.as_ref(), seats)? {
+        if let Some(reader) = self.compose(admin, schema.as_ref(), seats, events)? {
             for note in reader.notes() {
                 tracing::warn!("{note}");
             }
@@ -243,6 +265,7 @@ impl Gateway {
         role: &str,
         schema: Option<&Arc<Schema>>,
         seats: &[Seat],
+        events: &[Arc<EventsMember>],
     ) -> Result<Option<Arc<RoleReader>>, ComposeError> {
         let database =
             self.database.as_ref().zip(schema).map(|(database, schema)| role::DatabasePart {
@@ -254,7 +277,7 @@ impl Gateway {
             let view = seat.member.view(role)?;
             Some((Arc::clone(&seat.member), view, Arc::clone(seat.schema.as_ref()?)))
         });
-        RoleReader::compose(self.this.clone(), database, services.collect())
+        RoleReader::compose(self.this.clone(), database, services.collect(), (role, events))
     }
 
     fn seen(&self, role: &str) -> Seen {
@@ -273,6 +296,13 @@ impl Gateway {
         let seats = self.members.load();
         let views =
             seats.iter().map(|seat| seat.member.view(role).filter(|_| seat.schema.is_some()));
+        let events = self.events.load();
+        let views = views.chain(
+            events
+                .iter()
+                .flat_map(|member| member.view(role))
+                .map(|is_seen| Some(usize::from(is_seen))),
+        );
         let key: ViewKey = (address(&schema), views.collect());
         let there = {
             let roles = self.roles.read();
@@ -280,7 +310,7 @@ impl Gateway {
         };
         let reader = match there {
             Some(reader) => Some(reader),
-            None => match self.compose(role, schema.as_ref(), &seats) {
+            None => match self.compose(role, schema.as_ref(), &seats, &events) {
                 Ok(reader) => reader,
                 Err(error) => {
                     // It is one schema for the administrator, so this is about what a role sees.
@@ -319,7 +349,10 @@ impl Source for Gateway {
 
     fn reader(&self, role: &str) -> Option<Arc<dyn Reader>> {
         let is_plain = |database: &Database| database.prefix == Prefix::default();
-        if self.database.as_ref().is_some_and(is_plain) && self.members.load().is_empty() {
+        if self.database.as_ref().is_some_and(is_plain)
+            && self.members.load().is_empty()
+            && self.events.load().is_empty()
+        {
             return None;
         }
         self.seen(role).reader.map(|reader| reader as Arc<dyn Reader>)

@@ -11,6 +11,9 @@ use crate::document::Document;
 /// The field of the query root that gives the schema.
 pub const SERVICE: &str = "_service";
 
+/// What a service that is itself part of a federation adds to its schema. Each gateway adds it anew.
+const MACHINERY: [&str; 5] = [SERVICE, "_entities", "_Service", "_Any", "_Entity"];
+
 /// Why a schema cannot be given to a gateway.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubgraphError {
@@ -32,8 +35,8 @@ fn root_name(operation: OperationType) -> &'static str {
 }
 
 /// A schema for a gateway, from its text. Root types become `extend type Query` and so on, whatever
-/// their own names, so that they can be joined with those of other services; the schema definition
-/// and directives of requests are left out, which gateways have themselves.
+/// their own names, so that they can be joined with those of other services; the schema definition,
+/// directives of requests and what federation has added are left out, which gateways have themselves.
 ///
 /// # Errors
 /// The text cannot be read, or a type has the name of a root that it is not.
@@ -48,6 +51,7 @@ pub fn sdl(text: &str) -> Result<String, SubgraphError> {
             ast::Definition::DirectiveDefinition(directive) if is_of_requests(&directive) => {
                 continue;
             }
+            definition if is_machinery(&definition) => continue,
             ast::Definition::ObjectTypeDefinition(object) => roots.object(object)?,
             ast::Definition::ObjectTypeExtension(object) => roots.extension(object)?,
             other => other,
@@ -100,7 +104,7 @@ impl Roots {
             name: Name::new_static_unchecked(root_name(kind)),
             implements_interfaces: object.implements_interfaces.clone(),
             directives: object.directives.clone(),
-            fields: object.fields.clone(),
+            fields: without_machinery(object.fields.clone()),
         };
         self.rename(&mut extension.fields);
         Ok(ast::Definition::ObjectTypeExtension(Node::new(extension)))
@@ -112,7 +116,10 @@ impl Roots {
     ) -> Result<ast::Definition, SubgraphError> {
         let extension = object.make_mut();
         match self.get(&extension.name) {
-            Some(kind) => extension.name = Name::new_static_unchecked(root_name(kind)),
+            Some(kind) => {
+                extension.name = Name::new_static_unchecked(root_name(kind));
+                extension.fields = without_machinery(std::mem::take(&mut extension.fields));
+            }
             None => is_free(&extension.name)?,
         }
         self.rename(&mut extension.fields);
@@ -130,6 +137,17 @@ impl Roots {
             }
         }
     }
+}
+
+fn without_machinery(
+    mut fields: Vec<Node<ast::FieldDefinition>>,
+) -> Vec<Node<ast::FieldDefinition>> {
+    fields.retain(|field| !MACHINERY.contains(&field.name.as_str()));
+    fields
+}
+
+fn is_machinery(definition: &ast::Definition) -> bool {
+    definition.name().is_some_and(|name| MACHINERY.contains(&name.as_str()))
 }
 
 fn is_free(name: &str) -> Result<(), SubgraphError> {
@@ -213,6 +231,15 @@ mod tests {
             "extend type Query { a: Int } extend type Mutation { b: Query } type users { id: Int }";
         let expected = ast::Document::parse(expected, "x").unwrap().to_string();
         assert_eq!(sdl(plain).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_another_federation_has_added_is_left_out() {
+        let text = "type Query { a: Int _service: _Service! _entities(representations: [_Any!]!): [_Entity]! }
+            type _Service { sdl: String } scalar _Any union _Entity = B type B { b: Int }";
+        let expected = "extend type Query { a: Int } type B { b: Int }";
+        let expected = ast::Document::parse(expected, "x").unwrap().to_string();
+        assert_eq!(sdl(text).unwrap(), expected);
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl RemoteError {
             Self::Timeout { .. } => "timeout",
             Self::Busy { .. } => "limit-exceeded",
             Self::TooSlow(_) => "slow-consumer",
-            Self::Status(status) if matches!(status, 429 | 502..=504) => "service-unavailable",
+            Self::Status(429 | 502..=504) => "service-unavailable",
             _ => "service-failed",
         }
     }

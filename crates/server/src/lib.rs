@@ -44,6 +44,6 @@ pub use artesian_protocol::{
 
 pub use config::{ConfigError, Cors, ServerConfig, WebSocketConfig};
 pub use limits::{ForwardedHeader, Limit, LimitsConfig, RateLimit};
-pub use metrics::{LiveMetrics, LiveStats, Metrics};
+pub use metrics::{BrokerStats, LiveMetrics, LiveStats, Metrics, UpstreamStats};
 pub use server::{Change, Control, Server};
 pub use service::{Prepared, Service};

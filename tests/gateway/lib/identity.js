@@ -45,10 +45,15 @@ export const ANONYMOUS = {
   marks: { ...Object.fromEntries(NAMES.map((name) => [name, []])), 'x-gateway': ['artesian'] },
 };
 
-/** Fails unless a service heard exactly what it is to hear of this caller. */
-export function assertHeard(whoami, { marks, init }, { payload }) {
+/**
+ * Fails unless a service heard exactly what it is to hear of this caller. Who has no payload says with
+ * the headers that are passed on what a service may want to know from a payload.
+ */
+export function assertHeard(whoami, { marks, init, headers }, { payload }) {
   assert.deepEqual(marksOf(whoami), marks);
-  // A client without a payload, or a protocol without one. Libraries tell of the latter in two ways.
+  const { authorization } = headers;
+  const instead = authorization ? { authorization, 'x-renamed': headers['x-token'] } : null;
+  // Libraries tell in two ways that there was none.
   const heard = whoami.init && Object.keys(whoami.init).length === 0 ? null : whoami.init;
-  assert.deepEqual(heard, payload ? (init ?? null) : null);
+  assert.deepEqual(heard, payload ? (init ?? instead) : null);
 }

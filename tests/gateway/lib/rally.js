@@ -15,7 +15,9 @@ let last = 0;
  * subscription of the gateway cannot be counted at the service. Gives to how many sources it went.
  */
 export async function rally(service, topic, followings) {
-  const heard = ({ inbox }) => inbox.history.length > 0;
+  // Anew: a connection may have been lost since they heard of it last.
+  const before = new Map(followings.map((following) => [following, following.inbox.history.length]));
+  const heard = (following) => following.inbox.history.length > before.get(following);
   await until('everybody hears of the topic', async () => {
     await service.publish(topic, 'rally');
     return followings.every(heard);

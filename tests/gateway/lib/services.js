@@ -60,7 +60,7 @@ export class Service {
       throw new Error(`${this.name} ended: ${JSON.stringify({ ...how, error: how.error?.message })}\n${this.log}`);
     });
     gone.catch(() => {});
-    ({ port: this.port } = JSON.parse(await within(`${this.name} says its port`, Promise.race([line, gone]))));
+    ({ port: this.port } = JSON.parse(await within(`${this.name} says its port`, Promise.race([line, gone]), 60_000)));
     this.base = `http://127.0.0.1:${this.port}`;
     this.http = `${this.base}/graphql`;
     this.ws = `ws://127.0.0.1:${this.port}/graphql`;

@@ -8,7 +8,7 @@
 import { connect as connectHttp2 } from 'node:http2';
 
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from '@apollo/client/core';
-import { CombinedGraphQLErrors, CombinedProtocolErrors } from '@apollo/client/errors';
+import { CombinedGraphQLErrors, CombinedProtocolErrors, graphQLResultHasProtocolErrors, PROTOCOL_ERRORS_SYMBOL } from '@apollo/client/errors';
 import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createWsClient } from 'graphql-ws';
 import { SubscriptionClient } from 'subscriptions-transport-ws';
@@ -99,13 +99,23 @@ const events = (path, singleConnection) => (server, { headers } = {}) => {
   return { ask: askBy(follow), follow, close: () => client.dispose() };
 };
 
+/** Errors that stand for a result are an end; to the link they are a result with a symbol. */
+const protocolErrors = (of) => ({
+  ...of,
+  next: (result) => {
+    if (graphQLResultHasProtocolErrors(result)) of.error(result.extensions[PROTOCOL_ERRORS_SYMBOL]);
+    else of.next(result);
+  },
+});
+
 function multipart(server, { headers } = {}) {
   const link = new HttpLink({ uri: server.http, headers });
   const client = new ApolloClient({ link, cache: new InMemoryCache() });
   const subscriptions = new Set();
   const follow = ({ query, variables }) => {
     const following = new Following();
-    const subscription = ApolloLink.execute(link, { query: gql(query), variables }, { client }).subscribe(sink(following));
+    const results = ApolloLink.execute(link, { query: gql(query), variables }, { client });
+    const subscription = results.subscribe(protocolErrors(sink(following)));
     subscriptions.add(subscription);
     return following.whenStopped(() => subscription.unsubscribe());
   };

@@ -6,7 +6,7 @@ import { makeSchema } from './schema.js';
 import { announce, createService, pairs } from './serve.js';
 
 const handle = (request, response) => yoga(request, response);
-const { state, server } = createService({ handle });
+const { state, server } = createService({ handle, sockets: false });
 const schema = makeSchema(state);
 const yoga = createYoga({
   schema: () => schema(),

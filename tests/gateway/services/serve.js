@@ -31,9 +31,9 @@ const CONTROLS = {
 
 /**
  * An HTTP server that counts what comes, answers /control/*, and leaves the rest to `handle`. `changed`
- * is called when another schema is to be served.
+ * is called when another schema is to be served. Without `sockets` an upgrade is a request like others.
  */
-export function createService({ state = new State(), handle, changed }) {
+export function createService({ state = new State(), handle, changed, sockets = true }) {
   const server = createServer(async (request, response) => {
     const [, control] = /^\/control\/(\w+)/.exec(request.url) ?? [];
     if (control) {
@@ -47,6 +47,7 @@ export function createService({ state = new State(), handle, changed }) {
     response.on('close', () => state.responses.delete(response));
     handle(request, response);
   });
+  if (!sockets) return { state, server };
   server.on('upgrade', (request, socket) => {
     state.upgrades.push({ protocols: request.headers['sec-websocket-protocol'] ?? null, headers: pairs(request) });
     state.sockets.add(socket);

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 
 import { Gateway, endOf, sourceOf } from '../lib/gateway.js';
 import { marksOf } from '../lib/identity.js';
@@ -26,17 +26,20 @@ function scene(name, options) {
     await endOf(world.server);
     await world.service?.kill();
   });
-  world.client = (t, transport, who) => {
+  const open = [];
+  afterEach(async () => {
+    for (const client of open.splice(0)) await client.close();
+    await world.service.live(0);
+  });
+  world.client = (transport, who) => {
     const client = TRANSPORTS[transport].connect(world.server, who);
-    t.after(async () => {
-      await client.close();
-      await world.service.live(0);
-    });
+    open.push(client);
     return client;
   };
-  world.whoami = async (t, transport, who) => {
-    const following = world.client(t, transport, who).follow(WHOAMI);
-    return (await following.data('whoami')).whoami;
+  world.whoami = async (transport, who) => {
+    // A name of its own: nobody shares it, and so it has an event of its own.
+    const query = `subscription N${randomUUID().replaceAll('-', '')} { whoami }`;
+    return (await world.client(transport, who).follow({ query }).data('whoami')).whoami;
   };
   return world;
 }
@@ -52,13 +55,13 @@ for (const upstream of sockets.filter(({ name }) => name === 'mercurius')) {
       subscriptions: { connection_init: 'extension', init_payload: GATEWAY },
     });
 
-    test('one socket for all, with the gateway’s payload, and each operation with its client’s', async (t) => {
+    test('one socket for all, with the gateway’s payload, and each operation with its client’s', async () => {
       await world.service.reset();
       const names = Array.from({ length: 20 }, (_, at) => `caller-${at}`);
       const heard = await Promise.all(
         names.map((token, at) => {
           const who = { init: { token }, headers: { authorization: `Bearer ${token}` } };
-          return world.whoami(t, CLIENTS[at % CLIENTS.length], who);
+          return world.whoami(CLIENTS[at % CLIENTS.length], who);
         }),
       );
       assert.deepEqual(heard.map(({ init }) => init), names.map((token) => ({ token })));
@@ -70,18 +73,18 @@ for (const upstream of sockets.filter(({ name }) => name === 'mercurius')) {
       assert.deepEqual(marksOf(upgrades[0]).authorization, []);
     });
 
-    test('who has no payload gets nobody else’s', async (t) => {
-      const ann = await world.whoami(t, 'graphql-ws', { init: { token: 'ann' } });
-      const nobody = await world.whoami(t, 'graphql-ws');
-      const stream = await world.whoami(t, 'graphql-sse, distinct connections');
+    test('who has no payload gets nobody else’s', async () => {
+      const ann = await world.whoami('graphql-ws', { init: { token: 'ann' } });
+      const nobody = await world.whoami('graphql-ws');
+      const stream = await world.whoami('graphql-sse, distinct connections');
       assert.deepEqual(ann.init, { token: 'ann' });
       // The socket's own, or an empty one: not that of a client.
       for (const { init } of [nobody, stream]) assert.equal(init?.token, undefined);
     });
 
-    test('equal operations with different payloads are different', async (t) => {
+    test('equal operations with different payloads are different', async () => {
       const topic = randomUUID();
-      const follow = (token) => world.client(t, 'graphql-ws', { init: { token } }).follow(eventsOf(topic));
+      const follow = (token) => world.client('graphql-ws', { init: { token } }).follow(eventsOf(topic));
       const [ann, ann2, bob] = ['ann', 'ann', 'bob'].map(follow);
       assert.equal(await rally(world.service, topic, [ann, ann2, bob]), 2);
       ann.stop();
@@ -91,12 +94,12 @@ for (const upstream of sockets.filter(({ name }) => name === 'mercurius')) {
       assert.equal(await rally(world.service, topic, [bob]), 1);
     });
 
-    test('a client that the service refuses has an error of its own', async (t) => {
+    test('a client that the service refuses has an error of its own', async () => {
       const topic = randomUUID();
-      const ann = world.client(t, 'graphql-ws', { init: { token: 'ann' } }).follow(eventsOf(topic));
+      const ann = world.client('graphql-ws', { init: { token: 'ann' } }).follow(eventsOf(topic));
       await rally(world.service, topic, [ann]);
       for (const transport of CLIENTS) {
-        const events = await world.client(t, transport, { init: { refuse: true } }).follow(WHOAMI).all();
+        const events = await world.client(transport, { init: { refuse: true } }).follow(WHOAMI).all();
         const errors = events.flatMap(({ error, next }) => error ?? next?.errors ?? []);
         assert.deepEqual(errors.map(({ message }) => message), ['Forbidden'], transport);
       }
@@ -111,24 +114,25 @@ for (const upstream of sockets) {
     const world = scene(upstream.name, {
       protocol: upstream.protocol,
       headers: { forward: ['authorization'] },
+      timeouts: { idle: '200ms' },
       subscriptions: { connection_init: 'per-client', payload: { token: '{{connection_init.token}}', list: [1] } },
     });
 
-    test('a socket for each identity, shared by what is equal; it closes when it is not needed', async (t) => {
+    test('a socket for each identity, shared by what is equal; it closes when it is not needed', async () => {
       await world.service.reset();
-      const who = (token) => ({ init: { token, other: 'left out' } });
-      const clients = ['ann', 'ann', 'bob'].map((token, at) => world.client(t, CLIENTS[at], who(token)));
-      const followings = clients.flatMap((client) => [
-        client.follow(WHOAMI),
-        client.follow({ query: 'subscription { again: whoami }' }),
-      ]);
-      const tokens = [];
-      for (const following of followings) tokens.push(Object.values(await following.data())[0].init);
-      const [ann, bob] = ['ann', 'bob'].map((token) => ({ token, list: [1] }));
-      assert.deepEqual(tokens, [ann, ann, ann, ann, bob, bob]);
+      const topics = [randomUUID(), randomUUID()];
+      const tokens = ['ann', 'ann', 'bob'];
+      const clients = tokens.map((token, at) => world.client(CLIENTS[at], { init: { token, other: 'left out' } }));
+      for (const topic of topics) {
+        const followings = clients.map((client) => client.follow(eventsOf(topic)));
+        assert.equal(await rally(world.service, topic, followings), 2);
+      }
       const { upgrades, inits, live, sockets: count } = await world.service.state();
       assert.deepEqual([upgrades.length, count, live.length], [2, 2, 4]);
-      assert.deepEqual(inits.map(({ token }) => token).sort(), ['ann', 'bob']);
+      const byToken = inits.toSorted((a, b) => a.token.localeCompare(b.token));
+      assert.deepEqual(byToken, ['ann', 'bob'].map((token) => ({ token, list: [1] })));
+      for (const client of clients) await client.close();
+      await world.service.when('no sockets', ({ sockets: open }) => open === 0);
     });
   });
 
@@ -136,11 +140,11 @@ for (const upstream of sockets) {
     const world = scene(upstream.name, { protocol: upstream.protocol });
 
     for (const transport of CLIENTS) {
-      test(`${transport}: an error, and nobody else is harmed`, async (t) => {
+      test(`${transport}: an error, and nobody else is harmed`, async () => {
         const topic = randomUUID();
-        const ann = world.client(t, 'graphql-ws', { init: { token: 'ann' } }).follow(eventsOf(topic));
+        const ann = world.client('graphql-ws', { init: { token: 'ann' } }).follow(eventsOf(topic));
         await rally(world.service, topic, [ann]);
-        const events = await world.client(t, transport, { init: { refuse: true } }).follow(WHOAMI).all();
+        const events = await world.client(transport, { init: { refuse: true } }).follow(WHOAMI).all();
         assert.ok(!events.some(({ next, complete }) => next?.data || (complete && events.length === 1)), JSON.stringify(events));
         assert.equal(await rally(world.service, topic, [ann]), 1);
       });
@@ -154,10 +158,10 @@ for (const upstream of sockets) {
       subscriptions: { connection_init: 'none', init_payload: { gateway: 'artesian' } },
     });
 
-    test('no client’s payload is passed on; headers are', async (t) => {
+    test('no client’s payload is passed on; headers are', async () => {
       for (const transport of CLIENTS) {
         const who = { init: { token: 'ann' }, headers: { authorization: `Bearer ${transport}` } };
-        const whoami = await world.whoami(t, transport, who);
+        const whoami = await world.whoami(transport, who);
         assert.deepEqual(whoami.init, { gateway: 'artesian' });
         assert.deepEqual(marksOf(whoami).authorization, [`Bearer ${transport}`]);
       }

@@ -67,15 +67,20 @@ impl Frames {
     }
 }
 
+/// The text itself where it is no JSON, or deeper than is read here.
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
+}
+
 fn event(text: &str) -> Option<Frame> {
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     match field("event:")? {
-        "next" => Some(Frame::Result(serde_json::from_str(field("data:")?).unwrap())),
+        "next" => Some(Frame::Result(parsed(field("data:")?))),
         "complete" => match field("data:") {
             None | Some("") => Some(Frame::End),
             // Of an operation in a stream of many.
             Some(data) => {
-                let mut data: Value = serde_json::from_str(data).unwrap();
+                let mut data = parsed(data);
                 data["complete"] = true.into();
                 Some(Frame::Result(data))
             }
@@ -86,7 +91,7 @@ fn event(text: &str) -> Option<Frame> {
 
 fn part(text: &str) -> Option<Frame> {
     let (_, body) = text.split_once("\r\n\r\n")?;
-    let mut message: Value = serde_json::from_str(body).unwrap();
+    let mut message = parsed(body);
     match message.get_mut("payload") {
         None => None,
         Some(Value::Null) => Some(Frame::Result(message)),

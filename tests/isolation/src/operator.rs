@@ -41,6 +41,7 @@ pub fn settings(mode: Mode, version: &Version, hook: SocketAddr, grace: Duration
                 .unwrap(),
             ),
             unauthorized_role: Some("anonymous".to_owned()),
+            ..AuthConfig::default()
         },
         Mode::Webhook => {
             let url = format!("http://{hook}/{}", version.webhook);

@@ -10,6 +10,7 @@ mod schema;
 mod state;
 mod subscription;
 
+use axum::serve::ListenerExt;
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
 #[tokio::main]
@@ -21,6 +22,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{}", serde_json::json!({ "port": listener.local_addr()?.port() }));
     }
     let state = state::State::default();
+    // Messages are small, and answers to them are waited for.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let router = http::router(schema::build(state.clone()), state);
     tokio::select! {
         served = axum::serve(listener, router) => served?,

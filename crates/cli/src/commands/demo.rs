@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use artesian_database::{Backend, Database, DatabaseConfig};
 use artesian_engine::Engine;
-use artesian_gateway::{DatabaseMember, Gateway, config::Prefix};
+use artesian_gateway::{DatabaseMember, Gateway, Sources, config::Prefix};
 use artesian_server::Metrics;
 use artesian_sqlite::{Sqlite, demo};
 use clap::ArgMatches;
@@ -114,7 +114,7 @@ async fn opened(
         prefix: Prefix::default(),
         source: database.clone(),
     };
-    let gateway = Gateway::start(Some(member), Vec::new(), Duration::ZERO);
+    let gateway = Gateway::start(Some(member), Sources::default(), Duration::ZERO);
     let gateway = gateway.await.map_err(CliError::failed)?;
     Ok(Opened {
         engine: Arc::new(Engine::new(gateway.clone(), settings.engine.clone())),

@@ -90,7 +90,7 @@ enum Refused {
     #[error("the schema cannot be read: {0}")]
     Database(#[from] BackendError),
     #[error("{0}")]
-    Services(#[from] services::MemberError),
+    Services(#[from] services::SourceError),
     #[error("{0}")]
     Gateway(#[from] artesian_gateway::GatewayError),
     #[error("reading failed")]
@@ -185,9 +185,9 @@ impl Reloader {
         {
             database.replace_metadata(plan.metadata().cloned(), options).await?;
         }
-        let old_members = self.parts.gateway.members();
-        let members = services::members(&settings.gateway, &old_members)?;
-        self.parts.gateway.replace(members)?;
+        let old_sources = self.parts.gateway.sources();
+        let sources = services::sources(&settings.gateway, &old_sources).await?;
+        self.parts.gateway.replace(sources)?;
         if even_if_equal {
             // The operator knows of a change that polling would see later.
             let gateway = Arc::clone(&self.parts.gateway);

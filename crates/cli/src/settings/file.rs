@@ -215,7 +215,7 @@ impl Reader<'_> {
                 return Err(self.error(at, message));
             };
             let has = |name: &&str| entries.iter().any(|(key, _)| key.value == **name);
-            if OTHER_SOURCES.iter().any(|name| has(&name)) {
+            if OTHER_SOURCES.iter().any(has) {
                 let value = self.json(Node::Map(entries), at)?;
                 self.read.sources.push(FileSource { value, place: self.place(at) });
                 continue;

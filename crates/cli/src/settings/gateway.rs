@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use artesian_gateway::{
     config::{ConfigError, Prefix, SourceConfig, SourceKind},
     identity::Wants,
+    source::events_wants,
 };
 
 use super::{
@@ -24,11 +25,11 @@ pub struct GatewaySettings {
 impl GatewaySettings {
     /// Claims of tokens that services are told of.
     pub fn claims(&self) -> Vec<Box<str>> {
-        let services = self.sources.iter().filter_map(|source| match &source.kind {
-            SourceKind::Service(service) => Some(service.identity.wants()),
-            SourceKind::Events(_) => None,
+        let wants = self.sources.iter().map(|source| match &source.kind {
+            SourceKind::Service(service) => service.identity.wants(),
+            SourceKind::Events(events) => events_wants(&events.config, &events.written),
         });
-        services.fold(Wants::default(), Wants::union).claims
+        wants.fold(Wants::default(), Wants::union).claims
     }
 }
 

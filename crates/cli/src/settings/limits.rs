@@ -112,9 +112,12 @@ mod tests {
     fn derived(given: &[(&'static str, &str)], files: usize) -> LimitsConfig {
         let flags: Flags = given.iter().map(|(k, v)| (*k, vec![(*v).to_owned()])).collect();
         let environment: Environment = std::iter::empty().collect();
-        let settings =
-            Settings::resolve(&Resolver::new(flags, environment, super::file::File::default()))
-                .unwrap();
+        let settings = Settings::resolve(&Resolver::new(
+            flags,
+            environment,
+            super::super::file::File::default(),
+        ))
+        .unwrap();
         let mut limits = settings.server.limits;
         derive(&mut limits, files, 8, &settings.source, &settings.live);
         limits

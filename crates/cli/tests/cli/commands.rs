@@ -16,7 +16,7 @@ fn every_command_has_help_with_examples() {
     let scratch = Scratch::new();
     let root = scratch.run(&["--help"]);
     assert_eq!(root.code, Some(0));
-    for command in ["serve", "demo", "check", "schema", "query", "subscribe", "explain"] {
+    for command in ["serve", "demo", "check", "schema", "query", "subscribe", "explain", "import"] {
         assert!(root.out.contains(&format!("\n  {command} ")), "{command}: {}", root.out);
         let help = scratch.run(&[command, "--help"]);
         assert_eq!(help.code, Some(0));

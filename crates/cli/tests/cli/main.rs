@@ -5,6 +5,7 @@
 mod checking_auth;
 mod commands;
 mod following;
+mod importing;
 mod reloading;
 mod reloading_auth;
 #[allow(dead_code, unused_imports)]

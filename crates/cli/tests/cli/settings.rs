@@ -1,6 +1,6 @@
 //! The configuration file and the environment, as the binary takes them.
 
-use super::support::Scratch;
+use super::support::{Running, Scratch, http, post};
 
 #[test]
 fn an_unknown_key_is_an_error_with_a_suggestion() {
@@ -48,4 +48,21 @@ fn a_misspelt_variable_is_told() {
         text.contains("ARTESIAN_METADTA is not known; did you mean `ARTESIAN_METADATA`?"),
         "{text}"
     );
+}
+
+#[test]
+fn upgrades_are_refused_where_the_file_says_so() {
+    let upgrade = "GET /graphql HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\
+                   sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                   sec-websocket-protocol: graphql-transport-ws\r\n\r\n";
+    let shop = Scratch::with_shop();
+    shop.write("artesian.yaml", "server:\n  http_server_options:\n    enable_websockets: false\n");
+    let (_server, port) = Running::serve(&shop, &[]);
+    let answer = http(port, upgrade);
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("not-supported"), "{answer}");
+    assert!(!answer.to_ascii_lowercase().contains("sec-websocket-accept"), "{answer}");
+    // Everything else goes on.
+    let answer = post(port, "", "{ author_by_pk(id: 1) { name } }");
+    assert!(answer.ends_with("{\"data\":{\"author_by_pk\":{\"name\":\"Ann\"}}}"), "{answer}");
 }

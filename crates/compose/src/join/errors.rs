@@ -99,8 +99,10 @@ impl Errors {
                     extensions = Some(value);
                     continue;
                 }
-                "path" if value == b"null" => continue,
+                // Clients rely on the shape: section 7.1.2 of the specification.
+                "path" if !value.starts_with(b"[") => continue,
                 "path" => has_path = true,
+                "message" if !value.starts_with(b"\"") => return None,
                 "message" => has_message = true,
                 _ => {}
             }

@@ -110,7 +110,7 @@ fn a_source_that_fails_nulls_its_own_fields() {
 #[test]
 fn errors_keep_path_and_extensions() {
     let a = answer(
-        r#"{"data":{"a":null},"errors":[{"message":"m","locations":[{"line":1,"column":2}],"path":["a", 0],"extensions":{"code":"X"},"own":[1]},{"message":"n","extensions":{"code":"Y"}},{"message":"o","path":null,"extensions":{"source":"mine"}},"p",7,{"code":1}]}"#,
+        r#"{"data":{"a":null},"errors":[{"message":"m","locations":[{"line":1,"column":2}],"path":["a", 0],"extensions":{"code":"X"},"own":[1]},{"message":"n","extensions":{"code":"Y"}},{"message":"o","path":null,"extensions":{"source":"mine"}},"p",7,{"code":1},{"message":1},{"message":"q","path":"a"}]}"#,
     );
     let joined = join("{ a { x } }", &[a]);
     assert_eq!(
@@ -122,7 +122,9 @@ fn errors_keep_path_and_extensions() {
             r#"{"message":"o","extensions":{"source":"mine"}},"#,
             r#"{"message":"p","extensions":{"source":"a"}},"#,
             r#"{"message":"the service gave an error that is none","extensions":{"source":"a"}},"#,
-            r#"{"message":"the service gave an error that is none","extensions":{"source":"a"}}]}"#
+            r#"{"message":"the service gave an error that is none","extensions":{"source":"a"}},"#,
+            r#"{"message":"the service gave an error that is none","extensions":{"source":"a"}},"#,
+            r#"{"message":"q","extensions":{"source":"a"}}]}"#
         )
     );
 }

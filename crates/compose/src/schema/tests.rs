@@ -251,3 +251,22 @@ fn differences_are_told() {
         sdl("type Query { \"new\" a: Int b(x: Int): E c: Old } enum E { P Q } type Old { z: Int }");
     assert_eq!(old.difference(&reworded).to_string(), "described otherwise: 1");
 }
+
+#[test]
+fn fields_of_types_that_nobody_has_are_left_out() {
+    let text = "type Query { a: Int }
+        type Subscription { there: Own gone: parcel empty: Wrap by(x: [Filter!]): Int }
+        type Own { id: ID! parcel: [parcel!] own: Own }
+        type Wrap { parcel: parcel }";
+    let schema = ServiceSchema::from_sdl_beside(text, None, &ReadLimits::default()).unwrap();
+    let own =
+        "type Query { a: Int } type Subscription { there: Own } type Own { id: ID! own: Own }";
+    assert_eq!(schema.digest(), sdl(own).digest());
+    let notes = schema.notes();
+    assert_eq!(notes.len(), 5, "{notes:?}");
+    assert!(notes.contains(&"Subscription.gone is left out: there is no type parcel".to_owned()));
+    // A root of which nothing is left is no root.
+    let text = "type Query { a: Int } type Subscription { gone: parcel }";
+    let schema = ServiceSchema::from_sdl_beside(text, None, &ReadLimits::default()).unwrap();
+    assert_eq!(schema.digest(), sdl("type Query { a: Int }").digest());
+}

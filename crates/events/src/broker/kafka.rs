@@ -115,29 +115,44 @@ impl Kafka {
         }))
     }
 
-    /// The partitions of a topic, as of at most `refresh` ago; none if there is no such topic.
-    async fn partitions(&self, topic: &str) -> Result<(Arc<Client>, Vec<i32>), Problem> {
-        let mut cluster = self.cluster.lock().await;
-        let age = cluster.asked.map(|asked| asked.elapsed());
-        let patience = match cluster.topics.contains_key(topic) {
-            true => self.settings.refresh,
-            false => self.settings.refresh.min(LOOK_AGAIN),
-        };
-        if age.is_none_or(|age| age >= patience) {
-            let asked = timeout(self.timeouts.connect, self.ask(&mut cluster)).await;
-            if let Err(problem) = asked.unwrap_or(Err(Problem::Silent)) {
-                // Perhaps another broker knows.
-                cluster.client = None;
-                cluster.asked = None;
-                self.counters.add(Counter::ConnectFailed);
-                return Err(problem);
+    /// The partitions of a topic, as of at most `refresh` ago; none if there was no such topic at `since`
+    /// or later.
+    async fn partitions(
+        &self,
+        topic: &str,
+        since: Instant,
+    ) -> Result<(Arc<Client>, Vec<i32>), Problem> {
+        loop {
+            let mut cluster = self.cluster.lock().await;
+            let is_known = cluster.topics.contains_key(topic);
+            let age = cluster.asked.map(|asked| asked.elapsed());
+            let is_news = is_known || cluster.asked.is_some_and(|asked| asked >= since);
+            let patience =
+                if is_news { self.settings.refresh } else { self.settings.refresh.min(LOOK_AGAIN) };
+            let is_stale = age.is_none_or(|age| age >= patience);
+            if !is_stale && !is_news {
+                // So that unknown topics cannot make it ask all the time.
+                drop(cluster);
+                sleep(patience.saturating_sub(age.unwrap_or_default())).await;
+                continue;
             }
+            if is_stale {
+                let asked = timeout(self.timeouts.connect, self.ask(&mut cluster)).await;
+                if let Err(problem) = asked.unwrap_or(Err(Problem::Silent)) {
+                    // Perhaps another broker knows.
+                    cluster.client = None;
+                    cluster.asked = None;
+                    self.counters.add(Counter::ConnectFailed);
+                    return Err(problem);
+                }
+            }
+            let client = cluster.client.clone().ok_or(Problem::Failed("no connection"))?;
+            return Ok((client, cluster.topics.get(topic).cloned().unwrap_or_default()));
         }
-        let client = cluster.client.clone().ok_or(Problem::Failed("no connection"))?;
-        Ok((client, cluster.topics.get(topic).cloned().unwrap_or_default()))
     }
 
     async fn ask(&self, cluster: &mut Cluster) -> Result<(), Problem> {
+        let now = Instant::now();
         let client = match &cluster.client {
             Some(client) => Arc::clone(client),
             None => Arc::new(self.builder().build().await?),
@@ -148,7 +163,7 @@ impl Kafka {
             .map(|topic| (topic.name, topic.partitions.into_iter().collect()))
             .collect();
         cluster.client = Some(client);
-        cluster.asked = Some(Instant::now());
+        cluster.asked = Some(now);
         Ok(())
     }
 
@@ -179,7 +194,12 @@ impl Kafka {
         builder
     }
 
-    async fn open(&self, client: &Client, topic: &str, partition: i32) -> Result<PartitionClient, Problem> {
+    async fn open(
+        &self,
+        client: &Client,
+        topic: &str,
+        partition: i32,
+    ) -> Result<PartitionClient, Problem> {
         let opened = client.partition_client(topic, partition, UnknownTopicHandling::Error);
         let opened = timeout(self.timeouts.connect, opened).await.map_err(|_| Problem::Silent)?;
         let opened = opened?;
@@ -200,8 +220,9 @@ impl Kafka {
     /// Carries a topic: a task for each partition, which ends with this future.
     pub async fn carry(self: Arc<Self>, line: Arc<Line>) {
         let mut attempt = 0;
+        let begun = Instant::now();
         let partitions = loop {
-            match self.begin(&line).await {
+            match self.begin(&line, begun).await {
                 Ok(partitions) => break partitions,
                 Err(problem) => {
                     tracing::warn!(broker = "kafka", problem = problem.text(), "cannot subscribe");
@@ -213,7 +234,8 @@ impl Kafka {
             line.fail(EventsError::UnknownTopic(BrokerKind::Kafka));
             return;
         }
-        let mut known: BTreeSet<i32> = partitions.iter().map(|partition| partition.number).collect();
+        let mut known: BTreeSet<i32> =
+            partitions.iter().map(|partition| partition.number).collect();
         let mut readers = JoinSet::new();
         for partition in partitions {
             readers.spawn(partition.read());
@@ -222,7 +244,9 @@ impl Kafka {
         let mut missing = 0;
         loop {
             sleep(self.settings.refresh).await;
-            let Ok((_, numbers)) = self.partitions(line.topic().name()).await else { continue };
+            let Ok((_, numbers)) = self.partitions(line.topic().name(), begun).await else {
+                continue;
+            };
             // A broker that has just come back may not know of it yet.
             missing = if numbers.is_empty() { missing + 1 } else { 0 };
             if missing == 3 {
@@ -239,8 +263,12 @@ impl Kafka {
     }
 
     /// Finds the ends of all partitions.
-    async fn begin(self: &Arc<Self>, line: &Arc<Line>) -> Result<Vec<Partition>, Problem> {
-        let (client, numbers) = self.partitions(line.topic().name()).await?;
+    async fn begin(
+        self: &Arc<Self>,
+        line: &Arc<Line>,
+        begun: Instant,
+    ) -> Result<Vec<Partition>, Problem> {
+        let (client, numbers) = self.partitions(line.topic().name(), begun).await?;
         line.asked();
         let all = numbers.into_iter().map(|number| Partition::at_end(self, line, &client, number));
         try_join_all(all).await

@@ -3,44 +3,43 @@
 //! The library reconnects by itself once for each server, which keeps the subscriptions; after that the
 //! connection is given up and this code makes another one, so that nothing runs on when the hub is gone.
 //!
-//! NATS does not confirm subscriptions. It does handle a connection's commands one after the other, so the
-//! answer to a request that follows a subscription says that the subscription is in force. The request
-//! goes to a subject without listeners, and the server itself answers that there are none (NATS 2.2).
+//! NATS does not confirm subscriptions. It does handle a connection's commands one after the other, so a
+//! message to oneself that follows a subscription says that the subscription is in force when it comes
+//! back.
 
 use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use async_nats::{Client, ConnectOptions, RequestErrorKind, ServerError, SubscribeErrorKind, Subscriber};
-use futures_util::StreamExt as _;
-use parking_lot::Mutex;
+use async_nats::{Client, ConnectOptions, Message, SubscribeErrorKind, Subscriber};
+use bytes::Bytes;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::{
     sync::{oneshot, watch},
     time::{Instant, sleep},
 };
 
-use super::tls::{client_config, file};
+mod state;
+
+use state::{Registered, State, Waiting};
+
+use super::{
+    Task,
+    tls::{client_config, file},
+};
 use crate::{
     backoff,
-    config::{EventsConfig, NatsConfig, Retry, Timeouts},
+    config::{EventsConfig, NatsConfig, Retry},
     error::{EventsError, StartError},
     line::Line,
     stats::{Counter, Counters},
     topic::BrokerKind,
 };
 
-/// Where requests go that nobody listens to.
-const SYNC: &str = "_ARTESIAN.sync.";
-
 pub(crate) struct Nats {
     options: Box<dyn Fn() -> Result<ConnectOptions, ()> + Send + Sync>,
     servers: Vec<String>,
-    timeouts: Timeouts,
     retry: Retry,
     session: watch::Sender<Option<Arc<Session>>>,
     counters: Arc<Counters>,
@@ -50,28 +49,9 @@ pub(crate) struct Nats {
 struct Session {
     client: Client,
     state: Arc<State>,
-}
-
-/// What the library's events change.
-#[derive(Default)]
-struct State {
-    link: watch::Sender<Link>,
-    /// By subject, so that a refusal finds those who asked.
-    lines: Mutex<HashMap<Box<str>, Weak<Line>>>,
-    /// Requests that wait for their answer, by subject.
-    syncs: Mutex<HashMap<String, oneshot::Sender<()>>>,
-    next_sync: AtomicU64,
-    /// Whether the account may not receive answers, so that nothing can be confirmed.
-    is_mute: AtomicBool,
-}
-
-/// The state of a session's connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Link {
-    /// Grows with every connection.
-    epoch: u64,
-    is_up: bool,
-    is_over: bool,
+    /// Where this session sends to itself.
+    inbox: String,
+    _task: Task,
 }
 
 impl Nats {
@@ -93,9 +73,11 @@ impl Nats {
             }
             None => None,
         };
-        let wants_tls = config.tls.is_some() || nats.url.iter().any(|url| url.starts_with("tls://"));
+        let wants_tls =
+            config.tls.is_some() || nats.url.iter().any(|url| url.starts_with("tls://"));
         let tls = client_config(config.tls.as_ref()).await?;
-        let (settings, timeouts, retry) = (nats.clone(), config.timeouts.clone(), config.retry.clone());
+        let (settings, timeouts, retry) =
+            (nats.clone(), config.timeouts.clone(), config.retry.clone());
         let options = move || {
             let mut options = match &credentials {
                 Some(text) => ConnectOptions::with_credentials(text).map_err(drop)?,
@@ -114,7 +96,6 @@ impl Nats {
             Ok(options
                 .name("artesian")
                 .connection_timeout(timeouts.connect)
-                .request_timeout(Some(timeouts.subscribe))
                 .ping_interval(timeouts.ping_interval)
                 .max_reconnects(settings.url.len())
                 .reconnect_delay_callback(move |attempt| reconnect_pause(&pauses, attempt))
@@ -124,7 +105,6 @@ impl Nats {
         Ok(Arc::new(Self {
             options: Box::new(options),
             servers: nats.url.clone(),
-            timeouts: config.timeouts.clone(),
             retry: config.retry.clone(),
             session: watch::Sender::new(None),
             counters,
@@ -168,7 +148,9 @@ impl Nats {
             told.on_event(event, &counters);
             std::future::ready(())
         });
-        let client = options.connect(self.servers.as_slice()).await.map_err(|error| match error.kind() {
+        let client = options.connect(self.servers.as_slice()).await.map_err(|error| match error
+            .kind()
+        {
             Kind::AuthorizationViolation | Kind::Authentication => "the credentials are refused",
             Kind::Tls => "the TLS handshake failed",
             Kind::TimedOut => "no answer in time",
@@ -176,7 +158,11 @@ impl Nats {
             Kind::ServerParse => "the address cannot be read",
             _ => "no connection",
         })?;
-        Ok(Arc::new(Session { client, state }))
+        let inbox = client.new_inbox();
+        let subscriber =
+            client.subscribe(format!("{inbox}.*")).await.map_err(|_| "no connection")?;
+        let task = Task::spawn(listen(subscriber, Arc::clone(&state)));
+        Ok(Arc::new(Session { client, state, inbox, _task: task }))
     }
 
     /// Carries a topic over all sessions.
@@ -190,7 +176,7 @@ impl Nats {
             let Some(session) = session else { continue };
             let registered = session.register(&line);
             match session.client.subscribe(line.topic().name().to_owned()).await {
-                Ok(subscriber) => session.carry(subscriber, &line, &self.timeouts).await,
+                Ok(subscriber) => session.carry(subscriber, &line).await,
                 Err(error) if error.kind() == SubscribeErrorKind::InvalidSubject => {
                     line.fail(EventsError::Refused(BrokerKind::Nats));
                     return;
@@ -226,16 +212,24 @@ impl Session {
     }
 
     /// Passes on what comes, until the session ends.
-    async fn carry(&self, mut subscriber: Subscriber, line: &Line, timeouts: &Timeouts) {
+    async fn carry(&self, mut subscriber: Subscriber, line: &Line) {
         let mut links = self.state.link.subscribe();
         loop {
             let link = *links.borrow_and_update();
+            // What came before the connection broke is there already. What comes from now on is of the
+            // next connection, and waits until the gap before it has been told.
+            if !link.is_up {
+                while let Some(next) = subscriber.next().now_or_never() {
+                    let Some(message) = next else { return };
+                    self.take(message, line);
+                }
+            }
             let mut confirmed = std::pin::pin!(async {
                 if !link.is_up {
                     return std::future::pending().await;
                 }
                 line.asked();
-                self.confirm(timeouts).await;
+                self.confirm().await;
             });
             let mut is_confirmed = false;
             loop {
@@ -247,8 +241,8 @@ impl Session {
                         }
                         break;
                     }
-                    message = subscriber.next() => match message {
-                        Some(message) => line.message(message.payload),
+                    message = subscriber.next(), if is_confirmed => match message {
+                        Some(message) => self.take(message, line),
                         None => return,
                     },
                     () = &mut confirmed, if !is_confirmed => {
@@ -263,8 +257,15 @@ impl Session {
         }
     }
 
+    fn take(&self, message: Message, line: &Line) {
+        // A wildcard may cover what this session sends to itself.
+        if !message.subject.starts_with(&self.inbox) {
+            line.message(message.payload);
+        }
+    }
+
     /// Waits until the server has handled what was sent before.
-    async fn confirm(&self, timeouts: &Timeouts) {
+    async fn confirm(&self) {
         let state = &self.state;
         loop {
             if state.is_mute.load(Ordering::Relaxed) {
@@ -273,104 +274,28 @@ impl Session {
                 return;
             }
             let number = state.next_sync.fetch_add(1, Ordering::Relaxed);
-            let subject = format!("{SYNC}{number}");
-            let (sender, refused) = oneshot::channel();
+            let subject = format!("{}.{number}", self.inbox);
+            let (sender, answered) = oneshot::channel();
             state.syncs.lock().insert(subject.clone(), sender);
-            let guard = Waiting { state, subject: &subject };
-            let request = self.client.request(subject.clone(), bytes::Bytes::new());
-            let is_answered = tokio::select! {
-                answer = request => match answer {
-                    Ok(_) => true,
-                    Err(error) => error.kind() == RequestErrorKind::NoResponders,
-                },
-                // A refusal comes in order, too.
-                refused = refused => refused.is_ok(),
-            };
-            drop(guard);
-            if is_answered {
+            let _guard = Waiting { state, subject: &subject };
+            if self.client.publish(subject.clone(), Bytes::new()).await.is_err() {
+                // The session is over, which is told elsewhere.
+                return std::future::pending().await;
+            }
+            // A refusal comes in order, too.
+            if answered.await.is_ok() {
                 return;
             }
-            // A connection that is lost is told elsewhere.
-            sleep(timeouts.connect.min(Duration::from_millis(100))).await;
         }
     }
 }
 
-/// A request that waits.
-struct Waiting<'a> {
-    state: &'a State,
-    subject: &'a str,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.state.syncs.lock().remove(self.subject);
-    }
-}
-
-/// A line that can be found by its subject.
-struct Registered {
-    state: Arc<State>,
-    line: Arc<Line>,
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        let mut lines = self.state.lines.lock();
-        let name = self.line.topic().name();
-        let is_it = |line: &Weak<Line>| std::ptr::eq(line.as_ptr(), Arc::as_ptr(&self.line));
-        if lines.get(name).is_some_and(is_it) {
-            lines.remove(name);
-        }
-    }
-}
-
-impl State {
-    fn on_event(&self, event: async_nats::Event, counters: &Counters) {
-        use async_nats::{ClientError, Event};
-        match event {
-            Event::Connected => {
-                counters.add(Counter::Connected);
-                self.link.send_modify(|link| {
-                    link.epoch += 1;
-                    link.is_up = true;
-                });
-            }
-            Event::Disconnected => {
-                counters.add(Counter::Disconnected);
-                self.link.send_modify(|link| link.is_up = false);
-            }
-            Event::Closed | Event::ClientError(ClientError::MaxReconnects) => {
-                self.link.send_modify(|link| *link = Link { is_up: false, is_over: true, ..*link });
-            }
-            // The library dropped messages of one subscription and does not say which.
-            Event::SlowConsumer(_) => {
-                let lines: Vec<_> = self.lines.lock().values().filter_map(Weak::upgrade).collect();
-                lines.iter().for_each(|line| line.gap());
-            }
-            Event::ServerError(ServerError::Other(text)) => self.on_refusal(&text),
-            _ => {}
-        }
-    }
-
-    /// `Permissions Violation for Subscription to "…"`, or for `Publish`.
-    fn on_refusal(&self, text: &str) {
-        let Some(subject) = text.split('"').nth(1) else { return };
-        let text = text.to_ascii_lowercase();
-        if text.starts_with("permissions violation for publish") {
-            if let Some(waiting) = self.syncs.lock().remove(subject) {
-                let _ = waiting.send(());
-            }
-        } else if text.starts_with("permissions violation for subscription") {
-            let line = self.lines.lock().get(subject).and_then(Weak::upgrade);
-            if let Some(line) = line {
-                line.fail(EventsError::Refused(BrokerKind::Nats));
-            } else if subject.starts_with("_INBOX.") {
-                self.is_mute.store(true, Ordering::Relaxed);
-                for (_, waiting) in self.syncs.lock().drain() {
-                    drop(waiting);
-                }
-            }
+/// Takes what was sent to the inbox.
+async fn listen(mut inbox: Subscriber, state: Arc<State>) {
+    while let Some(message) = inbox.next().await {
+        let waiting = state.syncs.lock().remove(message.subject.as_str());
+        if let Some(waiting) = waiting {
+            let _ = waiting.send(());
         }
     }
 }

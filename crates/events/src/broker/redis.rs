@@ -82,9 +82,12 @@ impl Redis {
             None => (redis.url.clone(), false),
         };
         // The error could quote the URL.
-        let wrong = || ConfigError::new("events.redis.url", "expected redis://[user:password@]host:port");
+        let wrong =
+            || ConfigError::new("events.redis.url", "expected redis://[user:password@]host:port");
         let info = url.into_connection_info().map_err(|_| wrong())?;
-        let ConnectionAddr::Tcp(host, port) = info.addr().clone() else { return Err(wrong().into()) };
+        let ConnectionAddr::Tcp(host, port) = info.addr().clone() else {
+            return Err(wrong().into());
+        };
         let mut settings = info.redis_settings().clone();
         if let Some(username) = &redis.username {
             settings = settings.set_username(username);
@@ -123,7 +126,11 @@ impl Redis {
                     self.counters.add(Counter::Disconnected);
                     let lines: Vec<Arc<Line>> = self.lines.lock().values().cloned().collect();
                     lines.iter().for_each(|line| line.lost());
-                    tracing::warn!(broker = "redis", problem = lost.problem(), "the connection is lost");
+                    tracing::warn!(
+                        broker = "redis",
+                        problem = lost.problem(),
+                        "the connection is lost"
+                    );
                 }
                 Err(lost) => {
                     self.counters.add(Counter::ConnectFailed);
@@ -218,7 +225,11 @@ impl Redis {
             let names: Vec<&str> = surplus.iter().filter(of_kind).map(Topic::name).collect();
             for names in names.chunks(BATCH) {
                 self.in_time(async {
-                    if is_pattern { sink.punsubscribe(names).await } else { sink.unsubscribe(names).await }
+                    if is_pattern {
+                        sink.punsubscribe(names).await
+                    } else {
+                        sink.unsubscribe(names).await
+                    }
                 })
                 .await?;
             }
@@ -295,7 +306,10 @@ impl Redis {
         }
     }
 
-    async fn in_time(&self, command: impl Future<Output = Result<(), RedisError>>) -> Result<(), Lost> {
+    async fn in_time(
+        &self,
+        command: impl Future<Output = Result<(), RedisError>>,
+    ) -> Result<(), Lost> {
         match timeout(self.timeouts.subscribe, command).await {
             Ok(result) => Ok(result?),
             Err(_) => Err(Lost::Silent),

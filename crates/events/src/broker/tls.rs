@@ -54,7 +54,9 @@ async fn certificates(
 }
 
 async fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, StartError> {
-    tokio::fs::read(path).await.map_err(|error| file(setting, format!("{}: {error}", path.display())))
+    tokio::fs::read(path)
+        .await
+        .map_err(|error| file(setting, format!("{}: {error}", path.display())))
 }
 
 /// An error of a file that a setting names.

@@ -16,7 +16,8 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
         Value::String(text) => read_duration(text),
         _ => None,
     };
-    let read = read.ok_or_else(|| D::Error::custom("expected milliseconds, or `500ms`, `30s`, `5m`, `1h`"))?;
+    let read = read
+        .ok_or_else(|| D::Error::custom("expected milliseconds, or `500ms`, `30s`, `5m`, `1h`"))?;
     if read > A_DAY {
         return Err(D::Error::custom("expected at most a day"));
     }
@@ -38,7 +39,9 @@ fn read_duration(text: &str) -> Option<Duration> {
 }
 
 /// A text, or a list of texts.
-pub(super) fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn one_or_more<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::String(text) => Ok(vec![text]),
         list @ Value::Array(_) => {
@@ -54,11 +57,19 @@ mod tests {
 
     #[test]
     fn durations_are_read() {
-        let cases = [("0", 0), ("7", 7), ("500ms", 500), ("30s", 30_000), ("5 m", 300_000), ("1h", 3_600_000)];
+        let cases = [
+            ("0", 0),
+            ("7", 7),
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("5 m", 300_000),
+            ("1h", 3_600_000),
+        ];
         for (text, milliseconds) in cases {
             assert_eq!(read_duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in ["", "s", "-1s", "1.5s", "5d", "99999999999999999999s", "9999999999999999999h"] {
+        for text in ["", "s", "-1s", "1.5s", "5d", "99999999999999999999s", "9999999999999999999h"]
+        {
             assert_eq!(read_duration(text), None, "{text}");
         }
     }

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::context::Named;
 
 fn full() -> Value {
     json!({
@@ -33,6 +34,37 @@ fn the_contract_is_read() {
     assert_eq!(field.roles.as_deref(), Some(&["user".to_owned()][..]));
     assert!(field.require.is_some() && field.filter.is_some() && field.payload.is_some());
     assert_eq!(field.complete.as_ref().unwrap().field, "order_by_pk");
+}
+
+#[test]
+fn a_field_says_who_gets_what() {
+    let config = EventsConfig::from_json(&full()).unwrap();
+    let field = &config.fields["orderChanged"];
+    assert!(field.is_open_to("user") && !field.is_open_to("anonymous"));
+    let args = json!({ "region": "eu" });
+    let of = |region: &'static str| {
+        Named(move |name: &str| match name {
+            "x-hasura-region" => Some(region.to_owned()),
+            "x-hasura-user-id" => Some("7".to_owned()),
+            _ => None,
+        })
+    };
+    let (eu, us) = (of("eu"), of("us"));
+    let context = Context::new().with(Root::Args, &args);
+    assert!(!field.is_allowed(&context) && field.topics(&context).is_err());
+    assert!(!field.is_allowed(&context.with(Root::Session, &us)));
+    let context = context.with(Root::Session, &eu);
+    assert!(field.is_allowed(&context));
+    assert_eq!(field.topics(&context).unwrap()[0].name(), "orders.eu.7");
+    for (message, passes, value) in [
+        (json!({ "total": 10, "order": { "id": 1 } }), true, json!({ "id": 1 })),
+        (json!({ "total": "10.5" }), true, json!(null)),
+        (json!({ "total": 9.99 }), false, json!(null)),
+        (json!(["total"]), false, json!(null)),
+    ] {
+        let context = context.with(Root::Payload, &message);
+        assert_eq!((field.passes(&context), &*field.value(&context, &message)), (passes, &value));
+    }
 }
 
 #[test]
@@ -80,15 +112,43 @@ fn errors_name_the_setting() {
         ("/tls", json!({ "cert": "a" }), "events.tls: `cert` and `key`"),
         ("/fields/a", json!({}), "events.fields.a: expected either `topic` or `topics`"),
         ("/fields/a", json!({ "topics": [] }), "events.fields.a.topics: expected 1 to"),
-        ("/fields/a", json!({ "topics": ["a", "a..b"] }), "events.fields.a.topics[1]: not a topic of nats"),
+        (
+            "/fields/a",
+            json!({ "topics": ["a", "a..b"] }),
+            "events.fields.a.topics[1]: not a topic of nats",
+        ),
         ("/fields/a", json!({ "topic": "{{payload.a}}" }), "events.fields.a.topic: a topic cannot"),
-        ("/fields/a", json!({ "topic": "{{arg.a}}" }), "events.fields.a.topic: unknown root \"arg\""),
+        (
+            "/fields/a",
+            json!({ "topic": "{{arg.a}}" }),
+            "events.fields.a.topic: unknown root \"arg\"",
+        ),
         ("/fields/a", json!({ "topic": "a", "x": 1 }), "events.fields.a.x: unknown field"),
-        ("/fields/orderChanged/require", json!({ "payload.a": { "_eq": 1 } }), "events.fields.orderChanged.require: is checked"),
-        ("/fields/orderChanged/filter", json!({ "payload.a": { "_is": 1 } }), "events.fields.orderChanged.filter.payload.a._is: unknown operator"),
-        ("/fields/orderChanged/filter", json!([]), "events.fields.orderChanged.filter: expected an object"),
-        ("/fields/orderChanged/payload", json!("{{"), "events.fields.orderChanged.payload: `{{` without"),
-        ("/fields/orderChanged/complete", json!({ "field": "a", "arguments": [] }), "events.fields.orderChanged.complete.arguments: expected an object"),
+        (
+            "/fields/orderChanged/require",
+            json!({ "payload.a": { "_eq": 1 } }),
+            "events.fields.orderChanged.require: is checked",
+        ),
+        (
+            "/fields/orderChanged/filter",
+            json!({ "payload.a": { "_is": 1 } }),
+            "events.fields.orderChanged.filter.payload.a._is: unknown operator",
+        ),
+        (
+            "/fields/orderChanged/filter",
+            json!([]),
+            "events.fields.orderChanged.filter: expected an object",
+        ),
+        (
+            "/fields/orderChanged/payload",
+            json!("{{"),
+            "events.fields.orderChanged.payload: `{{` without",
+        ),
+        (
+            "/fields/orderChanged/complete",
+            json!({ "field": "a", "arguments": [] }),
+            "events.fields.orderChanged.complete.arguments: expected an object",
+        ),
     ] {
         let error = error(pointer, value);
         assert!(error.starts_with(expected), "{error}\nbut expected\n{expected}");

@@ -118,7 +118,9 @@ mod tests {
         let matches = |like: Like, text: &str, pattern: &str| {
             like.matches(&text.into(), &pattern.into()).unwrap()
         };
-        for (text, pattern) in [("", "%"), ("abc", "a%"), ("a%c", r"a\%_"), ("äß", "__"), ("\\", "\\")] {
+        for (text, pattern) in
+            [("", "%"), ("abc", "a%"), ("a%c", r"a\%_"), ("äß", "__"), ("\\", "\\")]
+        {
             assert!(matches(Like::Exact, text, pattern), "{text} {pattern}");
         }
         for (text, pattern) in [("", "_"), ("abc", "ab"), ("abc", r"a\%"), ("ABC", "abc")] {

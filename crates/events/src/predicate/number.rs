@@ -110,7 +110,9 @@ mod tests {
 
     #[test]
     fn what_json_has_not_is_no_number() {
-        for text in ["", "-", "+1", "01", ".5", "1.", "1e", "1e+", "0x1", "NaN", " 1", "1 ", "1.2.3", "١"] {
+        for text in
+            ["", "-", "+1", "01", ".5", "1.", "1e", "1e+", "0x1", "NaN", " 1", "1 ", "1.2.3", "١"]
+        {
             assert_eq!(Decimal::parse(text), None, "{text:?}");
         }
     }

@@ -15,7 +15,8 @@ fn evaluate(predicate: &Value, args: &Value, payload: &Value) -> Option<bool> {
 
 #[test]
 fn operators() {
-    let payload = json!({ "n": 7, "s": "seven", "b": true, "list": [1, { "a": 1.0 }], "none": null });
+    let payload =
+        json!({ "n": 7, "s": "seven", "b": true, "list": [1, { "a": 1.0 }], "none": null });
     let cases = [
         (json!({ "payload.n": { "_eq": 7 } }), Some(true)),
         (json!({ "{{ payload.n }}": { "_eq": 7.0 } }), Some(true)),
@@ -44,7 +45,10 @@ fn operators() {
         (json!({ "payload.nowhere": { "_is_null": true } }), Some(true)),
         (json!({ "payload.n": { "_is_null": true } }), Some(false)),
         (json!({ "session.x-hasura-user-id": { "_eq": "{{payload.n}}" } }), Some(true)),
-        (json!({ "payload.n": { "_in": ["{{args.none}}", "{{session.x-hasura-user-id}}"] } }), Some(true)),
+        (
+            json!({ "payload.n": { "_in": ["{{args.none}}", "{{session.x-hasura-user-id}}"] } }),
+            Some(true),
+        ),
         (json!({ "payload.n": { "_in": "{{payload.list}}" } }), Some(false)),
         (json!({ "payload.n": { "_in": "{{payload.n}}" } }), None),
         (json!({}), Some(true)),
@@ -70,7 +74,11 @@ fn what_is_missing_is_unknown() {
     ] {
         let plain = json!({ "session.x-hasura-region": test });
         assert_eq!(evaluate(&plain, &json!({}), &json!({})), None, "{plain}");
-        assert_eq!(evaluate(&json!({ "_not": plain }), &json!({}), &json!({})), None, "not {plain}");
+        assert_eq!(
+            evaluate(&json!({ "_not": plain }), &json!({}), &json!({})),
+            None,
+            "not {plain}"
+        );
     }
     // Both sides missing is not equality.
     let both = json!({ "session.x-hasura-region": { "_eq": "{{args.region}}" } });
@@ -80,7 +88,10 @@ fn what_is_missing_is_unknown() {
 #[test]
 fn errors_name_the_place() {
     let error = |predicate| Predicate::compile(&predicate).unwrap_err().to_string();
-    assert!(error(json!({ "payload.a": { "_eqq": 1 } })).starts_with("payload.a._eqq: unknown operator"));
+    assert!(
+        error(json!({ "payload.a": { "_eqq": 1 } }))
+            .starts_with("payload.a._eqq: unknown operator")
+    );
     assert!(error(json!({ "_or": [{}, { "x.a": {} }] })).starts_with("_or[1].x.a: unknown root"));
     assert_eq!(error(json!({ "payload.a": { "_in": 1 } })), "payload.a._in: expected a list");
     assert!(error(json!({ "payload.a": { "_eq": null } })).contains("_is_null"));
@@ -108,7 +119,9 @@ fn scalar() -> impl Strategy<Value = Value> {
 }
 
 fn condition() -> impl Strategy<Value = Value> {
-    let operator = prop::sample::select(vec!["_eq", "_neq", "_gt", "_gte", "_lt", "_lte", "_in", "_nin", "_like"]);
+    let operator = prop::sample::select(vec![
+        "_eq", "_neq", "_gt", "_gte", "_lt", "_lte", "_in", "_nin", "_like",
+    ]);
     let leaf = (operator, "[ab]").prop_map(|(operator, name)| {
         json!({ (format!("payload.{name}")): { operator: format!("{{{{args.{name}}}}}") } })
     });

@@ -41,7 +41,11 @@ fn authors_may_write_wildcards() {
 fn values_cannot_change_the_structure() {
     use BrokerKind::{Kafka, Nats, Redis};
     let cases: &[(BrokerKind, &str, &[&str])] = &[
-        (Nats, "o.{{args.v}}", &["*", ">", "a*", "a.b", ".", "a b", "a\tb", "a\r\nSUB > 1", "\u{a0}", "", "\0"]),
+        (
+            Nats,
+            "o.{{args.v}}",
+            &["*", ">", "a*", "a.b", ".", "a b", "a\tb", "a\r\nSUB > 1", "\u{a0}", "", "\0"],
+        ),
         (Nats, "{{args.v}}.o", &["$SYS", "$JS", "_INBOX", "_R_"]),
         (Redis, "o:{{args.v}}", &["*", "a?", "[a]", "\\", "a:b", "a b", "a\nb", "", "h^"]),
         (Redis, "o.{{args.v}}", &["a.b"]),
@@ -69,7 +73,10 @@ fn values_have_to_be_there_and_plain() {
     let missing = expand(BrokerKind::Nats, "o.{{args.v}}", &json!({})).unwrap_err();
     assert_eq!(missing.to_string(), "the topic needs `args.v`, which is missing");
     for value in [json!(null), json!([1]), json!({ "a": 1 }), json!(1.5)] {
-        assert!(expand(BrokerKind::Nats, "o.{{args.v}}", &json!({ "v": value })).is_err(), "{value}");
+        assert!(
+            expand(BrokerKind::Nats, "o.{{args.v}}", &json!({ "v": value })).is_err(),
+            "{value}"
+        );
     }
     let long = json!({ "v": "x".repeat(199) });
     assert_eq!(expand(BrokerKind::Nats, "o.{{args.v}}", &long), Err(TopicError::TooLong(200)));

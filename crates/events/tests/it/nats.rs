@@ -2,6 +2,7 @@
 
 use artesian_events::{BrokerKind, Context, EventsError, Root, TopicTemplate};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::{
     servers::{Directory, Server, free_port, get},
@@ -15,6 +16,7 @@ struct Nats {
     monitor: u16,
     user: Option<&'static str>,
     tls: Option<String>,
+    publisher: Mutex<Option<async_nats::Client>>,
     directory: Directory,
 }
 
@@ -26,7 +28,7 @@ impl Nats {
         let path = directory.write("nats.conf", &text);
         let mut server = Server::new("nats-server", port, vec!["--config".to_owned(), path]);
         server.start().await;
-        Self { server, monitor, user: None, tls: None, directory }
+        Self { server, monitor, user: None, tls: None, publisher: Mutex::default(), directory }
     }
 
     fn url(&self) -> String {
@@ -52,20 +54,23 @@ impl TestBroker for Nats {
     }
 
     async fn publish(&self, topic: &str, payload: &str) {
-        let options = async_nats::ConnectOptions::new();
-        let options = match &self.tls {
-            Some(ca) => options.add_root_certificates(ca.into()),
-            None => options,
-        };
-        let options = match self.user {
-            Some(_) => options.user_and_password("publisher".to_owned(), "secret".to_owned()),
-            None => options,
-        };
-        let client = options.connect(self.url()).await.unwrap();
+        // One connection for all: what is sent right after a confirmation is not given time to arrive.
+        let mut publisher = self.publisher.lock().await;
+        if publisher.is_none() {
+            let options = async_nats::ConnectOptions::new();
+            let options = match &self.tls {
+                Some(ca) => options.add_root_certificates(ca.into()),
+                None => options,
+            };
+            let options = match self.user {
+                Some(_) => options.user_and_password("publisher".to_owned(), "secret".to_owned()),
+                None => options,
+            };
+            *publisher = Some(options.connect(self.url()).await.unwrap());
+        }
+        let client = publisher.as_ref().unwrap();
         client.publish(topic.to_owned(), payload.to_owned().into()).await.unwrap();
-        // Ends after the server has everything.
-        client.drain().await.unwrap();
-        client.flush().await.ok();
+        client.flush().await.unwrap();
     }
 
     async fn count(&self, topic: &str) -> usize {
@@ -79,6 +84,7 @@ impl TestBroker for Nats {
     }
 
     async fn stop(&mut self) {
+        *self.publisher.lock().await = None;
         self.server.stop().await;
     }
 
@@ -101,7 +107,9 @@ async fn wildcards_are_the_authors_and_never_the_clients() {
         assert!(expand(bad).is_err(), "{bad:?}");
     }
     let mut one = hub.subscribe(&expand("eu").unwrap()).await.unwrap();
-    for (subject, payload) in [("orders.us", "1"), ("orders.eu", "2"), ("orders.eu.x", "3"), ("orders.us", "4")] {
+    for (subject, payload) in
+        [("orders.us", "1"), ("orders.eu", "2"), ("orders.eu.x", "3"), ("orders.us", "4")]
+    {
         broker.publish(subject, payload).await;
     }
     for payload in ["1", "2", "4"] {
@@ -109,6 +117,23 @@ async fn wildcards_are_the_authors_and_never_the_clients() {
     }
     assert_eq!(next(&mut one).await, "2");
     assert!(futures_util::poll!(futures_util::StreamExt::next(&mut one)).is_pending());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_who_listens_to_everything_is_no_hindrance() {
+    let broker = Nats::start().await;
+    let client = async_nats::connect(broker.url()).await.unwrap();
+    let _everything = client.subscribe(">").await.unwrap();
+    until(1, async || broker.count(">").await).await;
+    let hub = hub(&broker, json!({})).await;
+    let mut subscription = hub.subscribe(&topic(&hub, "t")).await.unwrap();
+    broker.publish("t", "1").await;
+    assert_eq!(next(&mut subscription).await, "1");
+    // And nobody hears of what is sent to oneself.
+    let mut everything = hub.subscribe(&topic(&hub, ">")).await.unwrap();
+    let _other = hub.subscribe(&topic(&hub, "u")).await.unwrap();
+    broker.publish("t", "2").await;
+    assert_eq!(next(&mut everything).await, "2");
 }
 
 /// Whether the refusal comes before the confirmation or after it, it comes.

@@ -18,6 +18,30 @@ struct Redis {
 }
 
 impl Redis {
+    /// With these arguments.
+    async fn with(more: &[(&str, &str)]) -> Self {
+        let (port, directory) = (free_port(), Directory::new());
+        let path = directory.0.to_str().unwrap().to_owned();
+        let port_text = port.to_string();
+        let arguments = [
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &port_text,
+            "--dir",
+            &path,
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ];
+        let more = more.iter().flat_map(|(name, value)| [*name, *value]);
+        let arguments = arguments.into_iter().chain(more).map(str::to_owned).collect();
+        let mut server = Server::new("redis-server", port, arguments);
+        server.start().await;
+        Self { server, user: None, _directory: directory }
+    }
+
     async fn admin(&self) -> redis::aio::MultiplexedConnection {
         let url = format!("redis://127.0.0.1:{}", self.server.port);
         let config = redis::AsyncConnectionConfig::new()
@@ -30,19 +54,12 @@ impl Redis {
 
 impl TestBroker for Redis {
     async fn start() -> Self {
-        let (port, directory) = (free_port(), Directory::new());
-        let path = directory.0.to_str().unwrap().to_owned();
-        let port_text = port.to_string();
-        let arguments =
-            ["--bind", "127.0.0.1", "--port", &port_text, "--dir", &path, "--save", "", "--appendonly", "no"];
-        let arguments = arguments.map(str::to_owned).into();
-        let mut server = Server::new("redis-server", port, arguments);
-        server.start().await;
-        Self { server, user: None, _directory: directory }
+        Self::with(&[]).await
     }
 
     fn settings(&self) -> Value {
-        let mut settings = json!({ "redis": { "url": format!("redis://127.0.0.1:{}", self.server.port) } });
+        let mut settings =
+            json!({ "redis": { "url": format!("redis://127.0.0.1:{}", self.server.port) } });
         if let Some(user) = self.user {
             settings["redis"]["username"] = json!(user);
             settings["redis"]["password"] = json!("secret");
@@ -85,7 +102,9 @@ async fn patterns_are_the_authors_and_never_the_clients() {
     }
     let mut one = hub.subscribe(&expand("eu").unwrap()).await.unwrap();
     // Both kinds of subscription get it, each once. A channel may have the name of a pattern.
-    for (channel, payload) in [("orders:us", "1"), ("orders:eu", "2"), ("orders:*", "3"), ("order", "4")] {
+    for (channel, payload) in
+        [("orders:us", "1"), ("orders:eu", "2"), ("orders:*", "3"), ("order", "4")]
+    {
         broker.publish(channel, payload).await;
     }
     for payload in ["1", "2", "3"] {
@@ -106,13 +125,20 @@ async fn what_the_user_may_not_read_is_refused() {
     let mut broker = Redis::start().await;
     let mut admin = broker.admin().await;
     let mut command = redis::cmd("ACL");
-    command.arg("SETUSER").arg("reader").arg(&["on", ">secret", "resetchannels", "&open*", "+@all"]);
+    command.arg("SETUSER").arg("reader").arg(&[
+        "on",
+        ">secret",
+        "resetchannels",
+        "&open*",
+        "+@all",
+    ]);
     command.query_async::<()>(&mut admin).await.unwrap();
     broker.user = Some("reader");
     let hub = hub(&broker, json!({})).await;
     let names = ["open1", "closed1", "open2", "closed2", "open3"];
     let topics = names.map(|name| topic(&hub, name));
-    let subscribed = futures_util::future::join_all(topics.iter().map(|topic| hub.subscribe(topic))).await;
+    let subscribed =
+        futures_util::future::join_all(topics.iter().map(|topic| hub.subscribe(topic))).await;
     for (name, subscribed) in names.iter().zip(subscribed) {
         if name.starts_with("open") {
             let mut subscription = subscribed.unwrap();
@@ -122,4 +148,32 @@ async fn what_the_user_may_not_read_is_refused() {
             assert_eq!(subscribed.err(), Some(EventsError::Refused(BrokerKind::Redis)));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_with_an_authority_of_ones_own() {
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let directory = Directory::new();
+    let cert = directory.write("cert.pem", &certified.cert.pem());
+    let key = directory.write("key.pem", &certified.signing_key.serialize_pem());
+    let port = free_port();
+    let port_text = port.to_string();
+    let broker = Redis::with(&[
+        ("--tls-cert-file", &cert),
+        ("--tls-key-file", &key),
+        ("--tls-ca-cert-file", &cert),
+        ("--tls-port", &port_text),
+    ])
+    .await;
+    let url = format!("rediss://127.0.0.1:{port}");
+    let distrustful =
+        hub(&broker, json!({ "redis": { "url": url }, "timeouts": { "subscribe": 300 } })).await;
+    let refused = distrustful.subscribe(&topic(&distrustful, "t")).await.err();
+    assert_eq!(refused, Some(EventsError::Unavailable(BrokerKind::Redis)));
+    // The certificate of the client, too: Redis asks for one.
+    let tls = json!({ "ca": cert, "cert": cert, "key": key });
+    let hub = hub(&broker, json!({ "redis": { "url": url }, "tls": tls })).await;
+    let mut subscription = hub.subscribe(&topic(&hub, "t")).await.unwrap();
+    broker.publish("t", "1").await;
+    assert_eq!(next(&mut subscription).await, "1");
 }

@@ -76,7 +76,8 @@ impl Server {
             .kill_on_drop(true)
             .spawn();
         let problem = "is it installed? (scripts/install.sh brokers)";
-        let mut child = child.unwrap_or_else(|error| panic!("{}: {error}; {problem}", self.program));
+        let mut child =
+            child.unwrap_or_else(|error| panic!("{}: {error}; {problem}", self.program));
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
             assert!(begun.elapsed() < PATIENCE, "{} does not listen", self.program);

@@ -1,6 +1,6 @@
 //! What holds for every broker.
 
-use std::time::Duration;
+use std::{task::Poll, time::Duration};
 
 use artesian_events::{EventsConfig, EventsError, Hub, Message, Subscription, Topic};
 use futures_util::{StreamExt as _, future::join_all};
@@ -134,6 +134,39 @@ pub async fn the_last_leaver_unsubscribes<B: TestBroker>() {
     until(0, async || broker.count("t").await).await;
 }
 
+/// Also if events come while the connection comes back.
+pub async fn the_gap_comes_first<B: TestBroker>() {
+    if !B::HAS_GAPS {
+        return;
+    }
+    let mut broker = B::start().await;
+    broker.create("t").await;
+    let hub = hub(&broker, json!({})).await;
+    let mut subscription = hub.subscribe(&topic(&hub, "t")).await.unwrap();
+    for round in 0..20 {
+        broker.stop().await;
+        broker.start_again().await;
+        let publishing = async {
+            loop {
+                broker.publish("t", "at any time").await;
+            }
+        };
+        let first = tokio::select! {
+            first = next(&mut subscription) => first,
+            () = publishing => unreachable!(),
+        };
+        assert_eq!(first, "(gap)");
+        broker.publish("t", &format!("after {round}")).await;
+        loop {
+            let event = next(&mut subscription).await;
+            if event == format!("after {round}") {
+                break;
+            }
+            assert_eq!(event, "at any time");
+        }
+    }
+}
+
 pub async fn a_restart_in_the_middle<B: TestBroker>() {
     let mut broker = B::start().await;
     let hub = hub(&broker, json!({})).await;
@@ -172,7 +205,8 @@ pub async fn a_restart_in_the_middle<B: TestBroker>() {
         drop(late);
     }
     let stats = hub.stats();
-    assert!(stats.disconnected >= 2 && stats.connected >= 3, "{stats:?}");
+    // The library for Kafka does not tell of connections that it brings back by itself.
+    assert!(!B::HAS_GAPS || stats.disconnected >= 2 && stats.connected >= 3, "{stats:?}");
     assert_eq!((stats.topics, stats.subscribers), (20, 100));
     assert_eq!(stats.gaps, if B::HAS_GAPS { 40 } else { 0 });
 }
@@ -234,9 +268,11 @@ pub async fn topics_never_mix<B: TestBroker>() {
 pub async fn nothing_is_lost_after_the_confirmation<B: TestBroker>() {
     let broker = B::start().await;
     let hub = hub(&broker, json!({})).await;
-    for n in 0..100 {
-        let name = format!("t{n}");
-        broker.create(&name).await;
+    let names: Vec<String> = (0..30).map(|n| format!("t{n}")).collect();
+    for name in &names {
+        broker.create(name).await;
+    }
+    for name in names {
         let mut subscription = hub.subscribe(&topic(&hub, &name)).await.unwrap();
         broker.publish(&name, "first").await;
         assert_eq!(next(&mut subscription).await, "first");
@@ -286,6 +322,55 @@ pub async fn limits_are_kept<B: TestBroker>() {
     assert_eq!((hub.stats().oversized, hub.stats().events), (1, 1));
 }
 
+/// Clients come and go at random, some before they have been confirmed; whenever all is quiet the broker
+/// knows one subscription of each topic that somebody reads.
+pub async fn the_broker_knows_what_is_read<B: TestBroker>() {
+    const TOPICS: usize = 4;
+    let broker = B::start().await;
+    let hub = hub(&broker, json!({})).await;
+    let names: Vec<String> = (0..TOPICS).map(|n| format!("t{n}")).collect();
+    for name in &names {
+        broker.create(name).await;
+    }
+    // A linear congruential generator, so that a failure comes again (Numerical Recipes, 7.1).
+    let mut state = 7_u32;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as usize % below
+    };
+    let mut clients: Vec<(usize, Subscription)> = Vec::new();
+    for round in 0..20 {
+        for _ in 0..20 {
+            let at = random(TOPICS);
+            match random(5) {
+                0 | 1 => clients.push((at, hub.subscribe(&topic(&hub, &names[at])).await.unwrap())),
+                2 => {
+                    let topic = topic(&hub, &names[at]);
+                    let mut subscribing = std::pin::pin!(hub.subscribe(&topic));
+                    if let Poll::Ready(subscribed) = futures_util::poll!(&mut subscribing) {
+                        clients.push((at, subscribed.unwrap()));
+                    }
+                }
+                _ if clients.is_empty() => {}
+                _ => drop(clients.swap_remove(random(clients.len()))),
+            }
+        }
+        if round % 5 == 4 {
+            clients.retain(|(at, _)| *at == 0);
+        }
+        for (at, name) in names.iter().enumerate() {
+            let living = clients.iter().filter(|(of, _)| *of == at).count();
+            until(living.min(1), async || broker.count(name).await).await;
+            broker.publish(name, &format!("{name} {round}")).await;
+        }
+        assert_eq!(hub.stats().subscribers, clients.len());
+        for (at, subscription) in &mut clients {
+            assert_eq!(next(subscription).await, format!("{} {round}", names[*at]));
+        }
+    }
+    assert_eq!(hub.stats().gaps, 0);
+}
+
 /// Makes a test of each for one broker.
 macro_rules! suite {
     ($broker:ty: $($name:ident),* $(,)?) => {
@@ -299,11 +384,13 @@ macro_rules! suite {
             one_subscription_for_a_thousand,
             the_last_leaver_unsubscribes,
             a_restart_in_the_middle,
+            the_gap_comes_first,
             the_slow_one_loses_and_nobody_waits,
             topics_never_mix,
             nothing_is_lost_after_the_confirmation,
             a_broker_that_is_down_is_waited_for,
             limits_are_kept,
+            the_broker_knows_what_is_read,
         );
     };
 }

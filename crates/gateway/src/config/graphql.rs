@@ -60,6 +60,7 @@ pub(super) fn read(at: At<'_>, base_dir: &Path) -> Result<ServiceConfig, ConfigE
     if let Some(at) = object.get("live") {
         live = fields::live(at)?;
     }
+    config.min_interval = live.min_interval;
     let ca = object.get("tls").map(|at| tls(at, base_dir)).transpose()?.flatten();
     object.finish()?;
     Ok(ServiceConfig {

@@ -224,6 +224,7 @@ pub(super) fn rules(
         connection_init: mode,
         payload,
         forward_headers: forward_headers.unwrap_or(mode != ConnectionInit::Extension),
+        is_auto: transport == Transport::Auto,
     };
     Ok((rules, headers.constant))
 }

@@ -1,3 +1,5 @@
+mod property;
+
 use std::{path::Path, time::Duration};
 
 use artesian_remote::{Reconnect, Sharing, Transport, config::Method};
@@ -274,8 +276,19 @@ fn a_source_is_one_thing() {
         let error = read(&value).unwrap_err();
         assert!(error.starts_with(expected), "{value}: {error}");
     }
-    let events = read(&json!({"name": "orders", "events": {"nats": {}}})).unwrap();
-    assert_eq!(events.kind, SourceKind::Events(json!({"nats": {}})));
+    let events = json!({
+        "nats": {"url": "nats://127.0.0.1:4222"},
+        "schema": "type Query { _a: Int } type Subscription { a: Int }",
+        "fields": {"a": {"topic": "a"}},
+    });
+    let SourceKind::Events(source) =
+        read(&json!({"name": "orders", "events": events})).unwrap().kind
+    else {
+        panic!("no broker")
+    };
+    assert!(source.schema.contains("Subscription"));
+    let misspelt = read(&json!({"name": "orders", "events": {"natz": {}}})).unwrap_err();
+    assert!(misspelt.starts_with("`events"), "{misspelt}");
 }
 
 #[test]

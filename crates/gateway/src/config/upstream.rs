@@ -38,6 +38,8 @@ pub(super) fn limits(at: At<'_>, limits: &mut Limits, schema: &mut ReadLimits) -
     object.set("sockets", &mut limits.sockets, At::count)?;
     object.set("operations_per_socket", &mut limits.operations_per_socket, At::count)?;
     object.set("concurrent_requests", &mut limits.concurrent_requests, At::count)?;
+    object.set("polls", &mut limits.polls, At::count)?;
+    object.set("concurrent_polls", &mut limits.concurrent_polls, At::count)?;
     let waiting =
         |at: &At<'_>| usize::try_from(at.number()?).map_err(|_| at.error("that is too many"));
     object.set("waiting_requests", &mut limits.waiting_requests, waiting)?;

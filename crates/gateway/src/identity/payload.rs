@@ -20,9 +20,7 @@ impl IdentityRules {
             let object = template.json(scope).ok_or(IdentityError::Payload)?;
             return Ok(Some(object.to_string().into()));
         }
-        if let Some(own) =
-            scope.subject.init_payload.filter(|own| own.trim_ascii().starts_with(b"{"))
-        {
+        if let Some(own) = scope.subject.init_payload.filter(|own| says_something(own)) {
             return without_secrets(own, self).map(Some);
         }
         let mut object = Map::new();
@@ -33,6 +31,13 @@ impl IdentityRules {
         }
         Ok((!object.is_empty()).then(|| Value::Object(object).to_string().into()))
     }
+}
+
+/// Whether it is an object with members. Clients of subscriptions-transport-ws always send an object,
+/// an empty one if there is nothing to say.
+fn says_something(payload: &[u8]) -> bool {
+    let inner = payload.trim_ascii().strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+    inner.is_some_and(|inner| !inner.trim_ascii().is_empty())
 }
 
 /// A payload without the secrets of Artesian's administrators; in exactly its own bytes if there are

@@ -89,3 +89,18 @@ async fn off_the_runtime<T: Send + 'static>(
 ) -> Result<T, ServiceError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| ServiceError::ShutDown)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_a_file_that_is_too_large_no_more_is_read_than_shows_it() {
+        let path = std::env::temp_dir().join(format!("artesian-large-{}", std::process::id()));
+        std::fs::write(&path, " ".repeat(1000)).unwrap();
+        assert_eq!(text_of(&path, 10).await.unwrap().len(), 11);
+        assert_eq!(text_of(&path, 1000).await.unwrap().len(), 1000);
+        assert_eq!(text_of(&path, usize::MAX).await.unwrap().len(), 1000);
+        std::fs::remove_file(&path).unwrap();
+    }
+}

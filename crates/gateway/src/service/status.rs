@@ -3,6 +3,7 @@
 use std::{fmt::Write, sync::Arc, time::SystemTime};
 
 use artesian_compose::Digest;
+use artesian_remote::RemoteError;
 use parking_lot::Mutex;
 
 use super::{Outcome, ServiceError};
@@ -112,7 +113,11 @@ impl Board {
     pub fn failed(&self, error: &ServiceError) -> IsNews {
         let mut status = self.0.lock();
         status.failures = status.failures.saturating_add(1);
-        status.error = Some(error.to_string().into());
+        // Why the service is left alone is more than that it is.
+        let is_left_alone = *error == ServiceError::Remote { error: RemoteError::CircuitOpen };
+        if status.error.is_none() || !is_left_alone {
+            status.error = Some(error.to_string().into());
+        }
         enter(&mut status, State::Down, SystemTime::now())
     }
 }

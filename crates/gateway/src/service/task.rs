@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use artesian_remote::{RemoteError, Upstream, pause};
+use artesian_remote::{Upstream, pause};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Outcome, Published, ServiceError, State,
+    Outcome, Published, ServiceError,
     read::Reader,
     status::{Board, IsNews},
 };
@@ -45,6 +45,10 @@ impl Task {
         let mut waiting: Vec<Reply> = Vec::new();
         let mut failures: u32 = 0;
         loop {
+            // One reading answers all that have asked before it begins.
+            while let Ok(reply) = self.asked.try_recv() {
+                waiting.push(reply);
+            }
             let result = reader.read(&self.config, &self.upstream).await;
             let result = self.note(result.map(Arc::new));
             failures = if result.is_ok() { 0 } else { failures.saturating_add(1) };
@@ -60,10 +64,6 @@ impl Task {
                     None => return,
                 },
                 () = at(due) => {}
-            }
-            // One reading answers all that have asked before it begins.
-            while let Ok(reply) = self.asked.try_recv() {
-                waiting.push(reply);
             }
         }
     }
@@ -125,11 +125,6 @@ impl Task {
     }
 
     fn failed(&self, service: &str, error: &ServiceError) {
-        // Why the service is left alone is more than that it is.
-        let is_left_alone = *error == ServiceError::Remote { error: RemoteError::CircuitOpen };
-        if is_left_alone && self.board.status().state == State::Down {
-            return;
-        }
         let IsNews(is_news) = self.board.failed(error);
         if is_news {
             let kept = match *self.publish.borrow() {

@@ -6,7 +6,7 @@ use artesian_compose::Answer;
 use artesian_engine::{ErrorCode, GraphQLError, Identity, Payload};
 use artesian_remote::{Credentials, Operation, RemoteError, Response};
 
-use super::Member;
+use super::{Member, broker::EventAsk};
 use crate::identity::{IdentityError, Subject};
 
 /// A share of a request with all that is needed to ask for it.
@@ -16,6 +16,8 @@ pub(super) enum Ask {
     Service(ServiceAsk),
     /// The database, through an engine of its own.
     Database(Arc<artesian_engine::Operation>),
+    /// A broker.
+    Events(Arc<EventAsk>),
 }
 
 /// What is asked of a service, and for whom.
@@ -47,6 +49,10 @@ impl Ask {
                 }
             }
             Self::Database(operation) => of_payload(&operation.execute().await),
+            Self::Events(_) => Answer::Failed {
+                message: "events have no single answer".to_owned(),
+                code: code_name(ErrorCode::NotSupported),
+            },
         }
     }
 }

@@ -14,7 +14,7 @@ use futures_util::Stream;
 
 use super::{
     ask::{ServiceAsk, answer, error},
-    plan::{GatewayPlan, as_run},
+    plan::{GatewayPlan, PlanShare, as_run},
 };
 
 /// The member of `extensions.artesian` in the first result after a gap.
@@ -22,7 +22,7 @@ const RESUMED: &str = "resumed";
 
 /// One client's share in a subscription of a service.
 pub(super) struct Events {
-    plan: Arc<GatewayPlan>,
+    plan: PlanShare,
     bound: Arc<Bound>,
     ask: ServiceAsk,
     events: Subscription,
@@ -36,14 +36,14 @@ impl Events {
     /// # Errors
     /// The service cannot be asked for this.
     pub fn begin(
-        plan: Arc<GatewayPlan>,
+        plan: &Arc<GatewayPlan>,
         bound: Arc<Bound>,
         ask: &ServiceAsk,
     ) -> Result<Self, GraphQLError> {
         let upstream = ask.member.service.upstream();
         let events = upstream.subscribe(Arc::clone(&ask.operation), ask.credentials.clone());
         let events = events.map_err(|failure| error(&failure))?;
-        Ok(Self { plan, bound, ask: ask.clone(), events, has_gap: false })
+        Ok(Self { plan: PlanShare::new(plan), bound, ask: ask.clone(), events, has_gap: false })
     }
 
     fn result(&mut self, text: &Bytes) -> Payload {
@@ -110,7 +110,7 @@ impl ResultStream for Events {
             return false;
         }
         // The schema before need not be kept for it.
-        self.plan = Arc::clone(run.plan());
+        self.plan = PlanShare::new(run.plan());
         self.bound = Arc::clone(run.bound());
         true
     }

@@ -1,8 +1,16 @@
 //! An operation over services, with the values of a request.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use artesian_compose::{Bound, SubRequest};
+use artesian_compose::{Bound, EventField, Missing, SubRequest};
 use artesian_engine::{
     Allow, Executable, Explanation, GraphQLError, Identity, Payload, Plan, Request, ResultStream,
     Variables,
@@ -11,11 +19,16 @@ use artesian_graphql::document::OperationType;
 use artesian_remote::{Kind, Operation};
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared, join_all},
+};
 use parking_lot::Mutex;
+use serde_json::{Map, Value as Json};
 
 use super::{
     ask::{Ask, ServiceAsk, subject, unexpected, untellable},
+    broker::{BrokerStream, EventAsk},
     events::Events,
     live::{Live, LivePart},
     role::{Answerer, RoleReader, refused},
@@ -27,7 +40,62 @@ pub(super) struct GatewayPlan {
     plan: Arc<artesian_compose::Plan>,
     /// What the last event became, for all who get it.
     memo: Mutex<Option<Memo>>,
+    /// The same for those of a broker.
+    broker_memo: Mutex<Option<BrokerMemo>>,
+    completions: Mutex<VecDeque<Completion>>,
+    /// Streams that are given events.
+    streams: AtomicUsize,
 }
+
+/// A stream's share in a plan: with the last one go the events that are kept.
+pub(super) struct PlanShare(Arc<GatewayPlan>);
+
+impl PlanShare {
+    pub fn new(plan: &Arc<GatewayPlan>) -> Self {
+        plan.streams.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(plan))
+    }
+}
+
+impl std::ops::Deref for PlanShare {
+    type Target = Arc<GatewayPlan>;
+
+    fn deref(&self) -> &Arc<GatewayPlan> {
+        &self.0
+    }
+}
+
+impl Drop for PlanShare {
+    fn drop(&mut self) {
+        // One that begins just now only loses what it would have to make again.
+        if self.0.streams.fetch_sub(1, Ordering::Relaxed) == 1 {
+            *self.0.memo.lock() = None;
+            *self.0.broker_memo.lock() = None;
+            self.0.completions.lock().clear();
+        }
+    }
+}
+
+/// What a broker's event became for equal clients; `None`: it is not for them.
+struct BrokerMemo {
+    event: artesian_events::Event,
+    ask: Arc<EventAsk>,
+    bound: Arc<Bound>,
+    payload: Option<Payload>,
+}
+
+/// What was asked for to complete an event.
+type Found = Result<(Map<String, Json>, Vec<Json>), GraphQLError>;
+
+struct Completion {
+    event: artesian_events::Event,
+    missing: Missing,
+    identity: Identity,
+    found: Shared<BoxFuture<'static, Found>>,
+}
+
+/// Completions that are kept for those who come next.
+const MAX_COMPLETIONS: usize = 64;
 
 /// An event with what it became.
 struct Memo {
@@ -39,7 +107,14 @@ struct Memo {
 
 impl GatewayPlan {
     pub fn new(role: Arc<RoleReader>, plan: Arc<artesian_compose::Plan>) -> Self {
-        Self { role, plan, memo: Mutex::default() }
+        Self {
+            role,
+            plan,
+            memo: Mutex::default(),
+            broker_memo: Mutex::default(),
+            completions: Mutex::default(),
+            streams: AtomicUsize::new(0),
+        }
     }
 
     fn answerer(&self, request: &SubRequest) -> Result<&Answerer, GraphQLError> {
@@ -65,6 +140,61 @@ impl GatewayPlan {
         let (event, bound) = (event.clone(), Arc::clone(bound));
         *self.memo.lock() = Some(Memo { event, bound, payload: payload.clone() });
         payload
+    }
+
+    /// What a broker's event becomes, made once for equal clients that get it one after the other.
+    pub fn made(
+        &self,
+        event: &artesian_events::Event,
+        ask: &Arc<EventAsk>,
+        bound: &Arc<Bound>,
+        make: impl FnOnce() -> Option<Payload>,
+    ) -> Option<Payload> {
+        let is_it = |memo: &&BrokerMemo| {
+            memo.event.is(event)
+                && (Arc::ptr_eq(&memo.ask, ask) || memo.ask.is_same(ask))
+                && (Arc::ptr_eq(&memo.bound, bound) || memo.bound.joins_like(bound))
+        };
+        if let Some(memo) = self.broker_memo.lock().as_ref().filter(is_it) {
+            return memo.payload.clone();
+        }
+        let payload = make();
+        let (event, ask, bound) = (event.clone(), Arc::clone(ask), Arc::clone(bound));
+        *self.broker_memo.lock() = Some(BrokerMemo { event, ask, bound, payload: payload.clone() });
+        payload
+    }
+
+    /// Names and types of the arguments of a root query field.
+    pub fn query_arguments(&self, field: &str) -> Vec<(String, String)> {
+        self.role.composed().arguments(OperationType::Query, field).unwrap_or_default()
+    }
+
+    /// Asks for what an event lacks, once for all clients of one identity.
+    pub fn complete(
+        &self,
+        event: &artesian_events::Event,
+        missing: Missing,
+        identity: &Identity,
+    ) -> Shared<BoxFuture<'static, Found>> {
+        let mut completions = self.completions.lock();
+        let is_it = |one: &&Completion| {
+            one.event.is(event) && one.missing == missing && one.identity == *identity
+        };
+        if let Some(there) = completions.iter().find(is_it) {
+            return there.found.clone();
+        }
+        let (role, who, wanted) = (Arc::clone(&self.role), identity.clone(), missing.clone());
+        let found = async move {
+            let payload = role.run(&wanted.query, wanted.variables, &who).await?;
+            found(&payload)
+        };
+        let found = found.boxed().shared();
+        if completions.len() >= MAX_COMPLETIONS {
+            completions.pop_front();
+        }
+        let (event, identity) = (event.clone(), identity.clone());
+        completions.push_back(Completion { event, missing, identity, found: found.clone() });
+        found
     }
 
     /// How often services are asked, in the interest of the clients and of the services.
@@ -104,6 +234,15 @@ impl Plan for GatewayPlan {
                     let member = Arc::clone(member);
                     Ask::Service(ServiceAsk { member, operation: Arc::new(operation), credentials })
                 }
+                Answerer::Events(member, schema) => {
+                    let variables = share.variables.as_ref();
+                    let variables = variables.map(|text| serde_json::from_slice(text)).transpose();
+                    let variables: Variables =
+                        variables.map_err(|e| unexpected(&e.to_string()))?.unwrap_or_default();
+                    let field = EventField::read(schema, &request.text, &variables);
+                    let field = field.map_err(refused)?;
+                    Ask::Events(Arc::new(EventAsk::new(Arc::clone(member), field, identity)?))
+                }
                 Answerer::Database => {
                     let gateway = self.role.gateway();
                     let gateway = gateway.ok_or_else(|| unexpected("the gateway is closing"))?;
@@ -141,6 +280,20 @@ fn operation(request: &SubRequest, variables: Option<Bytes>) -> Result<Operation
     }
 }
 
+/// The members of the field `value`, and the errors.
+fn found(payload: &Payload) -> Found {
+    let response: Json = serde_json::from_slice(&payload.bytes)
+        .map_err(|_| unexpected("the event could not be completed"))?;
+    let more = response.pointer("/data/value").and_then(Json::as_object).cloned();
+    let mut errors = response.get("errors").and_then(Json::as_array).cloned().unwrap_or_default();
+    for error in errors.iter_mut().filter_map(Json::as_object_mut) {
+        // It leads into a query that the client has not asked.
+        error.remove("path");
+        error.remove("locations");
+    }
+    Ok((more.unwrap_or_default(), errors))
+}
+
 /// A plan with the values of a request.
 pub(super) struct Run {
     plan: Arc<GatewayPlan>,
@@ -153,6 +306,14 @@ impl Run {
     pub fn only(&self) -> Option<&ServiceAsk> {
         match self.asks.as_slice() {
             [Ask::Service(ask)] => Some(ask),
+            _ => None,
+        }
+    }
+
+    /// The same for a broker.
+    pub fn broker(&self) -> Option<&Arc<EventAsk>> {
+        match self.asks.as_slice() {
+            [Ask::Events(ask)] => Some(ask),
             _ => None,
         }
     }
@@ -192,8 +353,12 @@ impl Executable for Run {
         let kind = self.plan.plan.kind();
         let only = self.only().filter(|_| kind == OperationType::Subscription);
         if let Some(ask) = only {
-            let events = Events::begin(Arc::clone(&self.plan), Arc::clone(&self.bound), ask)?;
+            let events = Events::begin(&self.plan, Arc::clone(&self.bound), ask)?;
             return Ok(Box::new(events));
+        }
+        if let Some(ask) = self.broker() {
+            let (ask, bound) = (Arc::clone(ask), Arc::clone(&self.bound));
+            return Ok(Box::new(BrokerStream::begin(&self.plan, bound, ask).await?));
         }
         let mut parts = Vec::with_capacity(self.asks.len());
         for (share, ask) in self.bound.requests().iter().zip(&self.asks) {
@@ -204,6 +369,7 @@ impl Executable for Run {
                     let interval = self.plan.interval(&self.bound, ask, request);
                     LivePart::service(ask, interval)?
                 }
+                Ask::Events(_) => return Err(unexpected("events are no query")),
                 Ask::Database(operation) => {
                     let results = operation.subscribe().await;
                     LivePart::database(results.map_err(first)?)
@@ -237,7 +403,7 @@ impl Executable for Run {
 
 impl super::Gateway {
     /// The database's share of a request.
-    fn share_of_database(
+    pub(super) fn share_of_database(
         &self,
         request: Request,
         identity: &Identity,

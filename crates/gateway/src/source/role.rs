@@ -6,15 +6,18 @@ use artesian_compose::{
     ComposeError, Composed, Part, PlanError, PlanLimits, ReadLimits, RootNames, ServiceSchema,
     compose, compose_as,
 };
-use artesian_engine::{EngineConfig, ErrorCode, GraphQLError, Planned, Reader, Reading};
+use artesian_engine::{
+    EngineConfig, ErrorCode, GraphQLError, Identity, Payload, Planned, Reader, Reading, Request,
+    Variables, identity::ADMIN_ROLE,
+};
 use artesian_graphql::{
-    document::{Document, OperationType},
+    document::{Document, OperationType, ParseLimits},
     introspection,
     schema::Schema,
     sdl,
 };
 
-use super::{Gateway, Member, ask::unexpected, plan::GatewayPlan};
+use super::{EventsMember, Gateway, Member, ask::unexpected, plan::GatewayPlan};
 use crate::config::Prefix;
 
 /// What a role sees, and who answers it.
@@ -22,6 +25,9 @@ pub(super) struct RoleReader {
     this: Weak<Self>,
     gateway: Weak<Gateway>,
     composed: Arc<Composed>,
+    notes: Vec<String>,
+    /// Kept, since readers are found by its address.
+    _schema: Option<Arc<Schema>>,
     /// By the indices of the composed schema's sources.
     parts: Vec<Answerer>,
     /// The database's schema, if it is asked for under its own names.
@@ -33,6 +39,8 @@ pub(super) struct RoleReader {
 pub(super) enum Answerer {
     Database,
     Service(Arc<Member>),
+    /// A broker, with its schema.
+    Events(Arc<EventsMember>, ServiceSchema),
 }
 
 /// The database's share of a role's schema.
@@ -48,12 +56,17 @@ impl RoleReader {
         gateway: Weak<Gateway>,
         database: Option<DatabasePart>,
         services: Vec<(Arc<Member>, usize, Arc<ServiceSchema>)>,
+        events: (&str, &[Arc<EventsMember>]),
     ) -> Result<Option<Arc<Self>>, ComposeError> {
-        if services.is_empty() && database.as_ref().is_none_or(|d| d.prefix == Prefix::default()) {
+        let (role, events) = events;
+        let mut notes = Vec::new();
+        let is_alone = services.is_empty() && events.is_empty();
+        if is_alone && database.as_ref().is_none_or(|d| d.prefix == Prefix::default()) {
             return Ok(None);
         }
         let (mut parts, mut answerers) = (Vec::new(), Vec::new());
         let (mut own, mut names) = (None, None);
+        let seen = database.as_ref().map(|database| Arc::clone(&database.schema));
         if let Some(DatabasePart { name, prefix, schema }) = database {
             // Ours, and larger than what others may send.
             let limits = ReadLimits {
@@ -78,15 +91,37 @@ impl RoleReader {
             parts.push(member.part(view, &schema));
             answerers.push(Answerer::Service(member));
         }
-        let composed = match names {
-            Some(names) => compose_as(&parts, &names)?,
-            None => compose(&parts)?,
+        let put_together = |parts: &[Part]| match &names {
+            Some(names) => compose_as(parts, names),
+            None => compose(parts),
         };
-        let composed = Arc::new(composed);
+        if !events.is_empty() {
+            // What goes wrong here is told with all the parts.
+            let others = put_together(&parts).ok();
+            for member in events {
+                match member.part(role, others.as_ref()) {
+                    Ok((part, schema)) => {
+                        // That another role may not see some type is nothing to talk about.
+                        let told = schema.notes().iter().filter(|_| role == ADMIN_ROLE);
+                        notes
+                            .extend(told.map(|note| format!("source \"{}\": {note}", member.name)));
+                        parts.push(part);
+                        answerers.push(Answerer::Events(Arc::clone(member), schema));
+                    }
+                    // Its types may be those of a service that has not come yet.
+                    Err(error) => {
+                        notes.push(format!("source \"{}\" takes no part: {error}", member.name));
+                    }
+                }
+            }
+        }
+        let composed = Arc::new(put_together(&parts)?);
         Ok(Some(Arc::new_cyclic(|this| Self {
             this: this.clone(),
             gateway,
+            notes: composed.notes().iter().cloned().chain(notes).collect(),
             composed,
+            _schema: seen,
             parts: answerers,
             database: own,
         })))
@@ -94,11 +129,35 @@ impl RoleReader {
 
     /// What may be worth a line in the log.
     pub fn notes(&self) -> &[String] {
-        self.composed.notes()
+        &self.notes
     }
 
     pub fn answerer(&self, source: usize) -> Option<&Answerer> {
         self.parts.get(source)
+    }
+
+    pub fn composed(&self) -> &Composed {
+        &self.composed
+    }
+
+    /// Runs a query of our own for a client.
+    pub async fn run(
+        &self,
+        text: &str,
+        variables: Variables,
+        identity: &Identity,
+    ) -> Result<Payload, GraphQLError> {
+        let config = EngineConfig::default();
+        let limits = ParseLimits { max_tokens: config.max_tokens, max_depth: config.max_depth };
+        let document = Document::parse(text, limits)?;
+        match self.read(text, &document, None, &config)? {
+            Reading::Bind(_) => {
+                let gateway = self.gateway().ok_or_else(|| unexpected("the gateway is closing"))?;
+                let request = Request { query: text.into(), variables, ..Request::default() };
+                Ok(gateway.share_of_database(request, identity)?.execute().await)
+            }
+            Reading::Planned(planned) => planned.plan.bind(&variables, identity)?.execute().await,
+        }
     }
 
     pub fn gateway(&self) -> Option<Arc<Gateway>> {

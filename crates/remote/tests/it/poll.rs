@@ -193,7 +193,11 @@ async fn the_circuit_is_respected() {
     tokio::time::sleep(60 * SECOND).await;
     assert_eq!(client.stats().circuit, CircuitState::Open);
     let before = service.dialled();
+    let run = client.stats().polls_run;
     tokio::time::sleep(300 * SECOND).await;
+    // All wait until then, and do not ask the circuit again and again.
+    let run = client.stats().polls_run - run;
+    assert!(run < 50 * 60, "{run} in five minutes");
     // Each time that it is open one tries, and no more than a few more.
     let dialled = service.dialled() - before;
     assert!((8..=30).contains(&dialled), "{dialled} in five minutes");

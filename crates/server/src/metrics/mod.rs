@@ -1,6 +1,7 @@
 //! What `/metrics` shows. Every name begins with `artesian_` and has a row in `docs/operations.md`.
 
 mod auth;
+mod brokers;
 mod compression;
 mod documents;
 mod limits;
@@ -8,6 +9,7 @@ mod live;
 mod operation;
 mod reload;
 mod sockets;
+mod upstreams;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -24,12 +26,14 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub use brokers::BrokerStats;
 pub(crate) use compression::CompressionMetrics;
 pub(crate) use limits::Gates;
 pub use live::{LiveMetrics, LiveStats};
 pub(crate) use operation::{OperationMetrics, Outcome};
 use reload::ReloadMetrics;
 pub(crate) use sockets::Unwelcome;
+pub use upstreams::UpstreamStats;
 
 /// How a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -259,6 +263,17 @@ impl Metrics {
     /// Asks this function for the figures of registered documents at each scrape.
     pub fn watch_documents(&self, read: impl Fn() -> StoreStats + Send + Sync + 'static) {
         self.register_collector(Box::new(documents::DocumentMetrics(Box::new(read))));
+    }
+
+    /// The same for message brokers.
+    pub fn watch_brokers(&self, read: impl Fn() -> Vec<BrokerStats> + Send + Sync + 'static) {
+        self.register_collector(Box::new(brokers::BrokerMetrics(Box::new(read))));
+    }
+
+    /// Asks this function for the figures of the services behind a gateway at each scrape. It is to be
+    /// called once; services may come and go.
+    pub fn watch_upstreams(&self, read: impl Fn() -> Vec<UpstreamStats> + Send + Sync + 'static) {
+        self.register_collector(Box::new(upstreams::UpstreamMetrics(Box::new(read))));
     }
 
     /// Adds metrics of another part of the program. Their names get the prefix `artesian_`.

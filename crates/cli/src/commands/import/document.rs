@@ -29,26 +29,33 @@ impl Document {
     /// Everything that says something and was not read. What is empty, zero or `false` says nothing.
     pub fn leftovers(&self) -> Vec<Path> {
         let mut found = Vec::new();
-        self.collect(&mut Path::new(), &self.json, &mut found);
+        self.collect(true, &mut Path::new(), &self.json, &mut found);
         found
     }
 
-    fn collect(&self, path: &mut Path, value: &Json, found: &mut Vec<Path>) {
-        if self.seen.borrow().contains(path) {
+    /// Everything that says something, read or not.
+    pub fn everything(&self) -> Vec<Path> {
+        let mut found = Vec::new();
+        self.collect(false, &mut Path::new(), &self.json, &mut found);
+        found
+    }
+
+    fn collect(&self, unread: bool, path: &mut Path, value: &Json, found: &mut Vec<Path>) {
+        if unread && self.seen.borrow().contains(path) {
             return;
         }
         match value {
             Json::Object(members) => {
                 for (key, value) in members {
                     path.push(key.clone());
-                    self.collect(path, value, found);
+                    self.collect(unread, path, value, found);
                     path.pop();
                 }
             }
             Json::Array(items) => {
                 for (index, value) in items.iter().enumerate() {
                     let mut path = indexed(path, index);
-                    self.collect(&mut path, value, found);
+                    self.collect(unread, &mut path, value, found);
                 }
             }
             value if says_something(value) => found.push(path.clone()),
@@ -208,5 +215,6 @@ mod tests {
         root.key("a").take();
         root.key("l").number();
         assert!(document.leftovers().is_empty());
+        assert_eq!(document.everything().len(), 5);
     }
 }

@@ -56,6 +56,11 @@ impl Report {
         }
     }
 
+    /// Whether something has been told about one of these paths.
+    pub fn knows(&self, file: &str, paths: &[String]) -> bool {
+        self.entries.iter().any(|entry| entry.file == file && paths.contains(&entry.path))
+    }
+
     /// What holds for the whole.
     pub fn note(&mut self, text: impl Into<String>) {
         let text = text.into();

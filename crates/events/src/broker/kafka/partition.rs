@@ -7,7 +7,7 @@ use rskafka::client::{
     Client,
     partition::{OffsetAt, PartitionClient},
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Kafka, Problem, is_out_of_range};
 use crate::{line::Line, stats::Counter};
@@ -17,6 +17,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// The pause where the broker has something that is not a record, such as the end of a transaction,
 /// which the library does not step over until a record follows.
 const NO_RECORD: Duration = Duration::from_millis(100);
+
+/// After so many bytes subscribers get their turn.
+const YIELD_AFTER: usize = 64 << 10;
 
 /// A partition, and how far it was read.
 pub(super) struct Partition {
@@ -61,7 +64,12 @@ impl Partition {
             } else {
                 self.kafka.counters.add(Counter::ConnectFailed);
             }
-            tracing::warn!(broker = "kafka", partition = self.number, problem = problem.text(), "cannot read");
+            tracing::warn!(
+                broker = "kafka",
+                partition = self.number,
+                problem = problem.text(),
+                "cannot read"
+            );
             self.kafka.pause(&mut attempt).await;
         }
     }
@@ -72,7 +80,7 @@ impl Partition {
             Some(client) => client,
             None => {
                 let name = self.line.topic().name();
-                let (client, _) = self.kafka.partitions(name).await?;
+                let (client, _) = self.kafka.partitions(name, Instant::now()).await?;
                 let client = self.kafka.open(&client, name, self.number).await?;
                 self.client.insert(client)
             }
@@ -92,11 +100,18 @@ impl Partition {
                 if records.is_empty() && end > next {
                     sleep(NO_RECORD).await;
                 }
+                let mut passed_on = 0_usize;
                 for record in records {
                     self.next = Some(record.offset.saturating_add(1));
                     // A record without a value only says that its key is gone.
                     if let Some(value) = record.record.value {
+                        passed_on = passed_on.saturating_add(value.len());
                         self.line.message(Bytes::from(value));
+                    }
+                    // An answer may hold more than subscribers may fall behind, once it is decompressed.
+                    if passed_on > YIELD_AFTER {
+                        passed_on = 0;
+                        tokio::task::yield_now().await;
                     }
                 }
                 Ok(())

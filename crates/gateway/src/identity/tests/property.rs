@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{
-    super::{IdentityRules, names},
+    super::{IdentityRules, names, template::Template},
     Client, rules,
 };
 
@@ -125,6 +125,18 @@ fn has_secret(value: &Value, levels: usize) -> bool {
 }
 
 proptest! {
+    #[test]
+    fn any_text_is_a_template_or_none(text in "[{}a-z.\\[\"\\] é]{0,24}|\\{\\{(claims|headers)\\PC{0,12}\\}\\}") {
+        let Ok(template) = text.parse::<Template>() else { return Ok(()) };
+        for path in template.paths() {
+            prop_assert!(path.segments().iter().all(|segment| !segment.is_empty()));
+        }
+        // Where there is no place the text is what was written.
+        if let Some(constant) = template.constant() {
+            prop_assert_eq!(constant, text);
+        }
+    }
+
     #[test]
     fn nothing_goes_beyond_the_rules(client in client()) {
         for (rules, allowed) in all_rules() {

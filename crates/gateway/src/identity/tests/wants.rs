@@ -76,4 +76,8 @@ fn what_is_wanted_is_kept() {
     let all = all.union(language);
     assert_eq!(shown(&all, true)[0], "accept-language: de");
     assert_eq!(shown(&Wants::default(), true), [""; 0]);
+    // Cookies come by their names, whatever else is wanted.
+    let cookie = WantedHeaders::Named(names(&["cookie"]));
+    let cookie = Wants { headers: cookie, ..Wants::default() };
+    assert_eq!((shown(&cookie, true), shown(&cookie, false)), (Vec::new(), Vec::new()));
 }

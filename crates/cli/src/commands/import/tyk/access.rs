@@ -94,12 +94,17 @@ pub fn classic(context: &mut Context, api: &Cursor<'_>) -> Access {
         if !at.is_on() {
             continue;
         }
-        for path in way.also {
-            api.at(path).take();
-        }
         kept = true;
         context.report.tell(Verdict::Missing, &at, way.what);
         tell_places(context, &api.at("auth"));
+        for path in way.also {
+            let part = api.at(path);
+            if part.is_given() {
+                part.take();
+                let text = format!("it is about `{}`: see there", way.switch);
+                context.report.tell(Verdict::Missing, &part, text);
+            }
+        }
     }
     let on = api.key("enable_jwt");
     let issuers = if on.is_on() { jwt::classic(context, api) } else { Vec::new() };

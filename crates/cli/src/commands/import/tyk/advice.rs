@@ -1,7 +1,7 @@
 //! What to do about fields that nothing was made of. Nothing is left out in silence: a field that no
 //! line here speaks of is told as one that is not known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use super::{
     super::{
@@ -14,6 +14,7 @@ use super::{
 mod classic;
 mod gateway;
 mod oas;
+mod policies;
 
 /// A path in which `*` stands for any key, what becomes of what is below, and why.
 type Advice = (&'static str, Verdict, &'static str);
@@ -24,12 +25,12 @@ pub fn tell(report: &mut Report, document: &Document, kind: Kind) {
         Kind::Classic => classic::ADVICE,
         Kind::Oas => oas::ADVICE,
         Kind::Gateway => gateway::ADVICE,
-        Kind::Policies => classic::OF_POLICIES,
+        Kind::Policies => policies::ADVICE,
         Kind::Unknown => &[],
     };
     // One line for one piece of advice and what it speaks of, in the order of the document.
     let mut order = Vec::new();
-    let mut told: BTreeMap<String, (Verdict, String)> = BTreeMap::new();
+    let mut told: BTreeMap<String, (Verdict, &'static str)> = BTreeMap::new();
     for path in document.leftovers() {
         let path: Path = path.iter().map(|key| without_index(key)).collect();
         let (place, verdict, text) = match find(table, &path) {
@@ -38,9 +39,9 @@ pub fn tell(report: &mut Report, document: &Document, kind: Kind) {
             }
             None => (path.join("."), Verdict::Missing, UNKNOWN),
         };
-        if !told.contains_key(&place) {
-            order.push(place.clone());
-            told.insert(place, (verdict, text.to_owned()));
+        if let Entry::Vacant(vacant) = told.entry(place) {
+            order.push(vacant.key().clone());
+            vacant.insert((verdict, text));
         }
     }
     for place in order {
@@ -48,6 +49,39 @@ pub fn tell(report: &mut Report, document: &Document, kind: Kind) {
             report.tell_path(verdict, &document.file, &place, text);
         }
     }
+    parts(report, document);
+}
+
+/// What was read and has no line of its own: it decided about another field.
+fn parts(report: &mut Report, document: &Document) {
+    let mut parts: Vec<String> = Vec::new();
+    for path in document.everything() {
+        let part = plain(&path);
+        if !report.knows(&document.file, &names(&path)) && !parts.contains(&part) {
+            parts.push(part);
+        }
+    }
+    for part in parts {
+        let text = "read with the fields beside it, which say what became of it";
+        report.tell_path(Verdict::Idle, &document.file, &part, text);
+    }
+}
+
+/// All the names under which a path or what it is part of can have been told.
+fn names(path: &[String]) -> Vec<String> {
+    let mut names = Vec::new();
+    for length in 1..=path.len() {
+        let keys = path.get(..length).unwrap_or(path);
+        let name = keys.join(".");
+        let mut list = name.as_str();
+        while let Some((outer, _)) = list.strip_suffix(']').and_then(|list| list.rsplit_once('[')) {
+            names.push(outer.to_owned());
+            list = outer;
+        }
+        names.push(name);
+        names.push(plain(keys));
+    }
+    names
 }
 
 /// What is said of a field that nobody knows.
@@ -76,6 +110,11 @@ fn find(table: &[Advice], path: &Path) -> Option<(usize, Verdict, &'static str)>
 
 fn is_wrapper(keys: &[String]) -> bool {
     keys.iter().all(|key| matches!(key.as_str(), "[]" | "apis[]" | "api_definition"))
+}
+
+/// A path without indices.
+fn plain(path: &[String]) -> String {
+    path.iter().map(|key| without_index(key)).collect::<Vec<_>>().join(".")
 }
 
 /// `a[3]` as `a[]`.

@@ -77,6 +77,13 @@ fn notes(context: &mut Context, ways: &[Access]) {
              `graphql.permissions` for the role of its clients",
         );
     }
+    let has_tokens = ways.iter().any(|way| matches!(way, Access::Tokens(_)));
+    if has_tokens && ways.contains(&Access::Keys) {
+        context.report.note(
+            "tokens and a webhook exclude each other: if clients with keys need a webhook, let it verify \
+             the tokens too, and take `auth.jwt` away; or run one Artesian for each",
+        );
+    }
     if !context.knows_gateway {
         context.report.note(
             "WebSockets are accepted unless `server.http_server_options.enable_websockets` is false; with \

@@ -35,6 +35,12 @@ pub fn read(context: &mut Context, root: &Cursor<'_>) {
         return;
     }
     let access = access::classic(context, root);
+    for key in ["name", "slug"] {
+        let at = root.key(key);
+        if at.text().is_some() {
+            context.report.tell(Verdict::Idle, &at, "sources are named after the API");
+        }
+    }
     let strip = root.key("strip_auth_data");
     let strips = strip.is_on();
     if strips {
@@ -99,7 +105,6 @@ fn whole(context: &mut Context, root: &Cursor<'_>) {
     }
     let playground = root.at("graphql.playground.enabled");
     if let Some(on) = playground.flag() {
-        root.at("graphql.playground.path").take();
         let text = "the console is at `/`, for all sources at once";
         context.set(&playground, "server.console", Yaml::Flag(on), Verdict::Differs, text);
     }

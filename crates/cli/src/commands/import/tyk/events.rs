@@ -36,14 +36,21 @@ pub fn read(
     let brokers = config.key("broker_addresses");
     let addresses = brokers.texts();
     if addresses.is_empty() {
-        let text = format!("`{name}` has no brokers: write them to `events.kafka.brokers`");
+        let text = format!("`{name}` has no brokers");
         context.report.tell(Verdict::Missing, &brokers, text);
+        let variable = context.report.variable(&format!("{name}_broker"), "a broker, host:port");
+        events.put(&["kafka", "brokers"], Yaml::texts([variable]));
     } else {
         let text = format!("`events.kafka.brokers` of `{name}`");
         context.report.tell(Verdict::Mapped, &brokers, text);
+        events.put(&["kafka", "brokers"], Yaml::texts(addresses.into_iter().map(literal)));
     }
-    events.put(&["kafka", "brokers"], Yaml::texts(addresses.into_iter().map(literal)));
-    told(context, &config, &name);
+    let id = config.key("client_id");
+    if let Some(id_text) = id.text() {
+        events.put(&["kafka", "client_id"], Yaml::Text(literal(id_text)));
+        context.report.tell(Verdict::Mapped, &id, format!("`events.kafka.client_id` of `{name}`"));
+    }
+    told(context, &config, &name, &mut events);
     let topics = topics(context, &config, &name);
     let mut fields = Yaml::map();
     let mut offered = Vec::new();
@@ -98,6 +105,10 @@ fn topics(context: &mut Context, config: &Cursor<'_>, name: &str) -> Vec<String>
             }
         }
     }
+    if topics.is_empty() {
+        let text = format!("the topic that feeds the fields of `{name}`");
+        topics.push(context.report.variable(&format!("{name}_topic"), text));
+    }
     topics
 }
 
@@ -127,17 +138,13 @@ fn payload(mappings: &Mappings, field: &str) -> Option<String> {
 }
 
 /// The rest of a consumer's settings.
-fn told(context: &mut Context, config: &Cursor<'_>, name: &str) {
+fn told(context: &mut Context, config: &Cursor<'_>, name: &str, events: &mut Yaml) {
     for (key, why) in IDLE {
         let at = config.key(key);
         if at.is_given() {
             at.take();
             context.report.tell(Verdict::Idle, &at, why);
         }
-    }
-    let id = config.key("client_id");
-    if id.text().is_some() {
-        context.report.tell(Verdict::Idle, &id, "the consumer has a name of its own");
     }
     let latest = config.key("start_consuming_latest");
     let (verdict, text) = if latest.is_on() {
@@ -159,11 +166,15 @@ fn told(context: &mut Context, config: &Cursor<'_>, name: &str) {
     let sasl = config.key("sasl");
     if sasl.key("enable").is_on() {
         sasl.take();
-        let text = format!(
-            "see the settings of `events.kafka` for credentials of `{name}`; name and password are not \
-             copied"
-        );
-        context.report.tell(Verdict::Missing, &sasl, text);
+        let user = sasl.key("user").text().unwrap_or_default();
+        let text = format!("the value of `{}.password` in {}", sasl.path(), sasl.file());
+        let password = context.report.variable(&format!("{name}_kafka_password"), text);
+        // Tyk names no mechanism to its client library, which takes PLAIN then.
+        events.put(&["kafka", "sasl", "mechanism"], Yaml::text("plain"));
+        events.put(&["kafka", "sasl", "username"], Yaml::text(literal(user)));
+        events.put(&["kafka", "sasl", "password"], Yaml::Text(password));
+        let text = format!("`events.kafka.sasl` of `{name}`, the password from a variable");
+        context.report.tell(Verdict::Mapped, &sasl, text);
     } else {
         sasl.take();
     }

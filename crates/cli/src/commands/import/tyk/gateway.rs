@@ -56,7 +56,13 @@ pub fn read(context: &mut Context, root: &Cursor<'_>) {
     let format = root.key("log_format");
     if let Some(name) = format.text() {
         let ours = if name == "json" { "json" } else { "text" };
-        context.set(&format, "log.format", Yaml::text(ours), Verdict::Mapped, "other members");
+        context.set(
+            &format,
+            "log.format",
+            Yaml::text(ours),
+            Verdict::Differs,
+            "lines have other members",
+        );
     }
     for (key, ours) in
         [("health_check_endpoint_name", "/healthz"), ("readiness_check_endpoint_name", "/readyz")]

@@ -1,10 +1,21 @@
 //! Headers that go to a service.
 
+use artesian_gateway::identity::names::is_of_connection;
+
 use super::{
     super::{document::Cursor, report::Verdict, yaml::Yaml},
     context::Context,
     values,
 };
+
+/// Lets the header with the client's credentials go to a service, unless the source sets that header.
+pub fn forward_credentials(graphql: &mut Yaml, credentials: Option<&str>) {
+    let Some(name) = credentials else { return };
+    let set = graphql.get("headers").and_then(|headers| headers.get("set"));
+    if set.is_none_or(|set| set.get(name).is_none()) {
+        graphql.put(&["headers", "forward"], Yaml::texts([name]));
+    }
+}
 
 /// Sets a header of a source to the value at a place. What a source sets already counts.
 pub fn set(context: &mut Context, source: &str, graphql: &mut Yaml, name: &str, at: &Cursor<'_>) {
@@ -13,8 +24,8 @@ pub fn set(context: &mut Context, source: &str, graphql: &mut Yaml, name: &str, 
         return;
     };
     let lower = name.to_ascii_lowercase();
-    if http::HeaderName::try_from(lower.as_str()).is_err() {
-        context.report.tell(Verdict::Missing, at, "it is no name of a header");
+    if let Some(why) = unfit(&lower) {
+        context.report.tell(Verdict::Missing, at, why);
         return;
     }
     let set = graphql.get("headers").and_then(|headers| headers.get("set"));
@@ -36,6 +47,51 @@ pub fn set(context: &mut Context, source: &str, graphql: &mut Yaml, name: &str, 
     };
     context.report.tell(verdict, at, told);
     graphql.put(&["headers", "set", &lower], Yaml::Text(value.text));
+}
+
+/// A header that only the introspection has.
+pub fn set_introspection(
+    context: &mut Context,
+    source: &str,
+    graphql: &mut Yaml,
+    name: &str,
+    at: &Cursor<'_>,
+) {
+    let Some(text) = at.text() else {
+        at.take();
+        return;
+    };
+    let lower = name.to_ascii_lowercase();
+    if let Some(why) = unfit(&lower) {
+        context.report.tell(Verdict::Missing, at, why);
+        return;
+    }
+    let variable = format!("{source}_introspection");
+    let Some(value) = values::header(context, at, &variable, name, text) else { return };
+    if value.text.contains("{{") {
+        let text = format!(
+            "the gateway asks `{source}` for its schema on its own behalf: no client is there"
+        );
+        context.report.tell(Verdict::Missing, at, text);
+        return;
+    }
+    let text = format!("`graphql.headers.introspection` of `{source}`; requests do not get it");
+    context.report.tell(Verdict::Mapped, at, text);
+    graphql.put(&["headers", "introspection", &lower], Yaml::Text(value.text));
+}
+
+/// Why no header of this name can be set.
+fn unfit(name: &str) -> Option<&'static str> {
+    let Ok(header) = http::HeaderName::try_from(name) else {
+        return Some("it is no name of a header");
+    };
+    if header == http::header::COOKIE {
+        return Some(
+            "cookies of clients are passed on by `graphql.headers.cookies`, and others not sent",
+        );
+    }
+    is_of_connection(&header)
+        .then_some("this header belongs to the connection or the message: it is set as it must be")
 }
 
 /// Sets every header of an object.

@@ -143,7 +143,10 @@ fn keys(context: &mut Context, fields: &Fields<'_>) -> Vec<Members> {
                         key. Configure `auth.jwt` with `jwk_url`, or `type` and `key`";
             context.report.tell(Verdict::Missing, at, text);
         }
-        fields.method.take();
+        if fields.method.text().is_some() {
+            let text = "the keys of a set say for which algorithms they are";
+            context.report.tell(Verdict::Mapped, &fields.method, text);
+        }
         return keys;
     };
     keys.extend(source_key(context, fields, source));
@@ -160,6 +163,8 @@ fn source_key(context: &mut Context, fields: &Fields<'_>, source: &str) -> Optio
     if let Some(url) = [Some(source), text].into_iter().flatten().find(|text| is_url(text)) {
         let url = key_set(context, at, url)?;
         context.report.tell(Verdict::Mapped, at, "`auth.jwt` `jwk_url`");
+        let text = "the keys of a set say for which algorithms they are";
+        context.report.tell(Verdict::Mapped, &fields.method, text);
         return Some(vec![member("jwk_url", url)]);
     }
     if method == "hmac" {
@@ -310,6 +315,10 @@ fn user(context: &mut Context, claims: &[Cursor<'_>]) -> String {
     let Some((at, claim)) = claims.iter().find_map(|at| Some((at, at.text()?))) else {
         return "$.sub".to_owned();
     };
+    if claim == "sub" {
+        context.report.tell(Verdict::Mapped, at, "`x-hasura-user-id` of `claims_map`");
+        return "$.sub".to_owned();
+    }
     let text = "`x-hasura-user-id` of `claims_map`; Tyk falls back to `sub` if a token lacks the claim, \
                 and here such a token is refused";
     context.report.tell(Verdict::Differs, at, text);

@@ -45,10 +45,7 @@ pub fn read(context: &mut Context, document: &Cursor<'_>) {
 fn source(context: &mut Context, api: &Api<'_>, tyk: &Cursor<'_>) {
     let name = context.source_name(&api.name);
     let url = tyk.at("upstream.url");
-    let nothing = tyk.at("upstream.subscription_type");
-    let mut graphql = upstream::graphql(context, &name, &url, &nothing, &nothing);
-    // Nothing says how this service is subscribed to.
-    graphql.put(&["subscriptions", "protocol"], Yaml::text("auto"));
+    let mut graphql = upstream::at(context, &name, &url);
     let text = format!(
         "`{name}` is made of an OAS definition, which does not say that its service speaks GraphQL: take \
          the source away if it does not. How it is subscribed to is found out (`protocol: auto`)"

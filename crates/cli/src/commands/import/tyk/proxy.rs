@@ -26,7 +26,7 @@ pub fn read(context: &mut Context, api: &Api<'_>) {
         graphql.put(&["headers", "cookies"], Yaml::text("*"));
         let text = format!(
             "all headers and cookies of the client go to `{name}` (`graphql.headers`), as with Tyk; \
-             name those that it needs, and clients that differ in others share more"
+             name only those that it needs, and clients that differ in the others share subscriptions"
         );
         context.report.note(text);
     } else {
@@ -55,15 +55,8 @@ pub fn read(context: &mut Context, api: &Api<'_>) {
         let at = proxy.at("features.use_immutable_headers");
         context.report.tell(Verdict::Idle, &at, "there are no `request_headers`");
     }
-    let auth = proxy.key("auth_headers");
-    if auth.is_given() {
-        auth.take();
-        let text = format!(
-            "the Dashboard reads the schema with these headers, requests do not get them. `{name}` has \
-             its schema from a file where the definition has one; otherwise add them to \
-             `graphql.headers.set` if the service wants them for introspection"
-        );
-        context.report.tell(Verdict::Differs, &auth, text);
+    for (header, at) in proxy.key("auth_headers").members() {
+        headers::set_introspection(context, &name, &mut graphql, header, &at);
     }
     let errors = proxy.at("use_response_extensions.on_error_forwarding");
     if errors.is_on() {

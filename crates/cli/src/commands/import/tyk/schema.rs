@@ -59,9 +59,17 @@ pub fn of_events(sdl: &str, fields: &[String]) -> Result<String, String> {
             "the definition's schema lacks a field of `Subscription` that it feeds".to_owned()
         );
     }
+    // Definitions stand apart by empty lines. The placeholder goes, and so does the directive that the
+    // gateway offers by itself.
+    let placeholder = format!("{{\n  {PLACEHOLDER}: Boolean\n}}");
     let sdl = composed.sdl();
-    let root = format!("type Query {{\n  {PLACEHOLDER}: Boolean\n}}\n");
-    Ok(format!("{}\n", sdl.replacen(&root, "", 1).trim()))
+    let parts: Vec<&str> = sdl
+        .trim()
+        .split("\n\n")
+        .map(|part| part.trim_matches('\n'))
+        .filter(|part| !part.contains(&placeholder) && !part.contains("directive @live("))
+        .collect();
+    Ok(format!("{}\n", parts.join("\n\n")))
 }
 
 #[cfg(test)]
@@ -78,7 +86,7 @@ mod tests {
         for expected in ["changed(in: Region): Order", "enum Region", "type User"] {
             assert!(cut.contains(expected), "{cut}");
         }
-        for unexpected in ["other", "type A", "Unused", PLACEHOLDER, "type Query"] {
+        for unexpected in ["other", "type A", "Unused", PLACEHOLDER, "type Query", "@live"] {
             assert!(!cut.contains(unexpected), "{unexpected} in {cut}");
         }
         assert!(of_events(sdl, &["none".to_owned()]).is_err());

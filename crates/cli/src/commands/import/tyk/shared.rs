@@ -138,12 +138,14 @@ pub fn cors(context: &mut Context, cors: &Cors<'_>) {
 pub fn rate(context: &mut Context, at: &Cursor<'_>, seconds: Option<f64>) {
     let (Some(rate), Some(seconds)) = (at.positive(), seconds) else { return };
     let whole = |number: f64| Yaml::Number(number.ceil().clamp(1.0, 1e9) as u64);
-    let text = "it counts operations of one identity over all its connections, those on sockets \
-                included; Tyk counts requests, a socket once, and the API's own limit for all clients \
-                together";
-    let name = "limits.request_rate_per_identity";
+    let text = "with `limits.request_burst_per_identity`. They count operations of one identity over all \
+                its connections, those on sockets included; Tyk counts requests, a socket once, and the \
+                API's own limit for all clients together";
+    let (name, burst) = ("limits.request_rate_per_identity", "limits.request_burst_per_identity");
+    if context.setting(name).is_none() {
+        context.replace(burst, whole(rate));
+    }
     context.set(at, name, whole(rate / seconds), Verdict::Differs, text);
-    context.set(at, "limits.request_burst_per_identity", whole(rate), Verdict::Differs, text);
 }
 
 /// The longest body.

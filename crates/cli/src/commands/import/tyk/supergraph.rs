@@ -22,9 +22,7 @@ pub fn read(context: &mut Context, api: &Api<'_>) {
         headers::set_all(context, &name, &mut graphql, &subgraph.key("headers"));
         // Those of the subgraph count before the global ones.
         headers::set_all(context, &name, &mut graphql, &supergraph.key("global_headers"));
-        if let Some(credentials) = &api.credentials {
-            graphql.put(&["headers", "forward"], Yaml::texts([credentials.as_str()]));
-        }
+        headers::forward_credentials(&mut graphql, api.credentials.as_deref());
         // A federated service's own fields are not for clients.
         graphql.put(&["fields", "exclude"], Yaml::texts(["Query._service", "Query._entities"]));
         let sdl = subgraph.key("sdl");

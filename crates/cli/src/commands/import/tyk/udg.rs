@@ -30,7 +30,7 @@ pub fn read(context: &mut Context, api: &Api<'_>) {
         let wanted = data.key("name").text().unwrap_or(&api.name).to_owned();
         let name = context.source_name(&wanted);
         match data.key("kind").text() {
-            Some("GraphQL") => graphql(context, api, &data, name, &mappings),
+            Some("GraphQL") => graphql(context, api, &data, name),
             Some("Kafka") => events::read(context, api, &data, name, &mappings),
             Some("REST") => {
                 data.take();
@@ -91,11 +91,13 @@ fn unused(context: &mut Context, engine: &Cursor<'_>, mappings: &Mappings) {
         let (ty, field) = (config.key("type_name").text(), config.key("field_name").text());
         let (Some(ty), Some(field)) = (ty, field) else { continue };
         if ty == "Subscription" && events.iter().any(|name| name == field) {
+            let text = format!("`payload` of `events.fields.{field}`");
+            context.report.tell(Verdict::Mapped, &config, text);
             continue;
         }
-        let renames = mappings.get(&(ty.to_owned(), field.to_owned())).is_some_and(|mapping| {
-            !matches!(mapping.path.as_slice(), []) && mapping.path != [field]
-        });
+        let renames = mappings
+            .get(&(ty.to_owned(), field.to_owned()))
+            .is_some_and(|mapping| !mapping.path.is_empty() && mapping.path != [field]);
         if renames {
             let text = format!(
                 "`{ty}.{field}` takes its value from another place of the answer: services keep their \
@@ -123,13 +125,7 @@ pub fn root_fields<'a>(data: &Cursor<'a>) -> Vec<(String, String, Cursor<'a>)> {
     fields
 }
 
-fn graphql(
-    context: &mut Context,
-    api: &Api<'_>,
-    data: &Cursor<'_>,
-    name: String,
-    mappings: &Mappings,
-) {
+fn graphql(context: &mut Context, api: &Api<'_>, data: &Cursor<'_>, name: String) {
     let config = data.key("config");
     let fixed = config.key("has_operation");
     if fixed.is_on() {
@@ -161,14 +157,12 @@ fn graphql(
             headers::set(context, &name, &mut graphql, key, &header.key("value"));
         }
     }
-    if let Some(credentials) = &api.credentials {
-        graphql.put(&["headers", "forward"], Yaml::texts([credentials.as_str()]));
-    }
+    headers::forward_credentials(&mut graphql, api.credentials.as_deref());
     let method = config.key("method");
     if method.text().is_some_and(|method| !method.eq_ignore_ascii_case("post")) {
         context.report.tell(Verdict::Differs, &method, "services are asked with POST");
     }
-    let include = include(context, data, &name, mappings);
+    let include = include(context, data, &name);
     graphql.put(&["fields", "include"], Yaml::texts(include));
     let mut body = Yaml::map();
     body.put(&["graphql"], graphql);
@@ -176,12 +170,7 @@ fn graphql(
 }
 
 /// The allow-list of a source.
-fn include(
-    context: &mut Context,
-    data: &Cursor<'_>,
-    name: &str,
-    _mappings: &Mappings,
-) -> Vec<String> {
+fn include(context: &mut Context, data: &Cursor<'_>, name: &str) -> Vec<String> {
     let mut include = Vec::new();
     for (ty, field, at) in root_fields(data) {
         if ROOTS.contains(&ty.as_str()) {

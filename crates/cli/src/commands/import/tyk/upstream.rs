@@ -18,17 +18,32 @@ pub fn graphql(
     kind: &Cursor<'_>,
     use_post: &Cursor<'_>,
 ) -> Yaml {
+    let mut yaml = at(context, source, url);
+    let protocol = protocol(context, source, kind, use_post);
+    yaml.put(&["subscriptions", "protocol"], Yaml::text(protocol));
+    yaml
+}
+
+/// The same for a service of which nothing says how it is subscribed to.
+pub fn at(context: &mut Context, source: &str, url: &Cursor<'_>) -> Yaml {
     let mut yaml = Yaml::map();
     let address = address(context, source, url);
     yaml.put(&["url"], address);
-    let protocol = protocol(context, source, kind, use_post);
-    yaml.put(&["subscriptions", "protocol"], Yaml::text(protocol));
+    yaml.put(&["subscriptions", "protocol"], Yaml::text("auto"));
     // The client's payload never reaches services through Tyk.
     yaml.put(&["subscriptions", "connection_init"], Yaml::text("none"));
     if let Some(timeout) = context.request_timeout {
-        yaml.put(&["timeouts", "request"], Yaml::text(format!("{timeout}ms")));
+        yaml.put(&["timeouts", "request"], time(timeout));
     }
     yaml
+}
+
+/// So many milliseconds.
+pub fn time(milliseconds: u64) -> Yaml {
+    Yaml::Text(match milliseconds {
+        whole if whole % 1000 == 0 => format!("{}s", whole / 1000),
+        rest => format!("{rest}ms"),
+    })
 }
 
 /// The URL of a service, or a variable for it where it holds a secret or cannot be known.

@@ -3,7 +3,7 @@
 use super::{
     super::{document::Cursor, report::Verdict, yaml::Yaml},
     context::Context,
-    headers, shared,
+    headers, shared, upstream,
 };
 
 /// Reads the versions of an API whose sources begin at an index.
@@ -88,7 +88,7 @@ pub fn timeout(context: &mut Context, at: &Cursor<'_>, first: usize) {
     let Some(millis) = millis else { return };
     for source in context.sources.iter_mut().skip(first) {
         if source.body.get("graphql").is_some() {
-            source.body.put(&["graphql", "timeouts", "request"], Yaml::text(format!("{millis}ms")));
+            source.body.put(&["graphql", "timeouts", "request"], upstream::time(millis));
         }
     }
     context.report.tell(Verdict::Mapped, at, "`graphql.timeouts.request` of the API's sources");
