@@ -34,11 +34,14 @@ pub struct PlanLimits {
     pub fields: usize,
     /// Root fields, by their keys in the response. Default: 200.
     pub root_fields: usize,
+    /// Fields that read the schema, after fragments are expanded: each costs as much as the schema is
+    /// large. The query of graphql-js's `getIntrospectionQuery` has fewer than 300. Default: 1,000.
+    pub introspected: usize,
 }
 
 impl Default for PlanLimits {
     fn default() -> Self {
-        Self { tokens: 15_000, depth: 50, fields: 20_000, root_fields: 200 }
+        Self { tokens: 15_000, depth: 50, fields: 20_000, root_fields: 200, introspected: 1_000 }
     }
 }
 

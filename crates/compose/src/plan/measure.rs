@@ -28,6 +28,15 @@ pub(super) fn check(
     PlanError::within(size.depth, limits.depth, "levels of fields")
 }
 
+/// How many fields are below these, fragments expanded.
+pub(super) fn below<'a>(
+    document: &'a ExecutableDocument,
+    sets: impl Iterator<Item = &'a SelectionSet>,
+) -> usize {
+    let mut measure = Measure { document, fragments: HashMap::new() };
+    sets.fold(0, |sum, set| sum.saturating_add(measure.set(set).fields))
+}
+
 struct Measure<'a> {
     document: &'a ExecutableDocument,
     fragments: HashMap<&'a Name, Size>,

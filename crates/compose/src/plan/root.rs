@@ -10,7 +10,7 @@ use apollo_compiler::{
 };
 
 use super::{
-    Conditions, Owner, PlanError, PlanLimits, Root, SubRequest, conditions::Way, shared,
+    Conditions, Owner, PlanError, PlanLimits, Root, SubRequest, conditions::Way, measure, shared,
     split::Splitter, typenames,
 };
 use crate::Composed;
@@ -42,6 +42,10 @@ pub(super) fn plan(
     collect(document, &operation.selection_set, &Way::default(), &[], &mut fields)?;
     let fields = fields.by_key;
     PlanError::within(fields.len(), limits.root_fields, "root fields")?;
+    let of_schema = fields.iter().filter(|(_, o)| o.iter().any(|o| o.field.name.starts_with("__")));
+    let sets = of_schema.flat_map(|(_, list)| list.iter().map(|o| &o.field.selection_set));
+    let introspected = measure::below(document, sets);
+    PlanError::within(introspected, limits.introspected, "fields that read the schema")?;
     let kind = operation.operation_type;
     let mut roots: Vec<Root> = Vec::new();
     // Sources with the fields that they answer.

@@ -264,3 +264,32 @@ fn what_does_not_fit_the_schema() {
         assert!(matches!(try_plan(&composed(), text), Err(PlanError::Invalid(_))), "{text}");
     }
 }
+
+#[test]
+fn the_schema_is_not_read_over_and_over() {
+    let composed = composed();
+    // As long as the usual query, whose type references are nine deep.
+    let mut reference = "kind name".to_owned();
+    for _ in 0..9 {
+        reference = format!("kind name ofType {{ {reference} }}");
+    }
+    let usual = format!(
+        "query I {{ __schema {{ description queryType {{ name }} mutationType {{ name }} types {{ ...F }}
+             directives {{ name description isRepeatable locations args {{ ...V }} }} }} }}
+         fragment F on __Type {{ kind name description specifiedByURL fields(includeDeprecated: true)
+             {{ name description args {{ ...V }} type {{ ...T }} isDeprecated deprecationReason }}
+             inputFields {{ ...V }} interfaces {{ ...T }} possibleTypes {{ ...T }}
+             enumValues(includeDeprecated: true) {{ name description }} }}
+         fragment V on __InputValue {{ name description type {{ ...T }} defaultValue }}
+         fragment T on __Type {{ {reference} }}"
+    );
+    let read = try_plan(&composed, &usual).unwrap();
+    assert_eq!(read.introspects(), Some("__schema"));
+    let many: String = (0..200)
+        .map(|at| {
+            format!("a{at}: __schema {{ types {{ name fields {{ name type {{ name }} }} }} }} ")
+        })
+        .collect();
+    let refused = try_plan(&composed, &format!("{{ {many} }}")).unwrap_err();
+    assert!(matches!(refused, PlanError::TooLarge { limit: 1_000, .. }), "{refused}");
+}
