@@ -1,11 +1,11 @@
 //! A subscription that messages answer: JSON is cut to what was selected, and what a message lacks is
 //! asked for elsewhere.
 
-use std::collections::HashMap;
+mod project;
+mod select;
 
 use apollo_compiler::{
     ExecutableDocument, Name, Node, Schema,
-    ast::{Argument, Value as Ast},
     executable::{Field, Selection, SelectionSet},
     request::coerce_variable_values,
     response::JsonMap,
@@ -16,6 +16,9 @@ use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
 use crate::{PlanError, ServiceSchema, clean, schema::first};
+
+use project::{Projector, Void};
+use select::{arguments, collect, json, variables_in};
 
 /// The only field of a subscription, with the values of a request.
 #[derive(Debug)]
@@ -47,9 +50,6 @@ pub struct Missing {
     /// Variables of the document.
     pub variables: Map<String, Json>,
 }
-
-/// Deepest nesting of a message.
-const MAX_DEPTH: usize = 100;
 
 impl EventField {
     /// Reads a document that is valid for this schema, with the values of its variables.
@@ -240,260 +240,6 @@ impl EventField {
                 directive.arguments.iter().for_each(|a| variables_in(&a.value, used));
             }
         }
-    }
-}
-
-fn variables_in(value: &Ast, used: &mut Vec<Name>) {
-    match value {
-        Ast::Variable(name) if !used.contains(name) => used.push(name.clone()),
-        Ast::List(items) => items.iter().for_each(|item| variables_in(item, used)),
-        Ast::Object(fields) => fields.iter().for_each(|(_, value)| variables_in(value, used)),
-        _ => {}
-    }
-}
-
-/// CollectFields (section 6.3.2).
-fn collect<'a>(
-    document: &'a ExecutableDocument,
-    sets: &[&'a SelectionSet],
-    variables: &JsonMap,
-    applies: &mut dyn FnMut(&Name) -> bool,
-) -> Vec<(&'a Name, Vec<&'a Node<Field>>)> {
-    let mut fields: Vec<(&Name, Vec<&Node<Field>>)> = Vec::new();
-    let mut at: HashMap<&Name, usize> = HashMap::new();
-    let mut selections: Vec<&Selection> =
-        sets.iter().rev().flat_map(|set| set.selections.iter().rev()).collect();
-    let mut spread: Vec<&Name> = Vec::new();
-    while let Some(selection) = selections.pop() {
-        let directives = selection.directives();
-        let is_left_out = [("skip", true), ("include", false)].into_iter().any(|(name, when)| {
-            let value = directives.get(name).and_then(|d| d.specified_argument_by_name("if"));
-            match value.map(|v| &**v) {
-                Some(Ast::Boolean(value)) => *value == when,
-                Some(Ast::Variable(variable)) => {
-                    variables.get(variable.as_str()).and_then(|v| v.as_bool()) == Some(when)
-                }
-                _ => false,
-            }
-        });
-        if is_left_out {
-            continue;
-        }
-        match selection {
-            Selection::Field(field) => {
-                let key = field.response_key();
-                let index = *at.entry(key).or_insert_with(|| {
-                    fields.push((key, Vec::new()));
-                    fields.len() - 1
-                });
-                if let Some((_, found)) = fields.get_mut(index) {
-                    found.push(field);
-                }
-            }
-            Selection::InlineFragment(inline) => {
-                if inline.type_condition.as_ref().is_none_or(&mut *applies) {
-                    selections.extend(inline.selection_set.selections.iter().rev());
-                }
-            }
-            Selection::FragmentSpread(fragment) => {
-                let name = &fragment.fragment_name;
-                if let Some(fragment) = document.fragments.get(name)
-                    && !spread.contains(&name)
-                {
-                    spread.push(name);
-                    if applies(fragment.type_condition()) {
-                        selections.extend(fragment.selection_set.selections.iter().rev());
-                    }
-                }
-            }
-        }
-    }
-    fields
-}
-
-/// The values of a field's arguments, defaults included.
-fn arguments(field: &Field, variables: &JsonMap) -> Map<String, Json> {
-    let mut values = Map::new();
-    for definition in &field.definition.arguments {
-        let is_it = |argument: &&Node<Argument>| argument.name == definition.name;
-        let given = field.arguments.iter().find(is_it).and_then(|a| constant(&a.value, variables));
-        let default = || constant(definition.default_value.as_ref()?, variables);
-        if let Some(value) = given.or_else(default) {
-            values.insert(definition.name.to_string(), value);
-        }
-    }
-    values
-}
-
-/// A value in JSON; `None` for a variable that was not given.
-fn constant(value: &Ast, variables: &JsonMap) -> Option<Json> {
-    Some(match value {
-        Ast::Null => Json::Null,
-        Ast::Enum(name) => Json::String(name.to_string()),
-        Ast::Variable(name) => json(variables.get(name.as_str())?),
-        Ast::String(text) => Json::String(text.clone()),
-        Ast::Float(number) => serde_json::from_str(number.as_str()).ok()?,
-        Ast::Int(number) => serde_json::from_str(number.as_str()).ok()?,
-        Ast::Boolean(value) => Json::Bool(*value),
-        Ast::List(items) => {
-            Json::Array(items.iter().filter_map(|item| constant(item, variables)).collect())
-        }
-        Ast::Object(fields) => {
-            let member = |(name, value): &(Name, Node<Ast>)| {
-                Some((name.to_string(), constant(value, variables)?))
-            };
-            Json::Object(fields.iter().filter_map(member).collect())
-        }
-    })
-}
-
-fn json(value: &apollo_compiler::response::JsonValue) -> Json {
-    serde_json::to_value(value).unwrap_or_default()
-}
-
-/// A value that may not be null is: what it is part of is null (section 6.4.4).
-struct Void;
-
-struct Projector<'a> {
-    of: &'a EventField,
-    errors: Vec<Json>,
-    path: Vec<Json>,
-}
-
-impl Projector<'_> {
-    fn error(&mut self, message: &str) {
-        self.errors.push(serde_json::json!({
-            "message": message,
-            "path": self.path.clone(),
-            "extensions": {"code": "no-value"},
-        }));
-    }
-
-    /// The value of fields with one response key.
-    fn value(
-        &mut self,
-        fields: &[&Node<Field>],
-        value: &Json,
-        more: Option<&Map<String, Json>>,
-        depth: usize,
-    ) -> Result<Json, Void> {
-        let Some(field) = fields.first() else { return Ok(Json::Null) };
-        let ty = field.definition.ty.clone();
-        self.of_type(fields, &ty, value, more, depth)
-    }
-
-    fn of_type(
-        &mut self,
-        fields: &[&Node<Field>],
-        ty: &apollo_compiler::ast::Type,
-        value: &Json,
-        more: Option<&Map<String, Json>>,
-        depth: usize,
-    ) -> Result<Json, Void> {
-        if depth > MAX_DEPTH {
-            self.error("the message is nested too deeply");
-            return if ty.is_non_null() { Err(Void) } else { Ok(Json::Null) };
-        }
-        if ty.is_non_null() {
-            let nullable = ty.clone().nullable();
-            let known = self.errors.len();
-            return match self.of_type(fields, &nullable, value, more, depth + 1)? {
-                Json::Null => {
-                    if self.errors.len() == known {
-                        self.error("the message has no value for this field");
-                    }
-                    Err(Void)
-                }
-                value => Ok(value),
-            };
-        }
-        if value.is_null() {
-            return Ok(Json::Null);
-        }
-        if ty.is_list() {
-            let Json::Array(items) = value else {
-                self.error("the message has no list here");
-                return Ok(Json::Null);
-            };
-            let mut list = Vec::with_capacity(items.len());
-            for (index, item) in items.iter().enumerate() {
-                self.path.push(index.into());
-                let item = self.of_type(fields, ty.item_type(), item, None, depth + 1);
-                self.path.pop();
-                match item {
-                    Ok(item) => list.push(item),
-                    Err(Void) => return Ok(Json::Null),
-                }
-            }
-            return Ok(Json::Array(list));
-        }
-        let is_composite = fields.iter().any(|field| !field.selection_set.selections.is_empty());
-        if !is_composite {
-            return Ok(self.leaf(ty.inner_named_type(), value));
-        }
-        Ok(self.object(fields, value, more, depth).unwrap_or(Json::Null))
-    }
-
-    /// Scalars are passed on, if they are what their type is.
-    fn leaf(&mut self, ty: &Name, value: &Json) -> Json {
-        let schema: &Schema = self.of.schema.valid();
-        let is_fit = match ty.as_str() {
-            "Int" => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
-            "Float" => value.is_number(),
-            "String" => value.is_string(),
-            "Boolean" => value.is_boolean(),
-            "ID" => value.is_string() || value.is_i64() || value.is_u64(),
-            _ => match schema.types.get(ty) {
-                Some(ExtendedType::Enum(of)) => {
-                    value.as_str().is_some_and(|name| of.values.contains_key(name))
-                }
-                _ => true,
-            },
-        };
-        match value {
-            _ if !is_fit => {
-                self.error(&format!("the message's value is no {ty}"));
-                Json::Null
-            }
-            Json::Number(number) if ty == "ID" => Json::String(number.to_string()),
-            value => value.clone(),
-        }
-    }
-
-    fn object(
-        &mut self,
-        fields: &[&Node<Field>],
-        value: &Json,
-        more: Option<&Map<String, Json>>,
-        depth: usize,
-    ) -> Result<Json, Void> {
-        let Json::Object(object) = value else {
-            self.error("the message has no object here");
-            return Ok(Json::Null);
-        };
-        let of = self.of;
-        let ty = fields.first().and_then(|field| of.type_of(field, object));
-        let Some(ty) = ty else {
-            self.error("the message does not say with __typename of which type it is");
-            return Ok(Json::Null);
-        };
-        let mut out = Map::new();
-        for (key, found) in of.selected(fields.iter().copied(), &ty) {
-            let Some(field) = found.first() else { continue };
-            let value = if field.name == "__typename" {
-                Json::String(ty.to_string())
-            } else if let Some(value) = more.and_then(|more| more.get(key.as_str())) {
-                value.clone()
-            } else {
-                self.path.push(key.as_str().into());
-                let value = object.get(field.name.as_str()).unwrap_or(&Json::Null);
-                let value = self.value(&found, value, None, depth + 1);
-                self.path.pop();
-                value?
-            };
-            out.insert(key.to_string(), value);
-        }
-        Ok(Json::Object(out))
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `role` | the schema of a role, and documents read by it |
 //! | `plan` | an operation over services, with the values of a request |
 //! | `broker` | subscriptions that a message broker feeds |
+//! | `shared` | what is done once for all who run one plan |
 //! | `ask` | one sub-request, and what came of it |
 //! | `events` | subscriptions of services, event by event |
 //! | `live` | queries of services as live queries |
@@ -17,6 +18,7 @@ mod live;
 mod member;
 mod plan;
 mod role;
+mod shared;
 
 use std::{
     collections::HashMap,

@@ -14,7 +14,8 @@ use futures_util::Stream;
 
 use super::{
     ask::{ServiceAsk, answer, error},
-    plan::{GatewayPlan, PlanShare, as_run},
+    plan::{GatewayPlan, as_run},
+    shared::PlanShare,
 };
 
 /// The member of `extensions.artesian` in the first result after a gap.
@@ -51,7 +52,7 @@ impl Events {
             let response = Response::parse(text).map(|response| response.with_marker(RESUMED));
             return self.join(response);
         }
-        self.plan.joined(text, &self.bound, || self.join(Response::parse(text)))
+        self.plan.shared().joined(text, &self.bound, || self.join(Response::parse(text)))
     }
 
     fn join(&self, response: Option<Response>) -> Payload {

@@ -1,14 +1,6 @@
 //! An operation over services, with the values of a request.
 
-use std::{
-    any::Any,
-    collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use artesian_compose::{Bound, EventField, Missing, SubRequest};
 use artesian_engine::{
@@ -19,12 +11,8 @@ use artesian_graphql::document::OperationType;
 use artesian_remote::{Kind, Operation};
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared, join_all},
-};
-use parking_lot::Mutex;
-use serde_json::{Map, Value as Json};
+use futures_util::{FutureExt, future::join_all};
+use serde_json::Value as Json;
 
 use super::{
     ask::{Ask, ServiceAsk, subject, unexpected, untellable},
@@ -32,136 +20,28 @@ use super::{
     events::Events,
     live::{Live, LivePart},
     role::{Answerer, RoleReader, refused},
+    shared::{Completing, Found, SharedWork},
 };
 
 /// An operation of which services answer at least a part.
 pub(super) struct GatewayPlan {
     role: Arc<RoleReader>,
     plan: Arc<artesian_compose::Plan>,
-    /// What the last event became, for all who get it.
-    memo: Mutex<Option<Memo>>,
-    /// The same for those of a broker.
-    broker_memo: Mutex<Option<BrokerMemo>>,
-    completions: Mutex<VecDeque<Completion>>,
-    /// Streams that are given events.
-    streams: AtomicUsize,
-}
-
-/// A stream's share in a plan: with the last one go the events that are kept.
-pub(super) struct PlanShare(Arc<GatewayPlan>);
-
-impl PlanShare {
-    pub fn new(plan: &Arc<GatewayPlan>) -> Self {
-        plan.streams.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(plan))
-    }
-}
-
-impl std::ops::Deref for PlanShare {
-    type Target = Arc<GatewayPlan>;
-
-    fn deref(&self) -> &Arc<GatewayPlan> {
-        &self.0
-    }
-}
-
-impl Drop for PlanShare {
-    fn drop(&mut self) {
-        // One that begins just now only loses what it would have to make again.
-        if self.0.streams.fetch_sub(1, Ordering::Relaxed) == 1 {
-            *self.0.memo.lock() = None;
-            *self.0.broker_memo.lock() = None;
-            self.0.completions.lock().clear();
-        }
-    }
-}
-
-/// What a broker's event became for equal clients; `None`: it is not for them.
-struct BrokerMemo {
-    event: artesian_events::Event,
-    ask: Arc<EventAsk>,
-    bound: Arc<Bound>,
-    payload: Option<Payload>,
-}
-
-/// What was asked for to complete an event.
-type Found = Result<(Map<String, Json>, Vec<Json>), GraphQLError>;
-
-struct Completion {
-    event: artesian_events::Event,
-    missing: Missing,
-    identity: Identity,
-    found: Shared<BoxFuture<'static, Found>>,
-}
-
-/// Completions that are kept for those who come next.
-const MAX_COMPLETIONS: usize = 64;
-
-/// An event with what it became.
-struct Memo {
-    /// Kept, so that no other event can be at its place in memory.
-    event: Bytes,
-    bound: Arc<Bound>,
-    payload: Payload,
+    shared: SharedWork,
 }
 
 impl GatewayPlan {
     pub fn new(role: Arc<RoleReader>, plan: Arc<artesian_compose::Plan>) -> Self {
-        Self {
-            role,
-            plan,
-            memo: Mutex::default(),
-            broker_memo: Mutex::default(),
-            completions: Mutex::default(),
-            streams: AtomicUsize::new(0),
-        }
+        Self { role, plan, shared: SharedWork::default() }
+    }
+
+    /// What is done once for all who run this.
+    pub fn shared(&self) -> &SharedWork {
+        &self.shared
     }
 
     fn answerer(&self, request: &SubRequest) -> Result<&Answerer, GraphQLError> {
         self.role.answerer(request.source).ok_or_else(|| unexpected("nobody answers this"))
-    }
-
-    /// What the event becomes. All who get it one after the other share the work.
-    pub fn joined(
-        &self,
-        event: &Bytes,
-        bound: &Arc<Bound>,
-        join: impl FnOnce() -> Payload,
-    ) -> Payload {
-        let is_it = |memo: &&Memo| {
-            memo.event.as_ptr() == event.as_ptr()
-                && memo.event.len() == event.len()
-                && (Arc::ptr_eq(&memo.bound, bound) || memo.bound.joins_like(bound))
-        };
-        if let Some(memo) = self.memo.lock().as_ref().filter(is_it) {
-            return memo.payload.clone();
-        }
-        let payload = join();
-        let (event, bound) = (event.clone(), Arc::clone(bound));
-        *self.memo.lock() = Some(Memo { event, bound, payload: payload.clone() });
-        payload
-    }
-
-    /// What a broker's event becomes, made once for equal clients that get it one after the other.
-    pub fn made(
-        &self,
-        event: &artesian_events::Event,
-        ask: &Arc<EventAsk>,
-        bound: &Arc<Bound>,
-        make: impl FnOnce() -> Option<Payload>,
-    ) -> Option<Payload> {
-        let is_it = |memo: &&BrokerMemo| {
-            memo.event.is(event)
-                && (Arc::ptr_eq(&memo.ask, ask) || memo.ask.is_same(ask))
-                && (Arc::ptr_eq(&memo.bound, bound) || memo.bound.joins_like(bound))
-        };
-        if let Some(memo) = self.broker_memo.lock().as_ref().filter(is_it) {
-            return memo.payload.clone();
-        }
-        let payload = make();
-        let (event, ask, bound) = (event.clone(), Arc::clone(ask), Arc::clone(bound));
-        *self.broker_memo.lock() = Some(BrokerMemo { event, ask, bound, payload: payload.clone() });
-        payload
     }
 
     /// Names and types of the arguments of a root query field.
@@ -175,26 +55,11 @@ impl GatewayPlan {
         event: &artesian_events::Event,
         missing: Missing,
         identity: &Identity,
-    ) -> Shared<BoxFuture<'static, Found>> {
-        let mut completions = self.completions.lock();
-        let is_it = |one: &&Completion| {
-            one.event.is(event) && one.missing == missing && one.identity == *identity
-        };
-        if let Some(there) = completions.iter().find(is_it) {
-            return there.found.clone();
-        }
-        let (role, who, wanted) = (Arc::clone(&self.role), identity.clone(), missing.clone());
-        let found = async move {
-            let payload = role.run(&wanted.query, wanted.variables, &who).await?;
-            found(&payload)
-        };
-        let found = found.boxed().shared();
-        if completions.len() >= MAX_COMPLETIONS {
-            completions.pop_front();
-        }
-        let (event, identity) = (event.clone(), identity.clone());
-        completions.push_back(Completion { event, missing, identity, found: found.clone() });
-        found
+    ) -> Completing {
+        self.shared.completed(event, missing, identity, |wanted, who| {
+            let role = Arc::clone(&self.role);
+            async move { found(&role.run(&wanted.query, wanted.variables, &who).await?) }.boxed()
+        })
     }
 
     /// How often services are asked, in the interest of the clients and of the services.

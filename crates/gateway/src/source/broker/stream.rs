@@ -17,7 +17,8 @@ use serde_json::{Map, Value as Json};
 use super::{EventAsk, error};
 use crate::source::{
     ask::{answer, unexpected},
-    plan::{GatewayPlan, PlanShare, as_run},
+    plan::{GatewayPlan, as_run},
+    shared::PlanShare,
 };
 
 /// The member of `extensions.artesian` in the first result after a gap.
@@ -133,7 +134,7 @@ impl ResultStream for BrokerStream {
                     } else {
                         let plan = Arc::clone(&self.plan);
                         let (ask, bound) = (Arc::clone(&self.ask), Arc::clone(&self.bound));
-                        plan.made(&event, &ask, &bound, || self.take(&event))
+                        plan.shared().made(&event, &ask, &bound, || self.take(&event))
                     };
                     if let Some(payload) = payload {
                         return Poll::Ready(Some(Event::Result(payload)));
