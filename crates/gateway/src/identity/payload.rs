@@ -33,11 +33,11 @@ impl IdentityRules {
     }
 }
 
-/// Whether it is an object with members. Clients of subscriptions-transport-ws always send an object,
-/// an empty one if there is nothing to say.
+/// Whether it is an object, and not an empty one. Clients of subscriptions-transport-ws always send an
+/// object.
 fn says_something(payload: &[u8]) -> bool {
-    let inner = payload.trim_ascii().strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
-    inner.is_some_and(|inner| !inner.trim_ascii().is_empty())
+    let Some(rest) = payload.trim_ascii().strip_prefix(b"{") else { return false };
+    rest.trim_ascii() != b"}"
 }
 
 /// A payload without the secrets of Artesian's administrators; in exactly its own bytes if there are

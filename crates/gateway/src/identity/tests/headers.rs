@@ -168,8 +168,9 @@ fn cookies_are_passed_on_by_name() {
 
 #[test]
 fn a_browsers_headers_are_in_its_payload() {
-    let named =
-        rules(&json!({"forward": ["authorization", {"from": "x-n", "to": "n"}]}), &json!({}));
+    let forward = json!({"forward": ["authorization", {"from": "x-n", "to": "n"}]});
+    let named = rules(&forward, &json!({}));
+    let socket = rules(&forward, &json!({"protocol": "graphql-transport-ws"}));
     for payload in [
         r#"{"Authorization": "new", "x-n": 7}"#,
         r#"{"headers": {"authorization": "new", "X-N": 7}, "authorization": "old"}"#,
@@ -179,8 +180,12 @@ fn a_browsers_headers_are_in_its_payload() {
         let client = Client::default().header("authorization", "old").init(payload);
         let sent = shown(&client.request(&named).unwrap());
         assert_eq!(sent, pairs(&[("authorization", "new"), ("n", "7")]), "{payload}");
-        // A subscription has the payload as such.
+        // A subscription has the payload as such; where it is not known whether there is a place for it,
+        // the headers too.
         let sent = client.subscription(&named).unwrap();
+        assert_eq!(shown(&sent), pairs(&[("authorization", "new"), ("n", "7")]));
+        assert_eq!(sent.init_payload(), client.init_payload.as_ref());
+        let sent = client.subscription(&socket).unwrap();
         assert_eq!(shown(&sent), pairs(&[("authorization", "old")]));
         assert_eq!(sent.init_payload(), client.init_payload.as_ref());
     }

@@ -109,7 +109,8 @@ fn who_says_nothing_inherits_nothing() {
     let extension = json!({"connection_init": "extension", "init_payload": {"token": "gateway"}});
     let sent = nobody.subscription(&rules(&headers, &extension)).unwrap();
     assert_eq!((text(sent.operation_payload()), shown(&sent).len()), (Some("{}"), 0));
-    for odd in ["null", "[1]", "7", ""] {
+    // Nor does one who says that there is nothing to say.
+    for odd in ["null", "[1]", "7", "", "{}", " { } "] {
         let sent = Client::default().init(odd).subscription(&rules(&headers, &extension)).unwrap();
         assert_eq!(text(sent.operation_payload()), Some("{}"), "{odd}");
     }
