@@ -90,9 +90,9 @@ impl Credentials {
     }
 }
 
-/// Headers of one hop (RFC 9110, section 7.6.1), of the message itself, and of the WebSocket handshake
-/// are ours to set.
-fn is_of_client(name: &HeaderName) -> bool {
+/// Whether a header can be a client's own. Those of one hop (RFC 9110, section 7.6.1), of the message itself,
+/// and of the WebSocket handshake are ours to set.
+pub fn is_of_client(name: &HeaderName) -> bool {
     const OURS: [HeaderName; 15] = [
         header::HOST,
         header::CONNECTION,

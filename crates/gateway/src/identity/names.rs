@@ -1,5 +1,6 @@
 //! Headers that are never the client's to send on.
 
+use artesian_remote::credentials::is_of_client;
 use http::{HeaderName, header};
 
 /// Secrets of Artesian's administrators. They go to a service only if a rule names them.
@@ -18,24 +19,7 @@ pub(super) fn secret(name: &str) -> Option<&'static str> {
 /// Whether a header belongs to one connection (RFC 9110, section 7.6.1), to the message or to the
 /// WebSocket handshake. No rule can send it.
 pub fn is_of_connection(name: &HeaderName) -> bool {
-    const NAMES: [HeaderName; 14] = [
-        header::HOST,
-        header::CONNECTION,
-        header::UPGRADE,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::CONTENT_LENGTH,
-        header::CONTENT_TYPE,
-        header::CONTENT_ENCODING,
-        header::ACCEPT,
-        header::ACCEPT_ENCODING,
-        header::EXPECT,
-        HeaderName::from_static("keep-alive"),
-        HeaderName::from_static("http2-settings"),
-    ];
-    NAMES.contains(name)
-        || ["sec-websocket-", "proxy-"].iter().any(|start| name.as_str().starts_with(start))
+    !is_of_client(name) || name == "http2-settings" || name.as_str().starts_with("proxy-")
 }
 
 /// Whether a header is left out where all of a client's are sent on: those of the connection, those
