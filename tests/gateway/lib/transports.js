@@ -99,14 +99,22 @@ const events = (path, singleConnection) => (server, { headers } = {}) => {
   return { ask: askBy(follow), follow, close: () => client.dispose() };
 };
 
-/** Errors that stand for a result are an end; to the link they are a result with a symbol. */
-const protocolErrors = (of) => ({
-  ...of,
-  next: (result) => {
-    if (graphQLResultHasProtocolErrors(result)) of.error(result.extensions[PROTOCOL_ERRORS_SYMBOL]);
-    else of.next(result);
-  },
-});
+/**
+ * Errors that stand for a result are an end; to the link they are a result with a symbol, after which it
+ * completes.
+ */
+function protocolErrors(of) {
+  let isOver = false;
+  return {
+    ...of,
+    next: (result) => {
+      isOver = graphQLResultHasProtocolErrors(result);
+      if (isOver) of.error(result.extensions[PROTOCOL_ERRORS_SYMBOL]);
+      else of.next(result);
+    },
+    complete: () => isOver || of.complete(),
+  };
+}
 
 function multipart(server, { headers } = {}) {
   const link = new HttpLink({ uri: server.http, headers });
