@@ -84,6 +84,11 @@ impl EventField {
         Ok(Self { schema: schema.clone(), key: key.clone(), field, document, variables, arguments })
     }
 
+    /// Whether both, read of one document, select the same: their variables are equal.
+    pub fn selects_like(&self, other: &Self) -> bool {
+        self.field.name == other.field.name && self.variables == other.variables
+    }
+
     /// The field's name.
     pub fn name(&self) -> &str {
         &self.field.name

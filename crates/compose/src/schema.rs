@@ -112,6 +112,7 @@ impl ServiceSchema {
             beside::add(&mut schema, others);
         }
         let notes = beside::without_unknown(&mut schema);
+        beside::add_query_root(&mut schema);
         Self::new(&schema, notes, limits)
     }
 

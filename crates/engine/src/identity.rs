@@ -37,6 +37,14 @@ impl Forwarded {
     }
 }
 
+/// Whether the payload of a `connection_init` says something: it is an object, and not an empty one. Clients
+/// of subscriptions-transport-ws that have nothing to say send an empty one; they are the same clients as
+/// those that send none.
+pub fn says_something(payload: &[u8]) -> bool {
+    let Some(rest) = payload.trim_ascii().strip_prefix(b"{") else { return false };
+    rest.trim_ascii() != b"}"
+}
+
 /// Names only: the values are secrets.
 impl fmt::Debug for Forwarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -48,6 +48,15 @@ use crate::{
 /// How many roles' schemas are kept. Clients may invent roles.
 const MAX_ROLES: usize = 1024;
 
+/// A limit that nothing reaches which came through those of the settings.
+const FREE: usize = 1 << 20;
+
+/// The same of a depth: the parser allows no more, whatever the settings say, and binding recurses.
+const FREE_DEPTH: usize = 500;
+
+/// The same of a time.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The database among the sources.
 pub struct DatabaseMember {
     /// The name of the source.
@@ -335,8 +344,18 @@ impl Gateway {
 
 impl Database {
     fn new(member: DatabaseMember) -> Self {
-        // What a request may be was decided before its share comes here.
-        let config = EngineConfig { persisted_queries: false, ..EngineConfig::default() };
+        // What a request may be, and how long it may take, is decided before its share comes here, by
+        // settings that may allow more than the defaults.
+        let config = EngineConfig {
+            max_depth: FREE_DEPTH,
+            max_root_fields: FREE,
+            max_aliases: FREE,
+            max_tokens: FREE,
+            max_directives: FREE,
+            persisted_queries: false,
+            execution_timeout: A_DAY,
+            ..EngineConfig::default()
+        };
         let engine = Engine::new(Arc::clone(&member.source), config);
         let DatabaseMember { name, prefix, source } = member;
         Self { name, prefix, source, engine }

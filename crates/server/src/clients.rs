@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use artesian_auth::{Auth, AuthError, Authenticated, Credentials};
-use artesian_engine::{Forwarded, Wants};
+use artesian_engine::{Forwarded, Wants, identity::says_something};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::value::RawValue;
@@ -46,7 +46,7 @@ impl Said {
         let mut client = auth.authenticate(&self.credentials, request.as_ref()).await?;
         if !wants.is_nothing() {
             let payload = payload.as_deref().filter(|_| wants.init_payload());
-            let payload = payload.filter(|payload| says_something(payload.get()));
+            let payload = payload.filter(|payload| says_something(payload.get().as_bytes()));
             let forwarded = Forwarded {
                 headers: self.headers,
                 init_payload: payload.map(|p| Bytes::copy_from_slice(p.get().as_bytes())),
@@ -56,11 +56,4 @@ impl Said {
         }
         Ok(client)
     }
-}
-
-/// Whether a payload is an object with members. A client of subscriptions-transport-ws that has nothing
-/// to say sends an empty one, and is the same client as one that sends none.
-fn says_something(payload: &str) -> bool {
-    let inner = payload.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-    inner.is_some_and(|inner| !inner.trim().is_empty())
 }

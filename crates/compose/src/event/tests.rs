@@ -128,3 +128,14 @@ fn what_is_missing_is_asked_for() {
         r#"{"data":{"changed":{"id":"7","s":"new","t":2.5,"items":[],"size":null}}}"#
     );
 }
+
+#[test]
+fn variables_tell_selections_apart() {
+    let text = "subscription ($yes: Boolean!, $n: Int) { changed { id @include(if: $yes) items(first: $n) { id } } }";
+    let one = field(text, json!({"yes": true, "n": 1}));
+    assert!(one.selects_like(&field(text, json!({"n": 1, "yes": true}))));
+    for other in [json!({"yes": false, "n": 1}), json!({"yes": true, "n": 2}), json!({"yes": true})]
+    {
+        assert!(!one.selects_like(&field(text, other)));
+    }
+}

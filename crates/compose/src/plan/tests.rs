@@ -293,3 +293,15 @@ fn the_schema_is_not_read_over_and_over() {
     let refused = try_plan(&composed, &format!("{{ {many} }}")).unwrap_err();
     assert!(matches!(refused, PlanError::TooLarge { limit: 1_000, .. }), "{refused}");
 }
+
+#[test]
+fn long_chains_of_fragments_are_answered() {
+    let composed = composed();
+    // More than a thread's stack has room for, if each were a step of recursion.
+    let mut text = "{ me { ...F0 } }".to_owned();
+    for at in 0..2_000 {
+        text.push_str(&format!(" fragment F{at} on User {{ ...F{} }}", at + 1));
+    }
+    text.push_str(" fragment F2000 on User { id }");
+    let _whatever = try_plan(&composed, &text);
+}

@@ -1,9 +1,9 @@
 //! Schemas that name types of others.
 
 use apollo_compiler::{
-    Name, Schema,
+    Name, Node, Schema,
     ast::{FieldDefinition, Type},
-    schema::ExtendedType,
+    schema::{Component, ComponentOrigin, ExtendedType, ObjectType},
 };
 
 use crate::Composed;
@@ -18,6 +18,36 @@ pub(super) fn add(schema: &mut Schema, others: &Composed) {
             schema.types.insert(name.clone(), ty.clone());
         }
     }
+}
+
+/// Adds a root for queries if there is none: the specification wants one (section 3.3.1). Nobody answers
+/// it.
+pub(super) fn add_query_root(schema: &mut Schema) {
+    if schema.schema_definition.query.is_some() {
+        return;
+    }
+    let mut text = "Query".to_owned();
+    while schema.types.contains_key(text.as_str()) {
+        text.push('_');
+    }
+    let (name, field) = (Name::new_unchecked(&text), Name::new_unchecked("_"));
+    let definition = FieldDefinition {
+        description: None,
+        name: field.clone(),
+        arguments: Vec::new(),
+        ty: Type::Named(Name::new_unchecked("Boolean")),
+        directives: Default::default(),
+    };
+    let object = ObjectType {
+        description: None,
+        name: name.clone(),
+        implements_interfaces: Default::default(),
+        directives: Default::default(),
+        fields: [(field, Component::new(definition))].into_iter().collect(),
+    };
+    schema.types.insert(name.clone(), ExtendedType::Object(Node::new(object)));
+    let query = name.to_component(ComponentOrigin::Definition);
+    schema.schema_definition.make_mut().query = Some(query);
 }
 
 /// Takes away the fields of objects whose types, or whose arguments' types, nobody has; what is left

@@ -270,3 +270,16 @@ fn fields_of_types_that_nobody_has_are_left_out() {
     let schema = ServiceSchema::from_sdl_beside(text, None, &ReadLimits::default()).unwrap();
     assert_eq!(schema.digest(), sdl("type Query { a: Int }").digest());
 }
+
+#[test]
+fn a_source_of_events_needs_no_root_for_queries() {
+    let read = |text| ServiceSchema::from_sdl_beside(text, None, &ReadLimits::default()).unwrap();
+    let events = "type Subscription { changed: QueryStats } type QueryStats { n: Int }";
+    let with_root = format!("type Query {{ _: Boolean }} {events}");
+    assert_eq!(read(events).digest(), sdl(&with_root).digest());
+    // A type of that name that is no root stays what it is.
+    let taken = read("schema { subscription: S } type S { changed: Query } type Query { n: Int }");
+    let root = "schema { query: Query_ subscription: S } type Query_ { _: Boolean } \
+                type S { changed: Query } type Query { n: Int }";
+    assert_eq!(taken.digest(), sdl(root).digest());
+}

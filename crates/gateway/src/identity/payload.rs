@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use artesian_engine::identity::says_something;
 use bytes::Bytes;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value, value::RawValue};
@@ -31,13 +32,6 @@ impl IdentityRules {
         }
         Ok((!object.is_empty()).then(|| Value::Object(object).to_string().into()))
     }
-}
-
-/// Whether it is an object, and not an empty one. Clients of subscriptions-transport-ws always send an
-/// object.
-fn says_something(payload: &[u8]) -> bool {
-    let Some(rest) = payload.trim_ascii().strip_prefix(b"{") else { return false };
-    rest.trim_ascii() != b"}"
 }
 
 /// A payload without the secrets of Artesian's administrators; in exactly its own bytes if there are

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use artesian_compose::Answer;
+use artesian_compose::{Answer, Bound};
 use artesian_engine::{ErrorCode, GraphQLError, Identity, Payload};
 use artesian_remote::{Credentials, Operation, RemoteError, Response};
+use bytes::Bytes;
 
 use super::{Member, broker::EventAsk};
 use crate::identity::{IdentityError, Subject};
@@ -117,6 +118,15 @@ fn code_name(code: ErrorCode) -> &'static str {
         _ => "unexpected",
     }
 }
+
+/// Errors of a service: a JSON list of the share at this place.
+pub(super) fn errors(bound: &Bound, at: usize, list: &Bytes) -> Vec<GraphQLError> {
+    let each = bound.errors(at, list);
+    each.iter().map(|one| GraphQLError::foreign(&String::from_utf8_lossy(one))).collect()
+}
+
+/// The member of `extensions.artesian` in the first result after a gap.
+pub(super) const RESUMED: &str = "resumed";
 
 pub(super) fn error(error: &RemoteError) -> GraphQLError {
     GraphQLError::new(code(error), error.to_string())

@@ -50,26 +50,22 @@ impl EventsMember {
         others: Option<&Composed>,
     ) -> Result<(Part, ServiceSchema), SchemaError> {
         let limits = ReadLimits::default();
-        let schema = match ServiceSchema::from_sdl_beside(&self.schema, others, &limits) {
-            Err(SchemaError::Invalid(_)) if !self.schema.contains("type Query") => {
-                // The specification wants one; nobody is to see it.
-                let text = format!("{}\ntype Query {{ _: Boolean }}", self.schema);
-                ServiceSchema::from_sdl_beside(&text, others, &limits)?
-            }
-            read => read?,
-        };
+        let schema = ServiceSchema::from_sdl_beside(&self.schema, others, &limits)?;
         let mut part = Part::new(Arc::clone(&self.name), schema.clone());
         part.field_prefix = self.prefix.root_fields.clone();
         part.type_prefix = self.prefix.types.clone();
-        let pattern = |text: String| text.parse::<Pattern>().ok();
+        // One that is no pattern must not be left out: without any, everything would be offered.
+        let pattern = |text: &str| {
+            let refused = |error| SchemaError::Invalid(format!("{text:?}: {error}"));
+            text.parse::<Pattern>().map_err(refused)
+        };
         // Only subscriptions have somebody who answers them.
-        part.exclude =
-            ["query.*", "mutation.*"].into_iter().filter_map(|t| pattern(t.to_owned())).collect();
+        part.exclude = vec![pattern("query.*")?, pattern("mutation.*")?];
         let fields = self.config.fields.iter().filter(|(_, field)| is_seen(field, role));
-        part.include =
-            fields.filter_map(|(name, _)| pattern(format!("subscription.{name}"))).collect();
+        let include = fields.map(|(name, _)| pattern(&format!("subscription.{name}")));
+        part.include = include.collect::<Result<_, _>>()?;
         if part.include.is_empty() {
-            part.include.extend(pattern("subscription._".to_owned()));
+            part.exclude.push(pattern("subscription.*")?);
         }
         Ok((part, schema))
     }
@@ -86,8 +82,7 @@ impl EventsMember {
 }
 
 fn is_seen(field: &FieldConfig, role: &str) -> bool {
-    let is_named = |roles: &Vec<String>| roles.iter().any(|name| name == role);
-    role == ADMIN_ROLE || field.roles.as_ref().is_none_or(is_named)
+    role == ADMIN_ROLE || field.is_open_to(role)
 }
 
 /// What these settings' templates look at of a client's words.
@@ -204,15 +199,10 @@ impl EventAsk {
             return Err(denied());
         }
         let words = Words::new(field.arguments(), identity);
-        let holds = |require| {
-            words.with(None, |context| artesian_events::Predicate::holds(require, context))
-        };
-        if !config.require.as_ref().is_none_or(holds) {
+        if !words.with(None, |context| config.is_allowed(context)) {
             return Err(denied());
         }
-        let topics =
-            config.topics.iter().map(|topic| words.with(None, |context| topic.expand(context)));
-        let topics = topics.collect::<Result<Vec<_>, _>>();
+        let topics = words.with(None, |context| config.topics(context));
         // What the topic is called is nobody's business.
         let topics = topics.map_err(|error| {
             tracing::debug!(%error, "a topic cannot be made of what the client said");
@@ -225,12 +215,12 @@ impl EventAsk {
         self.member.config.fields.get(self.field.name())
     }
 
-    /// Whether both are the same to the broker and to the client.
+    /// Whether both, read of one document, are the same to the broker and to the client.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.member, &other.member)
             && self.topics == other.topics
             && self.words == other.words
-            && self.field.name() == other.field.name()
+            && self.field.selects_like(&other.field)
     }
 
     pub fn identity(&self) -> &Identity {
@@ -241,15 +231,7 @@ impl EventAsk {
     fn value(&self, message: &Json) -> Option<Json> {
         let config = self.config()?;
         self.words.with(Some(message), |context| {
-            if !config.filter.as_ref().is_none_or(|filter| filter.holds(context)) {
-                return None;
-            }
-            match &config.payload {
-                Some(payload) => {
-                    Some(payload.expand(context).map_or(Json::Null, |value| value.into_owned()))
-                }
-                None => Some(message.clone()),
-            }
+            config.passes(context).then(|| config.value(context, message).into_owned())
         })
     }
 

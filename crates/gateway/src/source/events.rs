@@ -13,13 +13,10 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::{
-    ask::{ServiceAsk, answer, error},
+    ask::{RESUMED, ServiceAsk, answer, error, errors},
     plan::{GatewayPlan, as_run},
     shared::PlanShare,
 };
-
-/// The member of `extensions.artesian` in the first result after a gap.
-const RESUMED: &str = "resumed";
 
 /// One client's share in a subscription of a service.
 pub(super) struct Events {
@@ -66,11 +63,6 @@ impl Events {
         let (bytes, is_error) = self.bound.joined(&[answer]);
         Payload { bytes, is_error }
     }
-
-    fn errors(&self, list: &Bytes) -> Vec<GraphQLError> {
-        let each = self.bound.errors(0, list);
-        each.iter().map(|one| GraphQLError::foreign(&String::from_utf8_lossy(one))).collect()
-    }
 }
 
 impl ResultStream for Events {
@@ -84,7 +76,7 @@ impl ResultStream for Events {
                     continue;
                 }
                 Some(artesian_remote::Event::End(End::Errors(list))) => {
-                    Event::Ended(self.errors(&list))
+                    Event::Ended(errors(&self.bound, 0, &list))
                 }
                 Some(artesian_remote::Event::End(End::Failed(failure))) => {
                     Event::Ended(vec![error(&failure)])

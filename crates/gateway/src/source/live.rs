@@ -14,7 +14,7 @@ use artesian_remote::{End, poll::Update};
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::ask::{ServiceAsk, answer, error, failed, of_payload};
+use super::ask::{ServiceAsk, answer, error, errors, failed, of_payload};
 
 /// One share of a live query.
 pub(super) struct LivePart {
@@ -63,11 +63,7 @@ impl LivePart {
                         return Turn::Over(Some(Event::Ended(vec![error(&failure)])));
                     }
                     Poll::Ready(Some(Update::End(End::Errors(list)))) => {
-                        let each = bound.errors(at, &list);
-                        let errors = each
-                            .iter()
-                            .map(|one| GraphQLError::foreign(&String::from_utf8_lossy(one)));
-                        return Turn::Over(Some(Event::Ended(errors.collect())));
+                        return Turn::Over(Some(Event::Ended(errors(bound, at, &list))));
                     }
                     Poll::Ready(Some(Update::End(End::Complete)) | None) => {
                         return Turn::Over(None);

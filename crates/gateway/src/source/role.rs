@@ -150,14 +150,23 @@ impl RoleReader {
         let config = EngineConfig::default();
         let limits = ParseLimits { max_tokens: config.max_tokens, max_depth: config.max_depth };
         let document = Document::parse(text, limits)?;
-        match self.read(text, &document, None, &config)? {
-            Reading::Bind(_) => {
-                let gateway = self.gateway().ok_or_else(|| unexpected("the gateway is closing"))?;
-                let request = Request { query: text.into(), variables, ..Request::default() };
-                Ok(gateway.share_of_database(request, identity)?.execute().await)
+        let answer = async {
+            match self.read(text, &document, None, &config)? {
+                Reading::Bind(_) => {
+                    let gateway = self.gateway();
+                    let gateway = gateway.ok_or_else(|| unexpected("the gateway is closing"))?;
+                    let request = Request { query: text.into(), variables, ..Request::default() };
+                    Ok(gateway.share_of_database(request, identity)?.execute().await)
+                }
+                Reading::Planned(planned) => {
+                    planned.plan.bind(&variables, identity)?.execute().await
+                }
             }
-            Reading::Planned(planned) => planned.plan.bind(&variables, identity)?.execute().await,
-        }
+        };
+        let in_time = tokio::time::timeout(config.execution_timeout, answer).await;
+        in_time.unwrap_or_else(|_| {
+            Err(GraphQLError::new(ErrorCode::Timeout, "the rest of the event took too long"))
+        })
     }
 
     pub fn gateway(&self) -> Option<Arc<Gateway>> {

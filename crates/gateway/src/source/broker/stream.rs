@@ -16,13 +16,10 @@ use serde_json::{Map, Value as Json};
 
 use super::{EventAsk, error};
 use crate::source::{
-    ask::{answer, unexpected},
+    ask::{RESUMED, answer, unexpected},
     plan::{GatewayPlan, as_run},
     shared::PlanShare,
 };
-
-/// The member of `extensions.artesian` in the first result after a gap.
-const RESUMED: &str = "resumed";
 
 type Completing = Pin<Box<dyn Future<Output = Payload> + Send>>;
 
