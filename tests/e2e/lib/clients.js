@@ -135,6 +135,13 @@ export const CLIENTS = {
     // A connection that is lost before `connection_ack` takes the operations with it: the library
     // believes that they still wait to be sent.
     client.onDisconnected(() => Object.assign(client, { reconnecting: false, unsentMessagesQueue: [] }));
+    // Nor does it ever give up a connection that is open and not acknowledged: its clock is set by `ka`.
+    let timer;
+    const wait = () => (timer = setTimeout(() => client.close(false, true), SILENCE));
+    const stopWaiting = () => clearTimeout(timer);
+    client.onConnecting(wait);
+    client.onReconnecting(wait);
+    for (const on of ['onConnected', 'onReconnected', 'onDisconnected']) client[on](stopWaiting);
     return {
       follow: (query, variables, next) => {
         const { unsubscribe } = client.request({ query, variables }).subscribe({ next, error: ignore });

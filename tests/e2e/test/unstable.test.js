@@ -27,8 +27,8 @@ const floorOf = {
 };
 
 /** Follows a query and notes what is wrong with what comes. */
-function witness(client, query, variables) {
-  const seen = { floors: [], faults: [] };
+function witness(name, client, query, variables) {
+  const seen = { name, floors: [], faults: [] };
   seen.stop = client.follow(query, variables, ({ data, errors }) => {
     try {
       assert.equal(errors, undefined);
@@ -68,16 +68,17 @@ overDatabases(
     after(() => network?.close());
 
     const forEach = Object.entries(CLIENTS);
-    for (const [name, clients] of [...forEach.map(([name, connect]) => [name, [connect]]), ['all at once', forEach.map(([, connect]) => connect)]]) {
+    for (const [name, clients] of [...forEach.map((client) => [client[0], [client]]), ['all at once', forEach]]) {
       test(`${name}, ARTESIAN_E2E_SEED=${SEED}`, { timeout: 150_000 }, async (t) => {
         const random = new Random(SEED);
         const { server, database } = world;
-        const connected = clients.map((connect) => connect(network));
-        const witnesses = connected.flatMap((client) => [
-          witness(client, PAIR, { ids: [1, 2] }),
-          witness(client, PAIR, { ids: [2, 1] }),
-          witness(client, ONE),
+        const connected = clients.map(([, connect]) => connect(network));
+        const witnesses = connected.flatMap((client, n) => [
+          witness(clients[n][0], client, PAIR, { ids: [1, 2] }),
+          witness(clients[n][0], client, PAIR, { ids: [2, 1] }),
+          witness(clients[n][0], client, ONE),
         ]);
+        const state = () => witnesses.map(({ name, floors }) => `${name} ${floors.at(-1)}`).join(', ');
         try {
           const everybodyKnows = (floor) => witnesses.every(({ floors }) => floors.at(-1) === floor);
           let floor = (await server.data('{ shelf_by_pk(id: 1) { floor } }')).shelf_by_pk.floor;
@@ -101,7 +102,7 @@ overDatabases(
               if (random.chance(0.1)) {
                 network.heal();
                 const known = floor;
-                await until('everybody hears of something', () => witnesses.every(({ floors }) => floors.at(-1) >= known), 30_000);
+                await until(() => `everybody hears of ${known}: ${state()}`, () => witnesses.every(({ floors }) => floors.at(-1) >= known), 30_000);
               }
             }
           } finally {
@@ -110,7 +111,6 @@ overDatabases(
             await within('the writer is done', writing);
           }
 
-          const state = () => JSON.stringify(witnesses.map(({ floors }) => floors.at(-1)));
           await until(() => `everybody knows ${floor}: ${state()}`, () => everybodyKnows(floor), 30_000);
           for (const { faults } of witnesses) assert.deepEqual(faults, []);
           const happened = Object.entries(counts).map(([what, count]) => `${what} ${count - (before[what] ?? 0)}`);
