@@ -11,7 +11,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc::channel,
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -169,13 +169,35 @@ impl Gateway {
 
     /// The sum of the values of a metric.
     pub async fn metric(&self, name: &str) -> f64 {
+        self.metric_of(name, &[]).await
+    }
+
+    /// The sum of those values that have these labels, each written as `name="value"`.
+    pub async fn metric_of(&self, name: &str, labels: &[&str]) -> f64 {
         let text = self.metrics().await;
         let is_it = |line: &&str| {
-            let rest = line.strip_prefix(name);
-            rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
+            let rest = line.strip_prefix(name).filter(|rest| rest.starts_with(['{', ' ']));
+            rest.is_some_and(|rest| labels.iter().all(|label| rest.contains(label)))
         };
         let values = text.lines().filter(is_it).filter_map(|line| line.rsplit(' ').next());
         values.map(|value| value.parse::<f64>().unwrap()).sum()
+    }
+
+    /// Waits until such a sum is this.
+    ///
+    /// # Panics
+    /// If it does not come to that in time.
+    pub async fn until_metric(&self, name: &str, labels: &[&str], expected: f64) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let value = self.metric_of(name, labels).await;
+            // Counts, which are whole numbers.
+            if (value - expected).abs() < 0.5 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{name}{labels:?} is {value}, never {expected}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Its resident memory in bytes, and the most that it ever had.

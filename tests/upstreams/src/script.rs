@@ -30,6 +30,8 @@ pub enum Act {
     Cut,
     /// Half of a result, then the end of the connection.
     CutInside,
+    /// The connection stays, and nothing is ever sent over it again, no pong either.
+    Hush,
 }
 
 /// What becomes of a connection in the hands of the one who sent these bytes.

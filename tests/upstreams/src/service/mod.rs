@@ -106,6 +106,22 @@ impl Service {
         self.state.with(|state| state.answers.insert(topic.to_owned(), reply));
     }
 
+    /// Lets clients in again as usual.
+    pub fn open_door(&self, header: &str) {
+        self.state.with(|state| state.doors.remove(header));
+    }
+
+    /// Leaves queries and mutations with this topic without an answer until [`Self::release`].
+    pub fn hold(&self, topic: &str) {
+        self.state.with(|state| state.held.insert(topic.to_owned()));
+    }
+
+    /// Answers what was held.
+    pub fn release(&self, topic: &str) {
+        self.state.with(|state| state.held.remove(topic));
+        self.state.changed();
+    }
+
     /// Offers another schema from now on.
     pub fn change(&self, sdl: &str) {
         let schema = Arc::new(schema::parsed(sdl));
@@ -120,7 +136,7 @@ impl Service {
             for live in chosen {
                 // Whose connection has just ended hears nothing.
                 told += usize::from(live.orders.send((live.id, act.clone())).is_ok());
-                if matches!(act, Act::Cut | Act::CutInside | Act::Close(_)) {
+                if matches!(act, Act::Cut | Act::CutInside | Act::Close(_) | Act::Hush) {
                     state.doomed.insert(live.connection);
                 }
             }

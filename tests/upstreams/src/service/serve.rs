@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Question, Service};
+use super::{Question, Service, State};
 use crate::{
     schema::{self, Asked},
     script::{Door, Reply, Then},
@@ -69,14 +69,21 @@ impl Service {
             Ok(Asked::Stream(_)) => json!({"errors": [{"message": "not here"}]}).to_string(),
             Ok(Asked::Once(roots)) => {
                 let who = seen.who();
-                let reply = self.state.with(|state| {
-                    let topics = roots.iter().map(|root| root.topic.clone()).collect();
+                let topics: Vec<String> = roots.iter().map(|root| root.topic.clone()).collect();
+                self.state.with(|state| {
+                    let topics = topics.clone();
                     let connection = number;
                     state.asked.push(Question { connection, topics, seen, request });
-                    let mut replies = roots.iter().filter_map(|r| state.answers.get(&r.topic));
-                    replies.next().cloned()
                 });
                 self.state.changed();
+                let is_free = |state: &mut State| {
+                    (!topics.iter().any(|topic| state.held.contains(topic))).then_some(())
+                };
+                // Beyond its limit it is answered after all.
+                let _ = self.state.until(is_free).await;
+                let reply = self.state.with(|state| {
+                    topics.iter().find_map(|topic| state.answers.get(topic)).cloned()
+                });
                 if let Some(reply) = reply {
                     return self.reply(wire, &reply).await;
                 }

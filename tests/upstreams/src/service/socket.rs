@@ -265,6 +265,10 @@ impl Socket<'_> {
                 return false;
             }
             Act::Cut => return false,
+            Act::Hush => {
+                self.wire.gone().await;
+                return false;
+            }
             Act::CutInside => {
                 let bytes = self.result(id, 0).unwrap_or_default();
                 let _ = self.wire.send(&bytes[..bytes.len() / 2]).await;

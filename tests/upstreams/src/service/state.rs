@@ -83,6 +83,8 @@ pub struct State {
     pub plays: BTreeMap<String, VecDeque<Vec<Act>>>,
     /// How queries and mutations are answered, by topic.
     pub answers: BTreeMap<String, Reply>,
+    /// Topics of queries and mutations that are not answered yet.
+    pub held: BTreeSet<String>,
     /// All subscriptions that were ever begun.
     pub begun: Vec<Begun>,
     /// Those that are alive, by number.
@@ -109,6 +111,7 @@ impl State {
             doors: BTreeMap::new(),
             plays: BTreeMap::new(),
             answers: BTreeMap::new(),
+            held: BTreeSet::new(),
             begun: Vec::new(),
             live: BTreeMap::new(),
             asked: Vec::new(),
@@ -124,6 +127,11 @@ impl State {
     pub(super) fn connected(&mut self) -> u64 {
         self.serial += 1;
         self.connections.insert(self.serial, ());
+        self.serial
+    }
+
+    /// How many connections were ever accepted.
+    pub fn accepted(&self) -> u64 {
         self.serial
     }
 

@@ -150,6 +150,10 @@ impl Service {
                 false
             }
             Act::Close(_) | Act::Cut => false,
+            Act::Hush => {
+                wire.gone().await;
+                false
+            }
             Act::CutInside => {
                 let bytes = event(0);
                 let _ = wire.send(&bytes.as_bytes()[..bytes.len() / 2]).await;

@@ -5,9 +5,12 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod circuit;
 mod crowd;
 mod faults;
 mod isolation;
 mod itself;
 mod life;
+mod sharing;
+mod silence;
 mod support;
