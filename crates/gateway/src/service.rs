@@ -25,7 +25,7 @@ use crate::config::ServiceConfig;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServiceError {
     /// The service did not answer.
-    #[error("{error}{}", hint(.error))]
+    #[error("{}{}", .error.in_detail(), hint(.error))]
     Remote {
         /// Why.
         error: RemoteError,

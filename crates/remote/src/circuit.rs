@@ -44,7 +44,14 @@ pub(crate) struct Circuit {
     state: Mutex<State>,
     changed: Notify,
     counters: Arc<Counters>,
+    /// Host and port of the service, for the log.
+    at: Arc<str>,
+    /// When the log last told of a failure.
+    told: Mutex<Option<Instant>>,
 }
+
+/// How often the log tells of failures of one service at most; the others are of the level `debug`.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Leave to try once. Without an outcome it is as if nothing had been tried.
 #[derive(Debug)]
@@ -55,9 +62,11 @@ pub(crate) struct Permit {
 }
 
 impl Circuit {
-    pub fn new(config: CircuitConfig, counters: Arc<Counters>) -> Arc<Self> {
+    /// `at` is host and port.
+    pub fn new(config: CircuitConfig, counters: Arc<Counters>, at: Arc<str>) -> Arc<Self> {
         let state = Mutex::new(State::Closed { failures: 0 });
-        Arc::new(Self { config, state, changed: Notify::new(), counters })
+        let told = Mutex::default();
+        Arc::new(Self { config, state, changed: Notify::new(), counters, at, told })
     }
 
     pub fn state(&self) -> CircuitState {
@@ -132,6 +141,23 @@ impl Circuit {
         self.changed.notify_waiters();
     }
 
+    /// Clients are told that the service failed, and not what the network said.
+    fn tell(&self, error: &RemoteError) {
+        let now = Instant::now();
+        let mut told = self.told.lock();
+        let is_new = told.is_none_or(|last| now.saturating_duration_since(last) >= TELL_EVERY);
+        if is_new {
+            *told = Some(now);
+        }
+        drop(told);
+        let (at, error) = (&*self.at, error.in_detail());
+        if is_new {
+            tracing::warn!(at, error, "a request to a service failed");
+        } else {
+            tracing::debug!(at, error, "a request to a service failed");
+        }
+    }
+
     fn open(&self, times: u32, least: Option<Duration>) -> State {
         self.counters.add(Counter::CircuitOpenings);
         let longest = backoff::ceiling(self.config.first, self.config.longest, times);
@@ -163,6 +189,9 @@ impl Permit {
     pub fn failed(mut self, error: &RemoteError) {
         self.settled = true;
         let failed = error.is_outage().then(|| error.least_pause());
+        if failed.is_some() {
+            self.circuit.tell(error);
+        }
         self.circuit.settle(self.is_trial, failed);
     }
 }
@@ -186,7 +215,7 @@ mod tests {
             first: Duration::from_secs(1),
             longest: Duration::from_secs(3),
         };
-        Circuit::new(config, Arc::default())
+        Circuit::new(config, Arc::default(), "service.test:80".into())
     }
 
     fn fail(circuit: &Arc<Circuit>) {

@@ -123,7 +123,9 @@ pub enum Transport {
     /// request, an event stream is asked for with POST, and then a multipart body; these have no place
     /// for a payload of `connection_init`. What worked is remembered for the service, and forgotten when
     /// it is declined three times in a row. A refusal of credentials, a limit or a failure says nothing
-    /// of what is spoken.
+    /// of what is spoken. A service that has never acknowledged a socket is asked for streams too when it
+    /// takes an upgrade and does not acknowledge it in time; for clients with a payload not before that
+    /// has happened three times in a row, which is also when it is remembered.
     #[default]
     Auto,
     /// A WebSocket with `graphql-transport-ws`.

@@ -1,5 +1,7 @@
 //! What can go wrong with a service.
 
+mod text;
+
 use std::{sync::Arc, time::Duration};
 
 use artesian_protocol::{
@@ -12,16 +14,15 @@ use serde::Deserialize;
 /// The longest text of a service that becomes part of an error, in bytes.
 const MAX_TEXT: usize = 200;
 
-/// What went wrong with a service. The text holds no header, no body and no URL (that a certificate is
-/// for another host names that host); a reason that the service gave is cut and has no control
-/// characters.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// What went wrong with a service. Its text is fit for clients: it holds no header, no body, no URL and
+/// nothing of the network behind; a reason that the service gave is cut and has no control characters.
+/// [`RemoteError::in_detail`] is for those who run the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RemoteError {
-    /// No connection came about.
-    #[error("the service cannot be reached: {0}")]
+    /// No connection came about. What the operating system or TLS said of it, which may name the host
+    /// (a certificate for another one): not part of the text.
     Unreachable(Arc<str>),
     /// The connection broke, or the service closed it; the close code of a WebSocket if there was one.
-    #[error("the connection to the service was lost{}", shown(*.code, .reason))]
     Lost {
         /// The close code.
         code: Option<u16>,
@@ -29,7 +30,6 @@ pub enum RemoteError {
         reason: Arc<str>,
     },
     /// Something took too long.
-    #[error("the service took longer than {} ms to {what}", .limit.as_millis())]
     Timeout {
         /// What it was to do.
         what: Step,
@@ -37,22 +37,16 @@ pub enum RemoteError {
         limit: Duration,
     },
     /// The service fell silent: pings were not answered, or its own signs of life stopped.
-    #[error("the service fell silent")]
     Silent,
     /// A response, message, event or part exceeds its limit in bytes.
-    #[error("the service sent more than {0} bytes at once")]
     TooLarge(usize),
     /// An answer that is not JSON.
-    #[error("the service answered with something else than JSON (status {0})")]
     NotJson(u16),
     /// JSON that is no GraphQL response.
-    #[error("the service answered with JSON that is no GraphQL response (status {0})")]
     NotGraphQL(u16),
     /// A status that is no success, without a GraphQL response.
-    #[error("the service answered with status {0}")]
     Status(u16),
     /// Status 429 or 503 with `Retry-After` (RFC 9110, section 10.2.3), without a GraphQL response.
-    #[error("the service answered with status {status} and asks to wait {} s", .retry_after.as_secs())]
     Unavailable {
         /// The status.
         status: u16,
@@ -61,11 +55,9 @@ pub enum RemoteError {
         retry_after: Duration,
     },
     /// A redirect. None is followed, since credentials would go along.
-    #[error("the service redirects (status {0}); configure where it leads")]
     Redirect(u16),
     /// These credentials are not let in: 401 or 403 at an upgrade or stream, `connection_error`, or a
     /// close with 4401 or 4403.
-    #[error("the service refuses the connection{}", shown(*.code, .reason))]
     Refused {
         /// The status or close code.
         code: Option<u16>,
@@ -73,13 +65,10 @@ pub enum RemoteError {
         reason: Arc<str>,
     },
     /// The service does not speak the protocol that is configured.
-    #[error("the service does not speak the protocol: {0}")]
     Protocol(Arc<str>),
     /// The client read its events too slowly. The limit in bytes.
-    #[error("more than {0} bytes of events were waiting to be read")]
     TooSlow(usize),
     /// A limit of ours.
-    #[error("too many {what} for this service (limit: {limit})")]
     Busy {
         /// Of what.
         what: &'static str,
@@ -87,13 +76,10 @@ pub enum RemoteError {
         limit: usize,
     },
     /// The service has failed several times in a row and is left alone for a while.
-    #[error("the service has failed several times and is not asked for a while")]
     CircuitOpen,
     /// The operation or the credentials cannot be sent.
-    #[error("the request cannot be sent: {0}")]
     Request(Arc<str>),
     /// This client was shut down.
-    #[error("the connection to the service is being shut down")]
     ShutDown,
 }
 
@@ -110,18 +96,6 @@ pub enum Step {
     FinishMessage,
     /// Take what is sent to it.
     Read,
-}
-
-impl std::fmt::Display for Step {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Connect => "accept a connection",
-            Self::Acknowledge => "acknowledge the connection",
-            Self::Respond => "respond",
-            Self::FinishMessage => "finish a message",
-            Self::Read => "read what was sent",
-        })
-    }
 }
 
 impl RemoteError {
@@ -198,6 +172,12 @@ impl RemoteError {
             Self::Status(status) => !matches!(status, 401 | 403 | 408 | 429 | 500..),
             _ => false,
         }
+    }
+
+    /// Whether the service took an upgrade, and then said nothing for as long as it has for its
+    /// acknowledgement.
+    pub(crate) fn is_unacknowledged(&self) -> bool {
+        matches!(self, Self::Timeout { what: Step::Acknowledge, .. })
     }
 
     /// Whether it may be that the service wants to be offered another subprotocol.
@@ -296,15 +276,6 @@ fn close_is_passing(code: u16) -> bool {
         1000 | 1001 | 1005 | 1006 | 1012..=1014 => true,
         1002..=1999 | 4004 | 4005 | 4400 | 4401 | 4406 | 4409 | 4429 | 4500 => false,
         _ => true,
-    }
-}
-
-fn shown(code: Option<u16>, reason: &str) -> String {
-    match code {
-        Some(code) if reason.is_empty() => format!(" ({code})"),
-        Some(code) => format!(" ({code}: {reason})"),
-        None if reason.is_empty() => String::new(),
-        None => format!(": {reason}"),
     }
 }
 

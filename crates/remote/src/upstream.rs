@@ -42,7 +42,12 @@ impl Upstream {
         let client = |purpose| HttpClient::new(Arc::clone(&dial), &config, purpose);
         let (requests, streams) = (client(Purpose::Requests), client(Purpose::Stream));
         let shared = Arc::new(Shared {
-            circuit: Circuit::new(config.circuit.clone(), Arc::clone(&counters)),
+            circuit: Circuit::new(
+                config.circuit.clone(),
+                Arc::clone(&counters),
+                config.url.authority().into(),
+            ),
+            negotiation: Negotiation::default(),
             connections: Arc::new(Semaphore::new(most)),
             stop: stop.clone(),
             counters: Arc::clone(&counters),
@@ -52,7 +57,6 @@ impl Upstream {
         let carrier = Carrier {
             pool: Pool::new(Arc::clone(&shared)),
             streams: Streams::new(Arc::clone(&shared), streams),
-            negotiation: Negotiation::default(),
             shared: Arc::clone(&shared),
         };
         let keeps_latest = shared.config.sharing == Sharing::Latest;

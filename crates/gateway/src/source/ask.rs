@@ -36,6 +36,17 @@ impl ServiceAsk {
             && self.operation == other.operation
             && self.credentials == other.credentials
     }
+
+    /// What clients are told of a failure, in place of an answer.
+    pub fn failed(&self, error: &RemoteError) -> Answer {
+        let message = error.of_service(self.member.service.name());
+        Answer::Failed { message, code: code_name(code(error)) }
+    }
+
+    /// What clients are told of a failure that ends an operation.
+    pub fn error(&self, error: &RemoteError) -> GraphQLError {
+        GraphQLError::new(code(error), error.of_service(self.member.service.name()))
+    }
 }
 
 impl Ask {
@@ -46,7 +57,7 @@ impl Ask {
                 let upstream = ask.member.service.upstream();
                 match upstream.request(&ask.operation, &ask.credentials).await {
                     Ok(response) => answer(response),
-                    Err(error) => failed(&error),
+                    Err(error) => ask.failed(&error),
                 }
             }
             Self::Database(operation) => of_payload(&operation.execute().await),

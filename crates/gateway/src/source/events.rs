@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::{
-    ask::{RESUMED, ServiceAsk, answer, error, errors},
+    ask::{RESUMED, ServiceAsk, answer, errors},
     plan::{GatewayPlan, as_run},
     shared::PlanShare,
 };
@@ -40,7 +40,7 @@ impl Events {
     ) -> Result<Self, GraphQLError> {
         let upstream = ask.member.service.upstream();
         let events = upstream.subscribe(Arc::clone(&ask.operation), ask.credentials.clone());
-        let events = events.map_err(|failure| error(&failure))?;
+        let events = events.map_err(|failure| ask.error(&failure))?;
         Ok(Self { plan: PlanShare::new(plan), bound, ask: ask.clone(), events, has_gap: false })
     }
 
@@ -79,7 +79,7 @@ impl ResultStream for Events {
                     Event::Ended(errors(&self.bound, 0, &list))
                 }
                 Some(artesian_remote::Event::End(End::Failed(failure))) => {
-                    Event::Ended(vec![error(&failure)])
+                    Event::Ended(vec![self.ask.error(&failure)])
                 }
                 Some(artesian_remote::Event::End(End::Complete)) | None => {
                     return Poll::Ready(None);

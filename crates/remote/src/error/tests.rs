@@ -32,3 +32,44 @@ fn texts_of_services_are_cut_and_cleaned() {
     assert_eq!(&*text(r#""no""#), "no");
     assert_eq!(&*text("[1]"), "");
 }
+
+/// One of each, with a word of the operating system.
+fn all() -> Vec<RemoteError> {
+    let reason = Arc::<str>::from("their reason");
+    let limit = Duration::from_secs(1);
+    let steps = [Step::Connect, Step::Acknowledge, Step::Respond, Step::FinishMessage, Step::Read];
+    let mut all = vec![
+        RemoteError::unreachable(&std::io::Error::from_raw_os_error(111)),
+        RemoteError::Lost { code: Some(1011), reason: reason.clone() },
+        RemoteError::Silent,
+        RemoteError::TooLarge(1),
+        RemoteError::NotJson(200),
+        RemoteError::NotGraphQL(200),
+        RemoteError::Status(500),
+        RemoteError::Unavailable { status: 503, retry_after: limit },
+        RemoteError::Redirect(302),
+        RemoteError::Refused { code: None, reason },
+        RemoteError::Protocol(Arc::from("frame is masked")),
+        RemoteError::Busy { what: "operations", limit: 1 },
+        RemoteError::CircuitOpen,
+        RemoteError::ShutDown,
+    ];
+    all.extend(steps.map(|what| RemoteError::Timeout { what, limit }));
+    all
+}
+
+#[test]
+fn what_the_network_says_is_in_the_detail_alone() {
+    for error in all() {
+        let (plain, named) = (error.to_string(), error.of_service("reviews"));
+        assert!(plain.contains("the service"), "{plain}");
+        assert_eq!(named, plain.replacen("the service", "the service `reviews`", 1));
+        assert!(!plain.contains("os error"), "{plain}");
+        assert!(error.in_detail().starts_with(&plain), "{}", error.in_detail());
+    }
+    let [unreachable, ..] = &all()[..] else { panic!("there are some") };
+    assert_eq!(unreachable.to_string(), "the service cannot be reached");
+    assert!(unreachable.in_detail().contains("os error 111"), "{}", unreachable.in_detail());
+    // What is no fault of the service does not name it.
+    assert_eq!(RemoteError::TooSlow(7).of_service("x"), RemoteError::TooSlow(7).to_string());
+}

@@ -4,6 +4,12 @@
 //! other request, an event stream is asked for, and then a multipart body. What worked is remembered for
 //! the service, whoever asked. Only an answer that has nothing to do with the client or the moment says
 //! that something is not spoken: neither a refusal of credentials does, nor a limit, nor a failure.
+//!
+//! A service may also take the upgrade and say nothing on it, as one does that speaks another protocol
+//! over WebSockets. It is asked for streams too if it has never acknowledged a socket. Its silence may be
+//! of the moment, though, or come of what one client said of itself. So a stream that is found in this way
+//! is remembered only after [`BELIEVE_AFTER`] sockets in a row were left without an acknowledgement, and
+//! until then nobody who has a payload of `connection_init` is moved to where there is no place for it.
 
 use parking_lot::Mutex;
 
@@ -16,6 +22,9 @@ use crate::{
 
 /// After how many answers in a row that speak against it is forgotten what worked before.
 const FORGET_AFTER: u32 = 3;
+
+/// After how many sockets in a row without an acknowledgement it is believed that there will be none.
+const BELIEVE_AFTER: u32 = 3;
 
 /// How a service carries subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +44,8 @@ struct Memory {
     spoken: Option<Spoken>,
     /// Answers in a row that speak against it.
     doubts: u32,
+    /// Sockets in a row that were not acknowledged, while nothing is known.
+    unacknowledged: u32,
 }
 
 impl Negotiation {
@@ -43,7 +54,22 @@ impl Negotiation {
     }
 
     fn works(&self, spoken: Spoken) {
-        *self.memory.lock() = Memory { spoken: Some(spoken), doubts: 0 };
+        *self.memory.lock() = Memory { spoken: Some(spoken), ..Memory::default() };
+    }
+
+    /// A socket was opened and never acknowledged. Says whether that may mean that something else is
+    /// spoken.
+    pub fn unacknowledged(&self) -> bool {
+        let mut memory = self.memory.lock();
+        if memory.spoken.is_none() {
+            memory.unacknowledged = memory.unacknowledged.saturating_add(1);
+        }
+        memory.spoken.is_none()
+    }
+
+    /// Whether sockets are left without an acknowledgement again and again.
+    fn has_no_sockets(&self) -> bool {
+        self.memory.lock().unacknowledged >= BELIEVE_AFTER
     }
 
     /// The service answered as if it did not speak this.
@@ -58,60 +84,98 @@ impl Negotiation {
     }
 }
 
+/// Why there is no socket where streams are tried next.
+enum NoSocket {
+    /// The upgrade was answered like any other request.
+    Declined,
+    /// It was taken and not acknowledged.
+    Unacknowledged,
+}
+
 impl Carrier {
     /// One attempt, over what is known to work or by trying one after the other.
     pub(super) async fn negotiate(&self, key: &Key, sink: Sink) -> Outcome {
-        let known = self.negotiation.known();
-        let mut outcome = None;
-        if matches!(known, None | Some(Spoken::Socket)) {
-            match self.begin_on_socket(key, sink.clone()).await {
-                Ok(running) => {
-                    self.negotiation.works(Spoken::Socket);
-                    return Outcome::of(running.end().await);
-                }
-                Err(error) => {
-                    let is_no = error.says_no_such_transport();
-                    if is_no {
-                        self.negotiation.doubt(Spoken::Socket);
-                    }
-                    let failed = Outcome::failed(error);
-                    if !is_no || known.is_some() || key.credentials.operation_payload().is_some() {
-                        return failed;
-                    }
-                    outcome = Some(failed);
-                }
+        let negotiation = &self.shared.negotiation;
+        let known = negotiation.known();
+        if let Some(Spoken::Stream(asked)) = known {
+            if key.credentials.operation_payload().is_some() {
+                return Outcome::failed(RemoteError::no_place_for_payload());
             }
-        } else if key.credentials.operation_payload().is_some() {
-            return Outcome::failed(RemoteError::no_place_for_payload());
+            return self.try_streams(&[asked], NoSocket::Declined, None, key, &sink).await;
         }
+        let error = match self.begin_on_socket(key, sink.clone()).await {
+            Ok(running) => {
+                negotiation.works(Spoken::Socket);
+                return Outcome::of(running.end().await);
+            }
+            Err(error) => error,
+        };
+        if error.says_no_such_transport() {
+            negotiation.doubt(Spoken::Socket);
+        }
+        let failed = Outcome::failed(error.clone());
+        if known.is_some() || key.credentials.operation_payload().is_some() {
+            return failed;
+        }
+        let why = match error {
+            error if error.says_no_such_transport() => NoSocket::Declined,
+            error if error.is_unacknowledged() && self.may_leave_sockets(key) => {
+                NoSocket::Unacknowledged
+            }
+            _ => return failed,
+        };
         let all = [Asked::Sse(Method::Post), Asked::Multipart];
-        for asked in all.into_iter().filter(|asked| match known {
-            Some(Spoken::Stream(known)) => *asked == known,
-            _ => true,
-        }) {
+        self.try_streams(&all, why, Some(failed), key, &sink).await
+    }
+
+    /// Whether a service that does not acknowledge a socket for these credentials is asked for a stream.
+    fn may_leave_sockets(&self, key: &Key) -> bool {
+        let has_payload = key.credentials.init_payload().is_some()
+            || !matches!(self.shared.config.own_init_payload(), Ok(None));
+        !has_payload || self.shared.negotiation.has_no_sockets()
+    }
+
+    /// Asks for one after the other; `outcome` is what came of the attempt over a socket.
+    async fn try_streams(
+        &self,
+        all: &[Asked],
+        why: NoSocket,
+        mut outcome: Option<Outcome>,
+        key: &Key,
+        sink: &Sink,
+    ) -> Outcome {
+        let negotiation = &self.shared.negotiation;
+        let is_declined = matches!(why, NoSocket::Declined);
+        for &asked in all {
             let begun = self.streams.begin(asked, &key.operation, &key.credentials).await;
             match begun {
                 Ok(begun) if begun.is_declined() => {
                     // Perhaps of the operation and not of the transport; nobody can tell.
-                    self.negotiation.doubt(Spoken::Stream(asked));
-                    outcome = Some(begun.follow(&sink).await);
+                    negotiation.doubt(Spoken::Stream(asked));
+                    if is_declined {
+                        outcome = Some(begun.follow(sink).await);
+                    }
                 }
                 Ok(begun) => {
-                    if begun.is_stream() {
-                        self.negotiation.works(Spoken::Stream(asked));
+                    if begun.is_stream() && (is_declined || negotiation.has_no_sockets()) {
+                        negotiation.works(Spoken::Stream(asked));
                     }
-                    return begun.follow(&sink).await;
+                    return begun.follow(sink).await;
                 }
                 Err(error) if error.says_no_such_transport() => {
-                    self.negotiation.doubt(Spoken::Stream(asked));
+                    negotiation.doubt(Spoken::Stream(asked));
                     // Errors of the service say more than a status.
-                    if !matches!(outcome, Some(Outcome { end: AttemptEnd::Finished(_), .. })) {
+                    let has_errors =
+                        matches!(outcome, Some(Outcome { end: AttemptEnd::Finished(_), .. }));
+                    if is_declined && !has_errors {
                         outcome = Some(Outcome::failed(error));
                     }
                 }
-                Err(error) => return Outcome::failed(error),
+                Err(error) if is_declined => return Outcome::failed(error),
+                Err(_) => break,
             }
         }
+        // Where a socket was not acknowledged, that is said: it may be the next time.
         outcome.unwrap_or_else(|| Outcome::failed(RemoteError::lost()))
     }
 }
@@ -139,5 +203,25 @@ mod tests {
             negotiation.doubt(stream);
         }
         assert_eq!(negotiation.known(), None);
+    }
+
+    #[test]
+    fn sockets_without_an_acknowledgement_count_in_a_row_and_while_nothing_is_known() {
+        let negotiation = Negotiation::default();
+        for _ in 0..2 {
+            for _ in 0..BELIEVE_AFTER {
+                assert!(!negotiation.has_no_sockets());
+                assert!(negotiation.unacknowledged());
+            }
+            assert!(negotiation.has_no_sockets());
+            negotiation.works(Spoken::Socket);
+            for _ in 0..BELIEVE_AFTER {
+                assert!(!negotiation.unacknowledged());
+            }
+            for _ in 0..FORGET_AFTER {
+                negotiation.doubt(Spoken::Socket);
+            }
+            assert_eq!(negotiation.known(), None);
+        }
     }
 }

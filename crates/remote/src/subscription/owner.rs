@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{AttemptEnd, End, Fan, Key, Negotiation, Sink};
+use super::{AttemptEnd, End, Fan, Key, Sink};
 use crate::{
     CircuitState, RemoteError,
     backoff::pause_of_at_least,
@@ -20,7 +20,6 @@ pub(crate) struct Carrier {
     pub shared: Arc<Shared>,
     pub pool: Arc<Pool>,
     pub streams: Streams,
-    pub negotiation: Negotiation,
 }
 
 /// Attempts so far.

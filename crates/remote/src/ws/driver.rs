@@ -25,7 +25,7 @@ use super::{
     pool::Pool,
     socket::{Phase, Socket},
 };
-use crate::{Credentials, RemoteError, circuit::Permit, error::Step, stats::Counter};
+use crate::{Credentials, RemoteError, Transport, circuit::Permit, error::Step, stats::Counter};
 
 /// How much is read at once.
 const READ: usize = 16 << 10;
@@ -54,9 +54,16 @@ pub(super) async fn run(
     }
     if let Some(permit) = permit {
         shared.counters.add(Counter::SocketsFailed);
-        permit.failed(&error);
+        let is_auto = shared.config.transport == Transport::Auto;
+        if is_auto && error.is_unacknowledged() && shared.negotiation.unacknowledged() {
+            // It did answer the upgrade. What it answers to the request for a stream, which comes next,
+            // counts: else as many clients as may fail in a row would keep that from being asked.
+            drop(permit);
+        } else {
+            permit.failed(&error);
+        }
     }
-    tracing::debug!(%error, "a WebSocket to a service has ended");
+    tracing::debug!(error = error.in_detail(), "a WebSocket to a service has ended");
     socket.phase.send_replace(Phase::Over(error));
 }
 

@@ -21,7 +21,7 @@ use crate::{
     config::UpstreamConfig,
     dial::Dial,
     stats::{Counter, Counters},
-    subscription::Sink,
+    subscription::{Negotiation, Sink},
 };
 
 /// What everything about one service shares.
@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     pub config: UpstreamConfig,
     pub dial: Arc<dyn Dial>,
     pub circuit: Arc<Circuit>,
+    pub negotiation: Negotiation,
     pub counters: Arc<Counters>,
     /// A permit for each socket and each stream.
     pub connections: Arc<Semaphore>,

@@ -69,7 +69,9 @@ async fn nobody_listens() {
     let error = client.request(&query("{ n }"), &Credentials::none()).await.unwrap_err();
     assert!(matches!(error, RemoteError::Unreachable(_)), "{error:?}");
     assert_eq!(client.stats().retries, 2);
-    let text = error.to_string();
+    // What clients are told, and what the log says.
+    assert_eq!(error.to_string(), "the service cannot be reached");
+    let text = error.in_detail();
     assert!(text.contains("refused") && !text.contains("127.0.0.1"), "{text}");
 }
 

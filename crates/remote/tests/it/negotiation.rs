@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use artesian_remote::{
-    Credentials, End, Event, RemoteError, Subscription, Transport, Upstream, config::Method,
+    CircuitState, Credentials, End, Event, RemoteError, Subscription, Transport, Upstream,
+    config::Method,
 };
 use bytes::Bytes;
 
@@ -41,6 +42,8 @@ fn asks(head: &Head) -> Asks {
         ref other => panic!("{other:?}"),
     }
 }
+
+mod unacknowledged;
 
 struct World {
     service: Service,
