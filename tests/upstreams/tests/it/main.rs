@@ -11,6 +11,8 @@ mod faults;
 mod isolation;
 mod itself;
 mod life;
+mod negotiation;
 mod sharing;
 mod silence;
 mod support;
+mod unreachable;
