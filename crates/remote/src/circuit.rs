@@ -143,19 +143,23 @@ impl Circuit {
 
     /// Clients are told that the service failed, and not what the network said.
     fn tell(&self, error: &RemoteError) {
-        let now = Instant::now();
-        let mut told = self.told.lock();
-        let is_new = told.is_none_or(|last| now.saturating_duration_since(last) >= TELL_EVERY);
-        if is_new {
-            *told = Some(now);
-        }
-        drop(told);
         let (at, error) = (&*self.at, error.in_detail());
-        if is_new {
+        if self.is_to_be_told() {
             tracing::warn!(at, error, "a request to a service failed");
         } else {
             tracing::debug!(at, error, "a request to a service failed");
         }
+    }
+
+    /// Whether it is long enough ago that the log told of a failure; then it is told of now.
+    fn is_to_be_told(&self) -> bool {
+        let now = Instant::now();
+        let mut told = self.told.lock();
+        let is_due = told.is_none_or(|last| now.saturating_duration_since(last) >= TELL_EVERY);
+        if is_due {
+            *told = Some(now);
+        }
+        is_due
     }
 
     fn open(&self, times: u32, least: Option<Duration>) -> State {
@@ -298,6 +302,18 @@ mod tests {
             circuit.admit().unwrap().failed(&RemoteError::Status(404));
         }
         assert_eq!(circuit.state(), CircuitState::Closed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_log_is_told_now_and_then() {
+        let circuit = circuit();
+        for _ in 0..2 {
+            assert!(circuit.is_to_be_told());
+            assert!(!circuit.is_to_be_told());
+            tokio::time::advance(TELL_EVERY - Duration::from_millis(1)).await;
+            assert!(!circuit.is_to_be_told());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
     }
 
     #[tokio::test(start_paused = true)]
