@@ -218,6 +218,7 @@ mod tests {
             for _ in 0..BELIEVE_AFTER {
                 assert!(!negotiation.unacknowledged());
             }
+            assert!(!negotiation.has_no_sockets());
             for _ in 0..FORGET_AFTER {
                 negotiation.doubt(Spoken::Socket);
             }
