@@ -5,10 +5,12 @@
 //! | `read` | one reading: introspection or a file |
 //! | `task` | when it is read: at start, every so often, on demand, again after a failure |
 //! | [`status`] | how things stand, for those who watch |
+//! | `told` | the log of what clients are not told |
 
 mod read;
 pub mod status;
 mod task;
+mod told;
 
 use std::sync::Arc;
 
@@ -18,7 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::status::{State, Status};
-use self::{status::Board, task::Task};
+use self::{status::Board, task::Task, told::Told};
 use crate::config::ServiceConfig;
 
 /// Why the schema of a service was not read. No URL, header or body is part of it.
@@ -82,6 +84,7 @@ pub struct Service {
     board: Arc<Board>,
     schema: watch::Receiver<Published>,
     requests: mpsc::Sender<oneshot::Sender<Result<Outcome, ServiceError>>>,
+    told: Told,
     _stop: DropGuard,
 }
 
@@ -103,7 +106,8 @@ impl Service {
             stop: stop.clone(),
         };
         tokio::spawn(task.run());
-        Self { name, config, upstream, board, schema, requests, _stop: stop.drop_guard() }
+        let (told, _stop) = (Told::default(), stop.drop_guard());
+        Self { name, config, upstream, board, schema, requests, told, _stop }
     }
 
     /// The name of the source.
@@ -141,6 +145,14 @@ impl Service {
         let (reply, answer) = oneshot::channel();
         self.requests.send(reply).await.map_err(|_| ServiceError::ShutDown)?;
         answer.await.map_err(|_| ServiceError::ShutDown)?
+    }
+
+    /// The text of a failure for a client. What it must not know of the network behind, the log is told.
+    pub fn tell(&self, error: &RemoteError) -> String {
+        if matches!(error, RemoteError::Unreachable(_)) {
+            self.told.log(&self.name, error);
+        }
+        error.of_service(&self.name)
     }
 
     /// How things stand.

@@ -44,14 +44,7 @@ pub(crate) struct Circuit {
     state: Mutex<State>,
     changed: Notify,
     counters: Arc<Counters>,
-    /// Host and port of the service, for the log.
-    at: Arc<str>,
-    /// When the log last told of a failure.
-    told: Mutex<Option<Instant>>,
 }
-
-/// How often the log tells of failures of one service at most; the others are of the level `debug`.
-const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Leave to try once. Without an outcome it is as if nothing had been tried.
 #[derive(Debug)]
@@ -62,11 +55,9 @@ pub(crate) struct Permit {
 }
 
 impl Circuit {
-    /// `at` is host and port.
-    pub fn new(config: CircuitConfig, counters: Arc<Counters>, at: Arc<str>) -> Arc<Self> {
+    pub fn new(config: CircuitConfig, counters: Arc<Counters>) -> Arc<Self> {
         let state = Mutex::new(State::Closed { failures: 0 });
-        let told = Mutex::default();
-        Arc::new(Self { config, state, changed: Notify::new(), counters, at, told })
+        Arc::new(Self { config, state, changed: Notify::new(), counters })
     }
 
     pub fn state(&self) -> CircuitState {
@@ -141,27 +132,6 @@ impl Circuit {
         self.changed.notify_waiters();
     }
 
-    /// Clients are told that the service failed, and not what the network said.
-    fn tell(&self, error: &RemoteError) {
-        let (at, error) = (&*self.at, error.in_detail());
-        if self.is_to_be_told() {
-            tracing::warn!(at, error, "a request to a service failed");
-        } else {
-            tracing::debug!(at, error, "a request to a service failed");
-        }
-    }
-
-    /// Whether it is long enough ago that the log told of a failure; then it is told of now.
-    fn is_to_be_told(&self) -> bool {
-        let now = Instant::now();
-        let mut told = self.told.lock();
-        let is_due = told.is_none_or(|last| now.saturating_duration_since(last) >= TELL_EVERY);
-        if is_due {
-            *told = Some(now);
-        }
-        is_due
-    }
-
     fn open(&self, times: u32, least: Option<Duration>) -> State {
         self.counters.add(Counter::CircuitOpenings);
         let longest = backoff::ceiling(self.config.first, self.config.longest, times);
@@ -193,9 +163,6 @@ impl Permit {
     pub fn failed(mut self, error: &RemoteError) {
         self.settled = true;
         let failed = error.is_outage().then(|| error.least_pause());
-        if failed.is_some() {
-            self.circuit.tell(error);
-        }
         self.circuit.settle(self.is_trial, failed);
     }
 }
@@ -219,7 +186,7 @@ mod tests {
             first: Duration::from_secs(1),
             longest: Duration::from_secs(3),
         };
-        Circuit::new(config, Arc::default(), "service.test:80".into())
+        Circuit::new(config, Arc::default())
     }
 
     fn fail(circuit: &Arc<Circuit>) {
@@ -302,18 +269,6 @@ mod tests {
             circuit.admit().unwrap().failed(&RemoteError::Status(404));
         }
         assert_eq!(circuit.state(), CircuitState::Closed);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_log_is_told_now_and_then() {
-        let circuit = circuit();
-        for _ in 0..2 {
-            assert!(circuit.is_to_be_told());
-            assert!(!circuit.is_to_be_told());
-            tokio::time::advance(TELL_EVERY - Duration::from_millis(1)).await;
-            assert!(!circuit.is_to_be_told());
-            tokio::time::advance(Duration::from_millis(1)).await;
-        }
     }
 
     #[tokio::test(start_paused = true)]

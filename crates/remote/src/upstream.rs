@@ -42,11 +42,7 @@ impl Upstream {
         let client = |purpose| HttpClient::new(Arc::clone(&dial), &config, purpose);
         let (requests, streams) = (client(Purpose::Requests), client(Purpose::Stream));
         let shared = Arc::new(Shared {
-            circuit: Circuit::new(
-                config.circuit.clone(),
-                Arc::clone(&counters),
-                config.url.authority().into(),
-            ),
+            circuit: Circuit::new(config.circuit.clone(), Arc::clone(&counters)),
             negotiation: Negotiation::default(),
             connections: Arc::new(Semaphore::new(most)),
             stop: stop.clone(),

@@ -39,13 +39,12 @@ impl ServiceAsk {
 
     /// What clients are told of a failure, in place of an answer.
     pub fn failed(&self, error: &RemoteError) -> Answer {
-        let message = error.of_service(self.member.service.name());
-        Answer::Failed { message, code: code_name(code(error)) }
+        Answer::Failed { message: self.member.service.tell(error), code: code_name(code(error)) }
     }
 
     /// What clients are told of a failure that ends an operation.
     pub fn error(&self, error: &RemoteError) -> GraphQLError {
-        GraphQLError::new(code(error), error.of_service(self.member.service.name()))
+        GraphQLError::new(code(error), self.member.service.tell(error))
     }
 }
 

@@ -68,7 +68,7 @@ async fn nobody_listens() {
             client.kill().await;
         }
         let logs = world.gateway.logs();
-        assert!(logs.contains("a request to a service failed"), "{logs}");
+        assert!(logs.contains("a request of a client failed"), "{logs}");
         assert!(logs.contains("the service cannot be reached: Connection refused"), "{logs}");
         assert!(world.gateway.is_alive());
     })
