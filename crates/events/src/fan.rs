@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use artesian_fanout::broadcast::{self, Broadcast, Cost, Received, Sent};
+use artesian_fanout::broadcast::{self, Broadcast, Cost, Last, Sent};
 
 use crate::{
     error::EventsError,
@@ -91,14 +91,11 @@ pub(crate) struct Receiver(broadcast::Receiver<Kept, EventsError>);
 impl Receiver {
     /// The next message; `None` after the end.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        let received = self.0.poll_next(cx, |kept| Some(kept.message()));
-        received.map(|received| {
-            Some(match received? {
-                Received::Event(message) => message,
-                Received::End(error) => Message::Failed(error),
-                Received::LeftBehind { limit } => Message::Failed(EventsError::TooSlow(limit)),
-            })
-        })
+        let last = |last: Last<'_, EventsError>| match last {
+            Last::End(error) => Message::Failed(error.clone()),
+            Last::LeftBehind { limit } => Message::Failed(EventsError::TooSlow(limit)),
+        };
+        self.0.poll_next(cx, |kept| Some(kept.message()), last)
     }
 }
 

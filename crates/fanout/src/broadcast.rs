@@ -7,7 +7,7 @@
 //!
 //! ```
 //! # use std::task::{Context, Poll, Waker};
-//! use artesian_fanout::broadcast::{Broadcast, Cost, Received};
+//! use artesian_fanout::broadcast::{Broadcast, Cost, Last};
 //!
 //! struct Line(&'static str);
 //!
@@ -22,10 +22,14 @@
 //! lines.end("that was all".to_owned());
 //! let mut poll = || {
 //!     let mut cx = Context::from_waker(Waker::noop());
-//!     receiver.poll_next(&mut cx, |line| Some(line.0))
+//!     let last = |last: Last<'_, String>| match last {
+//!         Last::End(end) => end.clone(),
+//!         Last::LeftBehind { limit } => format!("more than {limit} bytes were waiting"),
+//!     };
+//!     receiver.poll_next(&mut cx, |line| Some(line.0.to_owned()), last)
 //! };
-//! assert_eq!(poll(), Poll::Ready(Some(Received::Event("hello"))));
-//! assert_eq!(poll(), Poll::Ready(Some(Received::End("that was all".to_owned()))));
+//! assert_eq!(poll(), Poll::Ready(Some("hello".to_owned())));
+//! assert_eq!(poll(), Poll::Ready(Some("that was all".to_owned())));
 //! assert_eq!(poll(), Poll::Ready(None));
 //! ```
 
@@ -34,7 +38,7 @@ mod ring;
 use std::{
     cell::RefCell,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use artesian_topic::{Follower, Topic};
@@ -68,14 +72,12 @@ pub struct Load {
     pub bytes: usize,
 }
 
-/// What a receiver gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Received<R, E> {
-    /// What it made of an event.
-    Event(R),
-    /// The producer has ended it. Nothing comes any more.
-    End(E),
-    /// It has fallen behind by more than `limit` bytes. Nothing comes any more.
+/// Why nothing comes any more to a receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Last<'a, E> {
+    /// The producer has ended it.
+    End(&'a E),
+    /// The receiver has fallen behind by more than `limit` bytes.
     LeftBehind {
         /// The limit of the [`Broadcast`].
         limit: usize,
@@ -166,21 +168,24 @@ pub struct Receiver<T: Cost, E, S = ()> {
     is_done: bool,
 }
 
-impl<T: Cost, E: Clone, S> Receiver<T, E, S> {
-    /// The next event as `pick` sees it, or the end; `None` after that. Events of which `pick` makes
-    /// nothing are passed over.
+impl<T: Cost, E, S> Receiver<T, E, S> {
+    /// What `pick` makes of the next event, or `last` of the end; `None` after that. Events of which `pick`
+    /// makes nothing are passed over.
     pub fn poll_next<R>(
         &mut self,
         cx: &mut Context<'_>,
         pick: impl FnMut(&T) -> Option<R>,
-    ) -> Poll<Option<Received<R, E>>> {
+        last: impl FnOnce(Last<'_, E>) -> R,
+    ) -> Poll<Option<R>> {
         if self.is_done {
             return Poll::Ready(None);
         }
-        let next = &mut self.next;
-        let received = ready!(self.follower.poll(cx, |ring| ring.borrow_mut().read(next, pick)));
-        self.is_done = !matches!(received, Received::Event(_));
-        Poll::Ready(Some(received))
+        let (next, is_done) = (&mut self.next, &mut self.is_done);
+        let last = |end: Last<'_, E>| {
+            *is_done = true;
+            last(end)
+        };
+        self.follower.poll(cx, |ring| ring.borrow_mut().read(next, pick, last)).map(Some)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Cost, Load, Received, Sent};
+use super::{Cost, Last, Load, Sent};
 
 /// Events are numbered from 0. A receiver is the number of the event that it reads next; that one and all
 /// later ones count it as waiting.
@@ -66,6 +66,7 @@ impl<T, E, S> Ring<T, E, S> {
 
 impl<T: Cost, E, S> Ring<T, E, S> {
     /// Takes an event, unless nobody is there for it.
+    #[inline] // as part of what holds the lock, like `read`: the hot path
     pub fn push(&mut self, event: T, note: impl FnOnce(&mut S, &T)) -> Option<Sent> {
         if self.is_over() {
             return None;
@@ -80,30 +81,31 @@ impl<T: Cost, E, S> Ring<T, E, S> {
         Some(Sent { receivers: self.receivers, left_behind })
     }
 
-    /// The next event or the end for a receiver; `None` if it has to wait.
+    /// What `pick` makes of the next event for a receiver, or `last` of the end; `None` if it has to wait.
+    #[inline]
     pub fn read<R>(
         &mut self,
         next: &mut u64,
         mut pick: impl FnMut(&T) -> Option<R>,
-    ) -> Option<Received<R, E>>
-    where
-        E: Clone,
-    {
-        let received = loop {
-            let Some(at) = self.at(*next) else {
-                return Some(Received::LeftBehind { limit: self.limit });
-            };
+        last: impl FnOnce(Last<'_, E>) -> R,
+    ) -> Option<R> {
+        let Some(mut at) = self.at(*next) else {
+            return Some(last(Last::LeftBehind { limit: self.limit }));
+        };
+        let read = loop {
             let Some(slot) = self.slots.get_mut(at) else {
-                break self.end.clone().map(Received::End);
+                break self.end.as_ref().map(|end| last(Last::End(end)));
             };
             slot.waiting -= 1;
             *next += 1;
-            if let Some(picked) = pick(&slot.event) {
-                break Some(Received::Event(picked));
+            at += 1;
+            let picked = pick(&slot.event);
+            if picked.is_some() {
+                break picked;
             }
         };
         self.trim();
-        received
+        read
     }
 
     /// A receiver goes.
@@ -170,7 +172,7 @@ mod tests {
         }
         assert!(ring.slots.capacity() >= 100);
         for event in 0..100 {
-            assert_eq!(ring.read(&mut next, |byte| Some(byte.0)), Some(Received::Event(event)));
+            assert_eq!(ring.read(&mut next, |byte| Some(byte.0), |_| 255), Some(event));
         }
         assert_eq!(ring.slots.capacity(), 0);
     }

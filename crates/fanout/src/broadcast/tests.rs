@@ -34,6 +34,13 @@ impl Wake for Wakes {
     }
 }
 
+#[derive(Debug, PartialEq, Eq)]
+enum Got {
+    Event(u32),
+    End(&'static str),
+    LeftBehind { limit: usize },
+}
+
 /// One receiver with its task. The state counts the events that were noted.
 struct Task {
     receiver: Receiver<Event, &'static str, usize>,
@@ -45,14 +52,19 @@ impl Task {
         Self { receiver, wakes: Arc::default() }
     }
 
-    fn poll(&mut self) -> Poll<Option<Received<u32, &'static str>>> {
+    fn poll(&mut self) -> Poll<Option<Got>> {
         let waker = Waker::from(Arc::clone(&self.wakes));
-        self.receiver.poll_next(&mut Context::from_waker(&waker), |event| event.number)
+        let pick = |event: &Event| event.number.map(Got::Event);
+        let last = |last: Last<'_, &'static str>| match last {
+            Last::End(end) => Got::End(end),
+            Last::LeftBehind { limit } => Got::LeftBehind { limit },
+        };
+        self.receiver.poll_next(&mut Context::from_waker(&waker), pick, last)
     }
 
     fn event(&mut self) -> Option<u32> {
         match self.poll() {
-            Poll::Ready(Some(Received::Event(number))) => Some(number),
+            Poll::Ready(Some(Got::Event(number))) => Some(number),
             _ => None,
         }
     }
@@ -85,7 +97,7 @@ fn everybody_gets_what_comes_after_joining_and_then_the_end() {
     assert_eq!(early.event(), Some(1));
     for task in [&mut early, &mut late] {
         assert_eq!(task.event(), Some(2));
-        assert_eq!(task.poll(), Poll::Ready(Some(Received::End("first"))));
+        assert_eq!(task.poll(), Poll::Ready(Some(Got::End("first"))));
         assert_eq!(task.poll(), Poll::Ready(None));
     }
     assert_eq!(broadcast.load(), load(2, 0));
@@ -104,7 +116,7 @@ fn the_slow_one_is_left_behind_and_nobody_else() {
     assert_eq!(broadcast.send(event(3)), Sent { receivers: 1, left_behind: 1 });
     assert_eq!(broadcast.load(), load(1, 1), "what only the slow one waited for is gone");
     assert_eq!(quick.event(), Some(3));
-    assert_eq!(slow.poll(), Poll::Ready(Some(Received::LeftBehind { limit: 30 })));
+    assert_eq!(slow.poll(), Poll::Ready(Some(Got::LeftBehind { limit: 30 })));
     assert_eq!(slow.poll(), Poll::Ready(None));
     drop(slow);
     assert_eq!(broadcast.load(), load(1, 0));
@@ -160,7 +172,7 @@ fn events_are_let_go_of_when_the_last_has_read_them() {
     broadcast.send(Held(Arc::clone(&held)));
     for (receiver, left) in receivers.iter_mut().zip([2, 1]) {
         let mut cx = Context::from_waker(Waker::noop());
-        let _ = receiver.poll_next(&mut cx, |_| Some(()));
+        let _ = receiver.poll_next(&mut cx, |_| Some(()), |_| ());
         assert_eq!(Arc::strong_count(&held), left);
     }
     let [stays, goes] = receivers;

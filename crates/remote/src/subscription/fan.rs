@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use artesian_fanout::broadcast::{self, Broadcast, Cost, Received, Sent};
+use artesian_fanout::broadcast::{self, Broadcast, Cost, Last, Sent};
 use bytes::Bytes;
 
 use super::{End, Event};
@@ -115,7 +115,7 @@ impl Receiver {
             return Poll::Ready(Some(Event::Next(payload)));
         }
         let (stretch, is_told) = (self.stretch, &mut self.is_told);
-        let received = self.events.poll_next(cx, |kept| match kept {
+        let pick = |kept: &Kept| match kept {
             Kept::Next(payload) => {
                 *is_told = false;
                 Some(Event::Next(payload.clone()))
@@ -125,16 +125,12 @@ impl Receiver {
                 Some(Event::Resumed)
             }
             Kept::Resumed(_) => None,
-        });
-        received.map(|received| {
-            Some(match received? {
-                Received::Event(event) => event,
-                Received::End(end) => Event::End(end),
-                Received::LeftBehind { limit } => {
-                    Event::End(End::Failed(RemoteError::TooSlow(limit)))
-                }
-            })
-        })
+        };
+        let last = |last: Last<'_, End>| match last {
+            Last::End(end) => Event::End(end.clone()),
+            Last::LeftBehind { limit } => Event::End(End::Failed(RemoteError::TooSlow(limit))),
+        };
+        self.events.poll_next(cx, pick, last)
     }
 }
 

@@ -54,22 +54,22 @@ impl Pair {
         self.woken += usize::from(std::mem::take(&mut self.waits));
     }
 
-    fn expected(&mut self, end: Option<&'static str>) -> Poll<Option<Received<u32, &'static str>>> {
+    fn expected(&mut self, end: Option<&'static str>) -> Poll<Option<Got>> {
         if self.is_done {
             return Poll::Ready(None);
         }
         if self.is_behind {
             self.is_done = true;
-            return Poll::Ready(Some(Received::LeftBehind { limit: LIMIT }));
+            return Poll::Ready(Some(Got::LeftBehind { limit: LIMIT }));
         }
         while let Some(event) = self.queue.pop_front() {
             if let Some(number) = event.number {
-                return Poll::Ready(Some(Received::Event(number)));
+                return Poll::Ready(Some(Got::Event(number)));
             }
         }
         self.is_done = end.is_some();
         self.waits = end.is_none();
-        end.map_or(Poll::Pending, |end| Poll::Ready(Some(Received::End(end))))
+        end.map_or(Poll::Pending, |end| Poll::Ready(Some(Got::End(end))))
     }
 }
 
