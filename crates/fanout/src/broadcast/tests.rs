@@ -105,6 +105,26 @@ fn everybody_gets_what_comes_after_joining_and_then_the_end() {
 }
 
 #[test]
+fn who_waits_is_woken_by_an_event_and_by_the_end() {
+    let (broadcast, mut first) = broadcast(1000);
+    let mut other = Task::new(broadcast.join().unwrap());
+    for (woken, number) in [(1, Some(1)), (2, None)] {
+        for task in [&mut first, &mut other] {
+            assert_eq!(task.poll(), Poll::Pending);
+            assert_eq!(task.woken(), woken - 1);
+        }
+        match number {
+            Some(number) => assert_eq!(broadcast.send(event(number)).receivers, 2),
+            None => broadcast.end("end"),
+        }
+        for task in [&mut first, &mut other] {
+            assert_eq!(task.woken(), woken);
+            assert_eq!(task.event(), number);
+        }
+    }
+}
+
+#[test]
 fn the_slow_one_is_left_behind_and_nobody_else() {
     let (broadcast, mut slow) = broadcast(30);
     let mut quick = Task::new(broadcast.join().unwrap());
