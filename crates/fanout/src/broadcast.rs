@@ -55,7 +55,7 @@ pub trait Cost {
 /// What became of an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// Receivers that are left. None: it is over, and stays so.
+    /// Receivers that are left; 0 if it is over, and then it stays so.
     pub receivers: usize,
     /// Those who fell behind just now.
     pub left_behind: usize,
@@ -85,7 +85,7 @@ pub enum Last<'a, E> {
 }
 
 /// The producer's end: events `T`, at last an end `E`, and beside them a state `S` that changes under the
-/// same lock.
+/// same lock. It has to be ended: receivers are not told when it is dropped.
 ///
 /// All closures are called and all events are dropped within that lock: neither may come back to the
 /// broadcast.
@@ -93,7 +93,7 @@ pub struct Broadcast<T: Cost, E, S = ()> {
     topic: Arc<Topic<RefCell<Ring<T, E, S>>>>,
 }
 
-impl<T: Cost, E: Clone, S> Broadcast<T, E, S> {
+impl<T: Cost, E, S> Broadcast<T, E, S> {
     /// One whose receivers may fall behind by `limit` bytes, and the first of them. A single event may cost
     /// more.
     pub fn new(limit: usize, state: S) -> (Self, Receiver<T, E, S>) {
@@ -124,7 +124,10 @@ impl<T: Cost, E: Clone, S> Broadcast<T, E, S> {
     }
 
     /// How it has ended.
-    pub fn ended(&self) -> Option<E> {
+    pub fn ended(&self) -> Option<E>
+    where
+        E: Clone,
+    {
         self.topic.look(|ring| ring.borrow().ended().cloned())
     }
 
