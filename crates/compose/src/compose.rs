@@ -91,6 +91,11 @@ pub struct Part {
     pub exclude: Vec<Pattern>,
     /// What of this is to be seen here, as (include, exclude), e.g. by one role; `None`: all.
     pub narrowed: Option<(Vec<Pattern>, Vec<Pattern>)>,
+    /// Whether its own subscriptions are offered. Default: yes.
+    pub streams: bool,
+    /// Root query fields, by their names at the source, that can be subscribed to as well: who answers
+    /// them is asked queries. A subscription of the source's own goes before.
+    pub live: Vec<Arc<str>>,
 }
 
 impl Part {
@@ -104,16 +109,33 @@ impl Part {
             include: Vec::new(),
             exclude: Vec::new(),
             narrowed: None,
+            streams: true,
+            live: Vec::new(),
         }
     }
 
     fn offers(&self, kind: OperationType, field: &str) -> bool {
-        let is_named = |patterns: &[Pattern]| patterns.iter().any(|p| p.matches(kind, field));
-        let is_within = |include: &[Pattern], exclude: &[Pattern]| {
-            (include.iter().all(Pattern::is_directive) || is_named(include)) && !is_named(exclude)
+        let is_within = |include: &[Pattern]| {
+            include.iter().all(Pattern::is_directive)
+                || include.iter().any(|p| p.matches(kind, field))
         };
-        is_within(&self.include, &self.exclude)
-            && self.narrowed.as_ref().is_none_or(|(include, exclude)| is_within(include, exclude))
+        (self.streams || kind != OperationType::Subscription)
+            && is_within(&self.include)
+            && self.narrowed.as_ref().is_none_or(|(include, _)| is_within(include))
+            && !self.excludes(kind, field)
+    }
+
+    fn excludes(&self, kind: OperationType, field: &str) -> bool {
+        let narrowed = self.narrowed.iter().flat_map(|(_, exclude)| exclude);
+        self.exclude.iter().chain(narrowed).any(|p| p.matches(kind, field))
+    }
+
+    /// Whether a query field is to be subscribed to: by all who may ask for it, unless the subscription is
+    /// excluded by its own name.
+    fn offers_live(&self, field: &str) -> bool {
+        self.live.iter().any(|live| **live == *field)
+            && self.offers(OperationType::Query, field)
+            && !self.excludes(OperationType::Subscription, field)
     }
 
     fn offers_directive(&self, name: &str) -> bool {
@@ -146,6 +168,8 @@ pub(crate) struct RootField {
     pub(crate) source: usize,
     /// What it is called there.
     pub(crate) name: Name,
+    /// The root that it is a field of there: the same kind as here, but for live fields, which are queries.
+    pub(crate) kind: OperationType,
 }
 
 /// What the composed schema and a source call the same types.
@@ -221,7 +245,7 @@ impl Composed {
         self.sources.get(source)?.to_source.get(ty).map(Name::as_str)
     }
 
-    /// What may be worth a line in the log: patterns that match nothing.
+    /// What may be worth a line in the log: patterns and names that match nothing.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -313,9 +337,18 @@ fn notes(parts: &[Part]) -> Vec<String> {
             let is_used =
                 KINDS.iter().any(|kind| {
                     roots::fields(schema, *kind).any(|field| pattern.matches(*kind, &field.name))
-                }) || schema.directive_definitions.keys().any(|d| pattern.matches_directive(d));
+                }) || part.live.iter().any(|f| pattern.matches(OperationType::Subscription, f))
+                    || schema.directive_definitions.keys().any(|d| pattern.matches_directive(d));
             if !is_used {
                 notes.push(format!("source \"{}\": nothing is named {pattern}", part.name));
+            }
+        }
+        for live in &part.live {
+            if !roots::fields(schema, OperationType::Query).any(|field| *field.name == **live) {
+                notes.push(format!(
+                    "source \"{}\": there is no query field {live} to be live",
+                    part.name
+                ));
             }
         }
     }

@@ -97,7 +97,7 @@ impl Composed {
 pub struct SubRequest {
     /// Which source: an index into [`Composed::sources`].
     pub source: usize,
-    /// The kind of operation.
+    /// The kind of operation: the plan's, but for a subscription to a live field, which is a query.
     pub kind: OperationType,
     /// The document.
     pub text: Arc<str>,

@@ -147,8 +147,8 @@ pub struct LivePolicy {
     pub interval: Duration,
     /// The shortest interval that a client may name. Default: 200 ms.
     pub min_interval: Duration,
-    /// Intervals by root field of the query type, by its name at the source. A query of several takes the
-    /// shortest.
+    /// Intervals by root field of the query type, by its name at the source. These can be subscribed to as
+    /// well. A query of several takes the shortest.
     pub fields: BTreeMap<String, Duration>,
 }
 

@@ -3,6 +3,7 @@
 //! | module | subject |
 //! |---|---|
 //! | `member` | services that take part, and what each role sees of them |
+//! | `roles` | which schemas there are, made before they are needed |
 //! | `role` | the schema of a role, and documents read by it |
 //! | `plan` | an operation over services, with the values of a request |
 //! | `broker` | subscriptions that a message broker feeds |
@@ -18,10 +19,10 @@ mod live;
 mod member;
 mod plan;
 mod role;
+mod roles;
 mod shared;
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -37,16 +38,13 @@ use tokio::task::AbortHandle;
 
 pub use broker::{EventsMember, wants as events_wants};
 pub use member::Member;
-use role::RoleReader;
+use roles::Roles;
 
 use crate::{
     config::Prefix,
     identity::Wants,
     service::{Outcome, ServiceError},
 };
-
-/// How many roles' schemas are kept. Clients may invent roles.
-const MAX_ROLES: usize = 1024;
 
 /// A limit that nothing reaches which came through those of the settings.
 const FREE: usize = 1 << 20;
@@ -84,6 +82,8 @@ pub struct Gateway {
     changing: Mutex<()>,
     generation: Generation,
     roles: RwLock<Roles>,
+    /// Held while a schema is made that somebody waits for.
+    composing: Mutex<()>,
     wants: ArcSwap<Wants>,
     this: Weak<Self>,
 }
@@ -114,27 +114,6 @@ impl Drop for Follower {
         self.0.abort();
     }
 }
-
-/// Readers by role, as long as nothing changes.
-#[derive(Default)]
-struct Roles {
-    generation: u64,
-    by_role: HashMap<Box<str>, Seen>,
-    /// Roles that see the same share one.
-    by_view: HashMap<ViewKey, Arc<RoleReader>>,
-}
-
-/// What a role sees.
-#[derive(Clone)]
-struct Seen {
-    /// The database's schema that this was made with.
-    schema: Option<Arc<Schema>>,
-    /// None if no service is to be seen.
-    reader: Option<Arc<RoleReader>>,
-}
-
-/// The database's schema, by its address, and which of its views each member shows.
-type ViewKey = (usize, Vec<Option<usize>>);
 
 /// Why the sources cannot be one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -168,6 +147,7 @@ impl Gateway {
             changing: Mutex::default(),
             generation,
             roles: RwLock::default(),
+            composing: Mutex::default(),
             wants: ArcSwap::default(),
             this: this.clone(),
         });
@@ -181,6 +161,10 @@ impl Gateway {
     /// # Errors
     /// The schemas that are there conflict. Nothing has changed then.
     pub fn replace(&self, sources: Sources) -> Result<(), GatewayError> {
+        roles::at_leisure(|| self.replace_now(sources))
+    }
+
+    fn replace_now(&self, sources: Sources) -> Result<(), GatewayError> {
         let _changing = self.changing.lock();
         let old = self.members.load();
         let seats: Vec<Seat> = sources
@@ -191,14 +175,12 @@ impl Gateway {
                 there.cloned().unwrap_or_else(|| self.seat(member))
             })
             .collect();
-        self.check(&seats, &sources.events)?;
+        let roles = self.prepare(&seats, &sources.events)?;
         let wants = seats.iter().map(|seat| seat.member.wants.clone());
         let wants = wants.chain(sources.events.iter().map(|member| member.wants()));
         let wants = wants.fold(Wants::default(), Wants::union);
         self.wants.store(Arc::new(wants));
-        self.members.store(Arc::new(seats));
-        self.events.store(Arc::new(sources.events));
-        self.generation.advance();
+        self.publish(seats, sources.events, roles);
         Ok(())
     }
 
@@ -249,96 +231,15 @@ impl Gateway {
             return;
         };
         let had_one = seat.schema.replace(schema).is_some();
-        if let Err(error) = self.check(&seats, &self.events.load()) {
-            let kept = if had_one { "the one before stays in use" } else { "it takes no part" };
-            let service = member.service.name();
-            tracing::error!(%service, "the service's schema cannot be used, {kept}: {error}");
-            return;
-        }
-        self.members.store(Arc::new(seats));
-        self.generation.advance();
-    }
-
-    /// Whether these can be one schema.
-    fn check(&self, seats: &[Seat], events: &[Arc<EventsMember>]) -> Result<(), GatewayError> {
-        let admin = artesian_engine::identity::ADMIN_ROLE;
-        let schema = self.database.as_ref().and_then(|database| database.source.schema(admin));
-        if let Some(reader) = self.compose(admin, schema.as_ref(), seats, events)? {
-            for note in reader.notes() {
-                tracing::warn!("{note}");
+        let events = Vec::clone(&self.events.load());
+        match self.prepare(&seats, &events) {
+            Ok(roles) => self.publish(seats, events, roles),
+            Err(error) => {
+                let kept = if had_one { "the one before stays in use" } else { "it takes no part" };
+                let service = member.service.name();
+                tracing::error!(%service, "the service's schema cannot be used, {kept}: {error}");
             }
         }
-        Ok(())
-    }
-
-    fn compose(
-        &self,
-        role: &str,
-        schema: Option<&Arc<Schema>>,
-        seats: &[Seat],
-        events: &[Arc<EventsMember>],
-    ) -> Result<Option<Arc<RoleReader>>, ComposeError> {
-        let database =
-            self.database.as_ref().zip(schema).map(|(database, schema)| role::DatabasePart {
-                name: Arc::clone(&database.name),
-                prefix: database.prefix.clone(),
-                schema: Arc::clone(schema),
-            });
-        let services = seats.iter().filter_map(|seat| {
-            let view = seat.member.view(role)?;
-            Some((Arc::clone(&seat.member), view, Arc::clone(seat.schema.as_ref()?)))
-        });
-        RoleReader::compose(self.this.clone(), database, services.collect(), (role, events))
-    }
-
-    fn seen(&self, role: &str) -> Seen {
-        let schema = self.database.as_ref().and_then(|database| database.source.schema(role));
-        let generation = self.generation.now();
-        let address =
-            |schema: &Option<Arc<Schema>>| schema.as_ref().map_or(0, |s| Arc::as_ptr(s) as usize);
-        {
-            let roles = self.roles.read();
-            if let Some(seen) = roles.by_role.get(role).filter(|_| roles.generation == generation)
-                && address(&seen.schema) == address(&schema)
-            {
-                return seen.clone();
-            }
-        }
-        let seats = self.members.load();
-        let views =
-            seats.iter().map(|seat| seat.member.view(role).filter(|_| seat.schema.is_some()));
-        let events = self.events.load();
-        let views = views.chain(
-            events
-                .iter()
-                .flat_map(|member| member.view(role))
-                .map(|is_seen| Some(usize::from(is_seen))),
-        );
-        let key: ViewKey = (address(&schema), views.collect());
-        let there = {
-            let roles = self.roles.read();
-            roles.by_view.get(&key).filter(|_| roles.generation == generation).cloned()
-        };
-        let reader = match there {
-            Some(reader) => Some(reader),
-            None => match self.compose(role, schema.as_ref(), &seats, &events) {
-                Ok(reader) => reader,
-                Err(error) => {
-                    // It is one schema for the administrator, so this is about what a role sees.
-                    tracing::error!(role, "the sources are no schema for this role: {error}");
-                    None
-                }
-            },
-        };
-        let mut roles = self.roles.write();
-        if roles.generation != generation || roles.by_role.len() >= MAX_ROLES {
-            *roles = Roles { generation, ..Roles::default() };
-        }
-        // Another may have been quicker; its reader stays, so that the plans of both are one.
-        let reader = reader.map(|new| Arc::clone(roles.by_view.entry(key).or_insert(new)));
-        let seen = Seen { schema, reader };
-        roles.by_role.insert(role.into(), seen.clone());
-        seen
     }
 }
 

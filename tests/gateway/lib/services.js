@@ -112,6 +112,11 @@ export class Service {
     return this.#control('schema', { extended });
   }
 
+  /** What `Query.nothing` gives from now on; npm's services only. */
+  set(nothing) {
+    return this.#control('set', { nothing });
+  }
+
   /** Waits until the state is as is wanted, and gives it. */
   async when(what, check) {
     let last;

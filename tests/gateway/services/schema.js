@@ -42,7 +42,7 @@ const FIELDS = {
     sum: (_, { numbers }) => numbers.flat().reduce((sum, number) => sum + number, 0),
     node: (_, { id }) => find(id),
     search: (_, { text }) => [...BOOKS, ...PEOPLE].filter((thing) => (thing.title ?? thing.name ?? '').includes(text)),
-    nothing: () => null,
+    nothing: (_, __, { state }) => state.nothing,
     failing: (_, { code }) => fail(code),
     whoami: (_, __, context) => seen(context),
     added: () => 'yes',

@@ -27,6 +27,9 @@ const CONTROLS = {
     state.extended = extended;
     changed?.();
   },
+  set: (state, { nothing }) => {
+    state.nothing = nothing;
+  },
 };
 
 /**

@@ -21,6 +21,8 @@ export class State {
   webSockets = new Set();
   /** Whether the schema has `Query.added`. */
   extended = false;
+  /** The value of `Query.nothing`. */
+  nothing = null;
   #listeners = new Set();
 
   report() {

@@ -23,6 +23,20 @@ pub(super) fn fields(
     root.into_iter().flat_map(|root| root.fields.values())
 }
 
+/// What a source adds to a root: its own fields of that kind and, among the subscriptions, live queries.
+fn offered(part: &Part, kind: OperationType) -> impl Iterator<Item = (OperationType, &Name)> {
+    let schema = part.schema.valid();
+    let own = fields(schema, kind).filter(move |f| part.offers(kind, &f.name));
+    let is_free = move |name: &Name| {
+        kind == OperationType::Subscription
+            && part.offers_live(name)
+            && !fields(schema, kind).any(|f| f.name == *name && part.offers(kind, name))
+    };
+    let live = fields(schema, OperationType::Query).filter(move |f| is_free(&f.name));
+    let live = live.map(|f| (OperationType::Query, &f.name));
+    own.map(move |f| (kind, &f.name)).chain(live)
+}
+
 /// Who answers what. The schema gets its roots, whose fields come when the names of all types are known.
 pub(super) fn merge(
     parts: &[Part],
@@ -34,11 +48,8 @@ pub(super) fn merge(
     for kind in KINDS {
         let mut merged: IndexMap<Name, RootField> = IndexMap::default();
         for (source, part) in parts.iter().enumerate() {
-            for field in fields(part.schema.valid(), kind) {
-                if !part.offers(kind, &field.name) {
-                    continue;
-                }
-                let Ok(name) = Name::new(&format!("{}{}", part.field_prefix, field.name)) else {
+            for (own_kind, field) in offered(part, kind) {
+                let Ok(name) = Name::new(&format!("{}{field}", part.field_prefix)) else {
                     continue;
                 };
                 if let Some(other) = merged.get(&name) {
@@ -50,11 +61,11 @@ pub(super) fn merge(
                         kind.name(),
                         part.name,
                         kind.name(),
-                        field.name
+                        field
                     ));
                     continue;
                 }
-                merged.insert(name, RootField { source, name: field.name.clone() });
+                merged.insert(name, RootField { source, name: field.clone(), kind: own_kind });
             }
         }
         if !merged.is_empty() {
@@ -87,7 +98,7 @@ pub(super) fn add_fields(
             else {
                 continue;
             };
-            let mut own = fields(part.schema.valid(), kind);
+            let mut own = fields(part.schema.valid(), field.kind);
             let Some(definition) = own.find(|f| f.name == field.name) else { continue };
             let renamer = Renamer(|n: &Name| source.renamed.get(n).unwrap_or(n).clone());
             let renamed = renamer.field(definition, name.clone());

@@ -228,3 +228,41 @@ fn a_database_takes_part_with_the_schema_of_a_role() {
     assert!(plan.is_live() && bound.fields.len() == 1);
     assert_eq!(&*plan.requests()[1].text, "query Q { reviews }");
 }
+
+#[test]
+fn live_fields_are_subscriptions_too() {
+    let sdl = "type Query { price(of: ID!): Price! stock: Int secret: Int } type Price { cents: Int } \
+               type Subscription { stock: Float }";
+    let live = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
+    let mut a = part("a", sdl);
+    a.field_prefix = "a_".into();
+    a.type_prefix = "A_".into();
+    a.live = live(&["price", "stock", "secret", "gone"]);
+    a.exclude = patterns(&["subscription.secret"]);
+    let composed = compose(std::slice::from_ref(&a)).unwrap();
+    let sdl = composed.sdl();
+    // A subscription of its own goes before.
+    let root = "type Subscription {\n  a_stock: Float\n  a_price(of: ID!): A_Price!\n}";
+    assert!(sdl.contains(root), "{sdl}");
+    assert_eq!(composed.root_field(OperationType::Subscription, "a_price"), Some((0, "price")));
+    assert_eq!(composed.notes(), ["source \"a\": there is no query field gone to be live"]);
+
+    // Who may not ask may not subscribe.
+    a.narrowed = Some((Vec::new(), patterns(&["query.price"])));
+    let sdl = compose(std::slice::from_ref(&a)).unwrap().sdl();
+    assert!(sdl.contains("type Subscription {\n  a_stock: Float\n}"), "{sdl}");
+    // And one whose own subscription is not to be seen has the query.
+    a.narrowed = Some((patterns(&["query.*"]), Vec::new()));
+    let sdl = compose(std::slice::from_ref(&a)).unwrap().sdl();
+    assert!(sdl.contains("  a_price(of: ID!): A_Price!\n  a_stock: Int\n}"), "{sdl}");
+
+    // Nor is there another if the source is not asked for subscriptions at all.
+    a.narrowed = None;
+    a.streams = false;
+    a.live = live(&["price"]);
+    let sdl = compose(std::slice::from_ref(&a)).unwrap().sdl();
+    assert!(sdl.contains("type Subscription {\n  a_price(of: ID!): A_Price!\n}"), "{sdl}");
+
+    let b = part("b", "type Query { b: Int } type Subscription { a_price: Int }");
+    assert!(conflict(&[a, b]).contains("subscription field \"a_price\" is offered by"));
+}

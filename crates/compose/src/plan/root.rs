@@ -180,13 +180,16 @@ fn sub_request(
     let kind = operation.operation_type;
     let mut splitter = Splitter::new(composed, names, document, limits);
     let mut asked: Vec<Arc<str>> = Vec::new();
+    let mut kind_there = kind;
     for occurrence in fields.iter().copied().flatten() {
         let own = composed.roots.get(&kind).and_then(|f| f.get(&occurrence.field.name));
         let name = own.map_or(&occurrence.field.name, |field| &field.name);
+        // A subscription has one field only, and the others keep their kind.
+        kind_there = own.map_or(kind, |field| field.kind);
         splitter.root(occurrence, name)?;
         asked.push(shared(name));
     }
-    let (text, variables) = splitter.finish(operation)?;
+    let (text, variables) = splitter.finish(operation, kind_there)?;
     let typenames = if names.renamed.is_empty() {
         None
     } else {
@@ -195,7 +198,7 @@ fn sub_request(
     };
     Ok(SubRequest {
         source,
-        kind,
+        kind: kind_there,
         text: text.into(),
         operation_name: operation.name.as_ref().map(shared),
         fields: asked,

@@ -67,10 +67,11 @@ impl<'a> Splitter<'a> {
         Ok(())
     }
 
-    /// The text, and the variables that it declares.
+    /// The text of an operation of that kind, and the variables that it declares.
     pub(super) fn finish(
         mut self,
         operation: &Operation,
+        kind: ast::OperationType,
     ) -> Result<(String, Vec<Name>), PlanError> {
         let directives = self.known_directives(&operation.directives);
         let used: Vec<_> =
@@ -87,7 +88,7 @@ impl<'a> Splitter<'a> {
         let names = used.iter().map(|v| v.name.clone()).collect();
         let mut document = ast::Document::new();
         let operation = ast::OperationDefinition {
-            operation_type: operation.operation_type,
+            operation_type: kind,
             name: operation.name.clone(),
             variables,
             directives,

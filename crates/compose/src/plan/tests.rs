@@ -305,3 +305,29 @@ fn long_chains_of_fragments_are_answered() {
     text.push_str(" fragment F2000 on User { id }");
     let _whatever = try_plan(&composed, &text);
 }
+
+#[test]
+fn subscriptions_to_live_fields_ask_queries() {
+    let mut shop = part("shop", SHOP);
+    shop.field_prefix = "shop_".into();
+    shop.type_prefix = "Shop_".into();
+    shop.live = vec!["top".into()];
+    let composed = Arc::new(compose(&[part("users", USERS), shop]).unwrap());
+    let text = "subscription S($by: Shop_By) { mine: shop_top(by: $by) { ...F } }
+                fragment F on Shop_Item { __typename id }";
+    let plan = try_plan(&composed, text).unwrap();
+    assert_eq!(plan.kind(), OperationType::Subscription);
+    let [request] = plan.requests() else { panic!() };
+    assert_eq!(request.kind, OperationType::Query);
+    let wanted =
+        "query S($by: By) { mine: top(by: $by) { ...F } } fragment F on Item { __typename id }";
+    assert_eq!(*request.text, *wanted);
+    let bound = plan.bind(json!({"by": {"id": 1}}).as_object().unwrap()).unwrap();
+    assert!(request.typenames.is_some());
+    assert_eq!(bound.requests().len(), 1);
+
+    let own = try_plan(&composed, "subscription { shop_sold { id } }").unwrap();
+    assert_eq!(own.requests()[0].kind, OperationType::Subscription);
+    let two = try_plan(&composed, "subscription { shop_top { id } shop_sold { id } }");
+    assert!(matches!(two, Err(PlanError::Invalid(_))), "{two:?}");
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use artesian_compose::{Part, ServiceSchema};
 use artesian_engine::identity::ADMIN_ROLE;
+use artesian_remote::Transport;
 
 use crate::{
     config::{Fields, Prefix},
@@ -44,7 +45,8 @@ impl Member {
 
     /// What is to be seen of it.
     pub(super) fn part(&self, view: usize, schema: &ServiceSchema) -> Part {
-        let fields = &self.service.config().fields;
+        let config = self.service.config();
+        let (fields, live) = (&config.fields, &config.live.fields);
         let narrowed = view.checked_sub(1).and_then(|at| self.permissions.as_ref()?.get(at));
         Part {
             name: Arc::clone(self.service.name()),
@@ -53,6 +55,8 @@ impl Member {
             type_prefix: self.prefix.types.clone(),
             include: fields.include.clone(),
             exclude: fields.exclude.clone(),
+            streams: config.upstream.transport != Transport::None,
+            live: live.keys().map(|field| field.as_str().into()).collect(),
             narrowed: narrowed.map(|(_, f)| (f.include.clone(), f.exclude.clone())),
         }
     }

@@ -215,9 +215,7 @@ impl Executable for Run {
     }
 
     async fn subscribe(&self) -> Result<Box<dyn ResultStream>, GraphQLError> {
-        let kind = self.plan.plan.kind();
-        let only = self.only().filter(|_| kind == OperationType::Subscription);
-        if let Some(ask) = only {
+        if let Some(ask) = self.only().filter(|ask| ask.operation.kind() == Kind::Subscription) {
             let events = Events::begin(&self.plan, Arc::clone(&self.bound), ask)?;
             return Ok(Box::new(events));
         }

@@ -237,10 +237,7 @@ impl Reader for RoleReader {
         let plan =
             artesian_compose::Plan::new(Arc::clone(&self.composed), valid, operation, &limits);
         let plan = Arc::new(plan.map_err(refused)?);
-        let kind = match plan.requests().first() {
-            Some(request) => request.kind,
-            None => document.operation(operation)?.operation_type,
-        };
+        let kind = plan.kind();
         let this = self.this.upgrade().ok_or_else(|| unexpected("the schema is going"))?;
         let introspects = plan.introspects();
         if let (OperationType::Subscription, Some(field)) = (kind, introspects) {
