@@ -8,15 +8,11 @@
 # All of them may be repeated. The servers listen on 127.0.0.1 only, trust everyone there and keep
 # nothing. The tests of the crate `events` start servers of their own, since they stop them, too.
 set -euo pipefail
+. "$(dirname "$0")/common.sh"
 
 usage() {
     sed -n '4,6p' "$0" | sed 's/^# \{0,1\}//' >&2
     exit 2
-}
-
-fail() {
-    echo "brokers.sh: $*" >&2
-    exit 1
 }
 
 [ $# -eq 2 ] || usage
@@ -25,18 +21,6 @@ mkdir -p "$2"
 dir=$(cd "$2" && pwd -P)
 # Debian puts servers where users do not always look.
 PATH=$PATH:/usr/sbin
-
-free_port() {
-    local port try
-    for try in $(seq 50); do
-        port=$((20000 + (RANDOM * 32768 + RANDOM + try) % 12000))
-        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-            echo "$port"
-            return
-        fi
-    done
-    fail "no free port found"
-}
 
 # is_running NAME PROGRAM: a process of that number may be somebody else's by now.
 is_running() {

@@ -4,11 +4,7 @@
 # Debian packages need root; elsewhere it says what to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-fail() {
-    echo "install.sh: $*" >&2
-    exit 1
-}
+. scripts/common.sh
 
 target=${CARGO_TARGET_DIR:-target}
 packages=()

@@ -11,15 +11,11 @@
 # logical replication switched on, and keeps nothing safe from a power cut. PG_BIN names the
 # directory of PostgreSQL's programs if they are in an unusual place.
 set -euo pipefail
+. "$(dirname "$0")/common.sh"
 
 usage() {
     sed -n '3,8p' "$0" | sed 's/^# \{0,1\}//' >&2
     exit 2
-}
-
-fail() {
-    echo "postgres.sh: $*" >&2
-    exit 1
 }
 
 [ $# -ge 2 ] || usage
@@ -102,18 +98,6 @@ find_home() {
 is_running() {
     [ -s "$home/data/postmaster.pid" ] &&
         as_user "$bin/pg_ctl" --pgdata "$home/data" status >/dev/null 2>&1
-}
-
-free_port() {
-    local port try
-    for try in $(seq 50); do
-        port=$((20000 + (RANDOM * 32768 + RANDOM + try) % 12000))
-        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-            echo "$port"
-            return
-        fi
-    done
-    fail "no free port found"
 }
 
 create() {

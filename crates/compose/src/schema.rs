@@ -80,15 +80,7 @@ impl ServiceSchema {
     /// # Errors
     /// It is too large, or not valid.
     pub fn from_sdl(text: &str, limits: &ReadLimits) -> Result<Self, SchemaError> {
-        within(text.len(), limits.bytes, "bytes")?;
-        // Every token is at least a byte; strings and comments are one each.
-        let mut builder =
-            Schema::builder().adopt_orphan_extensions().ignore_builtin_redefinitions();
-        Parser::new()
-            .recursion_limit(limits.depth.saturating_mul(4).clamp(64, 500))
-            .parse_into_schema_builder(text, "schema.graphql", &mut builder);
-        let schema = builder.build().map_err(|failed| invalid(&failed.errors))?;
-        Self::new(&schema, Vec::new(), limits)
+        Self::new(&parsed(text, limits)?, Vec::new(), limits)
     }
 
     /// The same; types that it names and does not define are those of `others`, save their roots. Fields
@@ -101,13 +93,7 @@ impl ServiceSchema {
         others: Option<&Composed>,
         limits: &ReadLimits,
     ) -> Result<Self, SchemaError> {
-        within(text.len(), limits.bytes, "bytes")?;
-        let mut builder =
-            Schema::builder().adopt_orphan_extensions().ignore_builtin_redefinitions();
-        Parser::new()
-            .recursion_limit(limits.depth.saturating_mul(4).clamp(64, 500))
-            .parse_into_schema_builder(text, "schema.graphql", &mut builder);
-        let mut schema = builder.build().map_err(|failed| invalid(&failed.errors))?;
+        let mut schema = parsed(text, limits)?;
         if let Some(others) = others {
             beside::add(&mut schema, others);
         }
@@ -163,6 +149,17 @@ impl ServiceSchema {
     pub(crate) fn valid(&self) -> &Arc<Valid<Schema>> {
         &self.schema
     }
+}
+
+/// A document, with what files of federated services leave out. Not valid yet.
+fn parsed(text: &str, limits: &ReadLimits) -> Result<Schema, SchemaError> {
+    within(text.len(), limits.bytes, "bytes")?;
+    // Every token is at least a byte; strings and comments are one each.
+    let mut builder = Schema::builder().adopt_orphan_extensions().ignore_builtin_redefinitions();
+    Parser::new()
+        .recursion_limit(limits.depth.saturating_mul(4).clamp(64, 500))
+        .parse_into_schema_builder(text, "schema.graphql", &mut builder);
+    builder.build().map_err(|failed| invalid(&failed.errors))
 }
 
 fn within(count: usize, limit: usize, what: &'static str) -> Result<(), SchemaError> {

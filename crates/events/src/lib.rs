@@ -10,7 +10,6 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-mod backoff;
 mod broker;
 pub mod config;
 pub mod context;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use artesian_fanout::broadcast::Sent;
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 
@@ -80,19 +81,19 @@ impl Line {
         self.counters.add(Counter::Events);
         self.counters.add_many(Counter::EventBytes, bytes.len() as u64);
         let event = Event::new(bytes, Arc::clone(&self.counters));
-        self.pushed(self.fan.event(event));
+        self.sent(self.fan.event(event));
     }
 
     /// Messages may have been lost.
     pub fn gap(&self) {
         self.counters.add(Counter::Gaps);
-        self.pushed(self.fan.gap());
+        self.sent(self.fan.gap());
     }
 
-    fn pushed(&self, left_behind: usize) {
+    fn sent(&self, Sent { receivers, left_behind }: Sent) {
         if left_behind > 0 {
             self.counters.add_many(Counter::TooSlow, left_behind as u64);
-            if self.fan.is_over() {
+            if receivers == 0 {
                 self.over.notify_one();
             }
         }

@@ -6,11 +6,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use artesian_fanout::backoff;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    RemoteError, backoff,
+    RemoteError,
     config::CircuitConfig,
     stats::{Counter, Counters},
 };

@@ -14,7 +14,7 @@
 //! | `stream` | event streams and multipart bodies |
 //! | [`subscription`] | owners of upstream operations, and the fan from one to many clients |
 //! | [`poll`] | queries that are run again and again for all who want to hear of changes |
-//! | `circuit`, `backoff` | leaving a service alone that fails |
+//! | `circuit` | leaving a service alone that fails |
 //! | [`dial`] | TCP and TLS |
 //! | [`error`] | what can go wrong |
 //!
@@ -25,7 +25,6 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-mod backoff;
 mod circuit;
 pub mod config;
 pub mod credentials;
@@ -43,7 +42,7 @@ pub mod subscription;
 mod upstream;
 mod ws;
 
-pub use backoff::pause;
+pub use artesian_fanout::backoff::pause;
 pub use circuit::CircuitState;
 pub use config::{Reconnect, Sharing, Transport, UpstreamConfig};
 pub use credentials::Credentials;

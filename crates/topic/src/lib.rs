@@ -82,6 +82,11 @@ pub struct Follower<V> {
 }
 
 impl<V> Follower<V> {
+    /// Looks at the value, without waiting.
+    pub fn look<T>(&self, look: impl FnOnce(&V) -> T) -> T {
+        self.topic.look(look)
+    }
+
     /// Looks at the value now. If `look` finds nothing there, the task is woken when somebody has
     /// changed it.
     pub fn poll<T>(&mut self, cx: &mut Context<'_>, look: impl FnOnce(&V) -> Option<T>) -> Poll<T> {

@@ -18,6 +18,8 @@ pub struct State {
     closing: broadcast::Sender<Closing>,
 }
 
+type Listener = (u64, String, mpsc::UnboundedSender<Value>);
+
 #[derive(Default)]
 struct Inner {
     next: u64,
@@ -26,7 +28,9 @@ struct Inner {
     inits: Vec<Value>,
     fields: Vec<Value>,
     live: Vec<(u64, Value)>,
-    listeners: Vec<(u64, String, mpsc::UnboundedSender<Value>)>,
+    listeners: Vec<Listener>,
+    /// Those whose connection is being closed: nothing reaches them, but they have not ended.
+    cut: Vec<Listener>,
     sockets: usize,
     responses: usize,
     extended: bool,
@@ -109,6 +113,7 @@ impl State {
             let mut inner = inner.lock();
             inner.live.retain(|(other, _)| *other != id);
             inner.listeners.retain(|(.., events)| !events.is_closed());
+            inner.cut.retain(|(.., events)| !events.is_closed());
         });
         source.map(move |item| {
             let _ = &guard;
@@ -165,6 +170,11 @@ impl State {
 
     /// Closes every socket and cuts every stream.
     pub fn close(&self, how: Closing) {
+        // Connections end a little later. What is published from now on must not get lost with them.
+        let mut inner = self.inner.lock();
+        let listeners = std::mem::take(&mut inner.listeners);
+        inner.cut.extend(listeners);
+        drop(inner);
         // Nobody listens: nothing is open.
         let _ = self.closing.send(how);
     }

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use artesian_fanout::backoff;
 use futures_util::future::try_join_all;
 use rskafka::{
     BackoffConfig,
@@ -31,7 +32,6 @@ use tokio_rustls::rustls::ClientConfig;
 
 use super::tls::client_config;
 use crate::{
-    backoff,
     config::{EventsConfig, KafkaConfig, Mechanism, Retry, Timeouts},
     error::{EventsError, StartError},
     line::Line,

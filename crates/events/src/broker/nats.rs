@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use artesian_fanout::backoff;
 use async_nats::{Client, ConnectOptions, Message, SubscribeErrorKind, Subscriber};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -29,7 +30,6 @@ use super::{
     tls::{client_config, file},
 };
 use crate::{
-    backoff,
     config::{EventsConfig, NatsConfig, Retry},
     error::{EventsError, StartError},
     line::Line,

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
+use artesian_fanout::backoff;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
@@ -19,7 +20,6 @@ use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use super::tls::client_config;
 use crate::{
-    backoff,
     config::{ConfigError, EventsConfig, RedisConfig, Retry, Timeouts},
     error::{EventsError, StartError},
     line::Line,

@@ -1,4 +1,4 @@
-use std::task::Waker;
+use std::{collections::VecDeque, task::Waker};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -28,8 +28,7 @@ fn event(size: usize) -> Event {
 
 #[test]
 fn everybody_gets_what_comes_after_joining() {
-    let fan = Fan::new(1000);
-    let mut a = fan.join().unwrap();
+    let (fan, mut a) = Fan::new(1000);
     fan.event(event(1));
     let mut b = fan.join().unwrap();
     fan.event(event(2));
@@ -56,14 +55,13 @@ fn everybody_gets_what_comes_after_joining() {
 #[test]
 fn the_slow_one_loses_and_nobody_else() {
     let limit = 3 * (OVERHEAD + 10);
-    let fan = Fan::new(limit);
-    let mut slow = fan.join().unwrap();
+    let (fan, mut slow) = Fan::new(limit);
     let mut quick = fan.join().unwrap();
     for _ in 0..3 {
-        assert_eq!(fan.event(event(10)), 0);
+        assert_eq!(fan.event(event(10)).left_behind, 0);
         assert_eq!(poll(&mut quick), Some(Got::Event(10)));
     }
-    assert_eq!(fan.event(event(10)), 1);
+    assert_eq!(fan.event(event(10)).left_behind, 1);
     assert_eq!(poll(&mut quick), Some(Got::Event(10)));
     assert_eq!(fan.load(), (1, 0));
     assert_eq!(poll(&mut slow), Some(Got::Failed(EventsError::TooSlow(limit))));
@@ -78,8 +76,7 @@ fn the_slow_one_loses_and_nobody_else() {
 
 #[test]
 fn one_event_may_be_larger_than_the_limit() {
-    let fan = Fan::new(1);
-    let mut receiver = fan.join().unwrap();
+    let (fan, mut receiver) = Fan::new(1);
     fan.event(event(100));
     assert_eq!(poll(&mut receiver), Some(Got::Event(100)));
     fan.event(event(1));
@@ -110,9 +107,8 @@ proptest! {
     #[test]
     fn it_is_as_if_everybody_had_a_queue(steps in prop::collection::vec(step(), 0..120)) {
         let limit = 1000;
-        let fan = Fan::new(limit);
-        // Kept so that the fan is not over while there is nobody else.
-        let mut keeper = fan.join().unwrap();
+        // The first is kept so that the fan is not over while there is nobody else.
+        let (fan, mut keeper) = Fan::new(limit);
         // The messages that wait, or nothing for one that fell behind.
         let mut all: Vec<(Receiver, Option<VecDeque<usize>>)> = Vec::new();
         for step in steps {

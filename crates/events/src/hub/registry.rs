@@ -67,8 +67,7 @@ impl Registry {
         if matches!(place, hash_map::Entry::Vacant(_)) && count >= self.limits.topics {
             return Err(EventsError::TooManyTopics(self.limits.topics));
         }
-        let fan = Fan::new(self.limits.buffer_bytes);
-        let receiver = fan.join().ok_or(EventsError::Closed)?;
+        let (fan, receiver) = Fan::new(self.limits.buffer_bytes);
         let counters = Arc::clone(&self.counters);
         let line = Line::new(topic.clone(), fan, self.limits.message_bytes, counters);
         let line = Arc::new(line);

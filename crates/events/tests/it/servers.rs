@@ -52,6 +52,14 @@ impl Directory {
     }
 }
 
+/// A certificate of 127.0.0.1 that has signed itself, in files: its path and that of its key.
+pub fn certificate(directory: &Directory) -> [String; 2] {
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let cert = directory.write("cert.pem", &certified.cert.pem());
+    let key = directory.write("key.pem", &certified.signing_key.serialize_pem());
+    [cert, key]
+}
+
 impl Drop for Directory {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);

@@ -2,7 +2,9 @@
 
 use std::{task::Poll, time::Duration};
 
-use artesian_events::{EventsConfig, EventsError, Hub, Message, Subscription, Topic};
+use artesian_events::{
+    Context, EventsConfig, EventsError, Hub, Message, Root, Subscription, Topic, TopicTemplate,
+};
 use futures_util::{StreamExt as _, future::join_all};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
@@ -41,6 +43,19 @@ pub async fn hub(broker: &impl TestBroker, more: Value) -> Hub {
 
 pub fn topic(hub: &Hub, name: &str) -> Topic {
     Topic::new(hub.kind(), name).unwrap()
+}
+
+/// Tries a template of a topic with `args.region`: none of the bad ones gets through. Gives the topic of
+/// `eu`.
+pub fn only_plain_regions(template: &TopicTemplate, bad: &[&str]) -> Topic {
+    let expand = |region: &str| {
+        let args = json!({ "region": region });
+        template.expand(&Context::new().with(Root::Args, &args))
+    };
+    for region in bad {
+        assert!(expand(region).is_err(), "{region:?}");
+    }
+    expand("eu").unwrap()
 }
 
 /// The next message, as a text.

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use artesian_fanout::backoff::pause_of_at_least;
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
@@ -18,8 +19,8 @@ use tokio::{
 
 use super::{HttpClient, collect, headers};
 use crate::{
-    CircuitState, Credentials, Kind, Operation, RemoteError, Response, backoff::pause_of_at_least,
-    error::Step, response::NoResponse, retry_after::asked_to_wait, stats::Counter, ws::Shared,
+    CircuitState, Credentials, Kind, Operation, RemoteError, Response, error::Step,
+    response::NoResponse, retry_after::asked_to_wait, stats::Counter, ws::Shared,
 };
 
 /// GraphQL over HTTP, "Accept": the new media type first.

@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use artesian_fanout::backoff::{pause, pause_of_at_least, spread};
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{Key, Update, board::Board};
 use crate::{
     RemoteError, Response,
-    backoff::{pause, pause_of_at_least, spread},
     http::{Answered, Requests},
     stats::Counter,
     subscription::End,

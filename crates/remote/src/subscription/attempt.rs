@@ -44,10 +44,10 @@ impl Sink {
     pub fn next(&self, payload: Bytes) -> bool {
         self.counters.add(Counter::Events);
         self.counters.add_many(Counter::EventBytes, payload.len() as u64);
-        let pushed = self.fan.next(payload);
-        if pushed.left_behind > 0 {
-            self.counters.add_many(Counter::TooSlow, pushed.left_behind as u64);
+        let sent = self.fan.next(payload);
+        if sent.left_behind > 0 {
+            self.counters.add_many(Counter::TooSlow, sent.left_behind as u64);
         }
-        pushed.receivers > 0
+        sent.receivers > 0
     }
 }

@@ -3,12 +3,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use artesian_fanout::backoff::pause_of_at_least;
 use tokio::time::Instant;
 
 use super::{AttemptEnd, End, Fan, Key, Sink};
 use crate::{
     CircuitState, RemoteError,
-    backoff::pause_of_at_least,
     config::{Reconnect, Transport},
     stats::Counter,
     stream::{Asked, Outcome, Streams},

@@ -54,12 +54,13 @@ impl Registry {
             entries.serial += 1;
             key.serial = entries.serial;
         }
-        if let Some(entry) = entries.by_key.get(&key).filter(|entry| !entry.fan.is_over()) {
+        if let Some(entry) = entries.by_key.get(&key)
+            && let Some(receiver) = entry.fan.join()
+        {
             self.counters.add(Counter::Shared);
-            return Subscription::new(entry.fan.join(), self.lease(key, &entry.fan));
+            return Subscription::new(receiver, self.lease(key, &entry.fan));
         }
-        let fan = Fan::new(self.limit, self.keeps_latest);
-        let receiver = fan.join();
+        let (fan, receiver) = Fan::new(self.limit, self.keeps_latest);
         let carried = own(Arc::clone(&fan));
         let (registry, of, ended) = (Arc::clone(self), key.clone(), Arc::clone(&fan));
         let owner = tokio::spawn(async move {

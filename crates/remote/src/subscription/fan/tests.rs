@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used)]
-use std::task::Waker;
+use std::{collections::VecDeque, task::Waker};
 
 use proptest::prelude::*;
 
@@ -17,15 +17,15 @@ fn payload(size: usize) -> Bytes {
 }
 
 fn kept(fan: &Fan) -> (usize, usize) {
-    fan.topic.look(|ring| (ring.borrow().slots.len(), ring.borrow().bytes))
+    let load = fan.events.load();
+    (load.events, load.bytes)
 }
 
 #[test]
 fn everybody_gets_what_comes_after_joining() {
-    let fan = Fan::new(1000, false);
-    let mut a = fan.join();
-    assert_eq!(fan.next("1".into()), Pushed { receivers: 1, left_behind: 0 });
-    let mut b = fan.join();
+    let (fan, mut a) = Fan::new(1000, false);
+    assert_eq!(fan.next("1".into()), Sent { receivers: 1, left_behind: 0 });
+    let mut b = fan.join().unwrap();
     fan.next("2".into());
     assert_eq!(poll(&mut a), Some(Event::Next("1".into())));
     assert_eq!(poll(&mut b), Some(Event::Next("2".into())));
@@ -43,11 +43,10 @@ fn everybody_gets_what_comes_after_joining() {
 
 #[test]
 fn the_latest_result_waits_for_those_who_come_late() {
-    let fan = Fan::new(1000, true);
-    let _first = fan.join();
+    let (fan, _first) = Fan::new(1000, true);
     fan.next("1".into());
     fan.next("2".into());
-    let mut late = fan.join();
+    let mut late = fan.join().unwrap();
     fan.next("3".into());
     assert_eq!(poll(&mut late), Some(Event::Next("2".into())));
     assert_eq!(poll(&mut late), Some(Event::Next("3".into())));
@@ -56,14 +55,13 @@ fn the_latest_result_waits_for_those_who_come_late() {
 
 #[test]
 fn the_slow_one_loses_and_nobody_else() {
-    let fan = Fan::new(3 * (OVERHEAD + 10), false);
-    let mut slow = fan.join();
-    let mut fast = fan.join();
+    let (fan, mut slow) = Fan::new(3 * (OVERHEAD + 10), false);
+    let mut fast = fan.join().unwrap();
     for n in 0..3 {
         assert_eq!(fan.next(payload(10)).left_behind, 0, "{n}");
         assert!(poll(&mut fast).is_some());
     }
-    assert_eq!(fan.next(payload(10)), Pushed { receivers: 1, left_behind: 1 });
+    assert_eq!(fan.next(payload(10)), Sent { receivers: 1, left_behind: 1 });
     assert_eq!(kept(&fan).0, 1, "what only the slow one waited for is gone");
     assert_eq!(poll(&mut fast), Some(Event::Next(payload(10))));
     let too_slow = Event::End(End::Failed(RemoteError::TooSlow(3 * (OVERHEAD + 10))));
@@ -74,28 +72,27 @@ fn the_slow_one_loses_and_nobody_else() {
     assert_eq!(fan.next(payload(10)).receivers, 1);
     drop(fast);
     assert!(fan.is_over());
+    assert!(fan.join().is_none(), "whoever carries it has given up by now");
 }
 
 #[test]
 fn one_event_is_always_taken() {
-    let fan = Fan::new(1, false);
-    let mut receiver = fan.join();
+    let (fan, mut receiver) = Fan::new(1, false);
     fan.next(payload(100_000));
     assert_eq!(poll(&mut receiver), Some(Event::Next(payload(100_000))));
     fan.next(payload(1));
-    assert_eq!(fan.next(payload(1)), Pushed { receivers: 0, left_behind: 1 });
+    assert_eq!(fan.next(payload(1)), Sent { receivers: 0, left_behind: 1 });
     assert!(fan.is_over());
     assert_eq!(kept(&fan), (0, 0));
 }
 
 #[test]
 fn who_was_there_before_the_interruption_is_told_once() {
-    let fan = Fan::new(1000, true);
-    let mut early = fan.join();
+    let (fan, mut early) = Fan::new(1000, true);
     fan.next("1".into());
     assert_eq!(poll(&mut early), Some(Event::Next("1".into())));
     fan.interrupted();
-    let mut late = fan.join();
+    let mut late = fan.join().unwrap();
     fan.resumed();
     // It breaks again before there was anything.
     fan.interrupted();
@@ -107,7 +104,7 @@ fn who_was_there_before_the_interruption_is_told_once() {
     // It was there at the second one.
     assert_eq!(poll(&mut late), Some(Event::Resumed));
     assert_eq!(poll(&mut late), Some(Event::Next("2".into())));
-    let mut later = fan.join();
+    let mut later = fan.join().unwrap();
     fan.interrupted();
     fan.resumed();
     assert_eq!(poll(&mut later), Some(Event::Next("2".into())));
@@ -145,10 +142,10 @@ proptest! {
         ),
     ) {
         const LIMIT: usize = 1000;
-        let fan = Fan::new(LIMIT, false);
+        let (mut fan, first) = Fan::new(LIMIT, false);
         // What waits, a size or nothing for an interruption; or `None` for one that has fallen behind.
         type Queue = VecDeque<Result<usize, u64>>;
-        let mut receivers: Vec<(Receiver, Option<Queue>)> = Vec::new();
+        let mut receivers = vec![(first, Some(Queue::new()))];
         let mut stretch = 0;
         for step in steps {
             let push = match step {
@@ -161,7 +158,19 @@ proptest! {
                     stretch += 1;
                     fan.interrupted();
                 }
-                Step::Join => receivers.push((fan.join(), Some(VecDeque::new()))),
+                Step::Join => {
+                    let is_over = receivers.iter().all(|(_, queue)| queue.is_none());
+                    prop_assert_eq!(fan.is_over(), is_over);
+                    let joined = fan.join();
+                    prop_assert_eq!(joined.is_none(), is_over);
+                    let receiver = joined.unwrap_or_else(|| {
+                        stretch = 0;
+                        let (new, first) = Fan::new(LIMIT, false);
+                        fan = new;
+                        first
+                    });
+                    receivers.push((receiver, Some(Queue::new())));
+                }
                 Step::Leave(n) if !receivers.is_empty() => {
                     receivers.swap_remove(n % receivers.len());
                 }
@@ -183,13 +192,12 @@ proptest! {
                         }
                     }
                     let alive = receivers.iter().filter(|(_, queue)| queue.is_some()).count();
-                    prop_assert_eq!(pushed, Pushed { receivers: alive, left_behind });
+                    prop_assert_eq!(pushed, Sent { receivers: alive, left_behind });
                 }
                 Step::Read(n) if !receivers.is_empty() => {
                     let n = n % receivers.len();
                     let (receiver, queue) = &mut receivers[n];
                     let expected = match queue {
-                        None if receiver.is_done => None,
                         None => Some(Event::End(End::Failed(RemoteError::TooSlow(LIMIT)))),
                         Some(waiting) => loop {
                             match waiting.pop_front() {
@@ -202,7 +210,12 @@ proptest! {
                             }
                         },
                     };
+                    let is_behind = queue.is_none();
                     prop_assert_eq!(poll(receiver), expected);
+                    if is_behind {
+                        prop_assert_eq!(poll(receiver), None);
+                        receivers.swap_remove(n);
+                    }
                 }
                 _ => {}
             }

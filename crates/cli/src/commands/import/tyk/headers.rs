@@ -19,15 +19,7 @@ pub fn forward_credentials(graphql: &mut Yaml, credentials: Option<&str>) {
 
 /// Sets a header of a source to the value at a place. What a source sets already counts.
 pub fn set(context: &mut Context, source: &str, graphql: &mut Yaml, name: &str, at: &Cursor<'_>) {
-    let Some(text) = at.text() else {
-        at.take();
-        return;
-    };
-    let lower = name.to_ascii_lowercase();
-    if let Some(why) = unfit(&lower) {
-        context.report.tell(Verdict::Missing, at, why);
-        return;
-    }
+    let Some((lower, text)) = header(context, name, at) else { return };
     let set = graphql.get("headers").and_then(|headers| headers.get("set"));
     if set.is_some_and(|set| set.get(&lower).is_some()) {
         let text =
@@ -57,15 +49,7 @@ pub fn set_introspection(
     name: &str,
     at: &Cursor<'_>,
 ) {
-    let Some(text) = at.text() else {
-        at.take();
-        return;
-    };
-    let lower = name.to_ascii_lowercase();
-    if let Some(why) = unfit(&lower) {
-        context.report.tell(Verdict::Missing, at, why);
-        return;
-    }
+    let Some((lower, text)) = header(context, name, at) else { return };
     let variable = format!("{source}_introspection");
     let Some(value) = values::header(context, at, &variable, name, text) else { return };
     if value.text.contains("{{") {
@@ -78,6 +62,20 @@ pub fn set_introspection(
     let text = format!("`graphql.headers.introspection` of `{source}`; requests do not get it");
     context.report.tell(Verdict::Mapped, at, text);
     graphql.put(&["headers", "introspection", &lower], Yaml::Text(value.text));
+}
+
+/// The name in small letters and the text of a header, if it can be set.
+fn header<'a>(context: &mut Context, name: &str, at: &Cursor<'a>) -> Option<(String, &'a str)> {
+    let Some(text) = at.text() else {
+        at.take();
+        return None;
+    };
+    let lower = name.to_ascii_lowercase();
+    if let Some(why) = unfit(&lower) {
+        context.report.tell(Verdict::Missing, at, why);
+        return None;
+    }
+    Some((lower, text))
 }
 
 /// Why no header of this name can be set.

@@ -11,9 +11,9 @@ pub fn pause(first: Duration, longest: Duration, attempt: u32) -> Duration {
     ceiling(first, longest, attempt).mul_f64(fraction())
 }
 
-/// The same where the service asks to wait for at least `least`, of which no more than `longest` is
+/// The same where the other side asks to wait for at least `least`, of which no more than `longest` is
 /// respected. All who were asked to wait so long do not come back at once.
-pub(crate) fn pause_of_at_least(
+pub fn pause_of_at_least(
     least: Duration,
     first: Duration,
     longest: Duration,
@@ -23,13 +23,13 @@ pub(crate) fn pause_of_at_least(
 }
 
 /// An interval and up to a tenth of it: what runs at equal intervals does not march in step.
-pub(crate) fn spread(interval: Duration) -> Duration {
+pub fn spread(interval: Duration) -> Duration {
     let interval = interval.min(A_DAY);
     interval + interval.mul_f64(fraction() / 10.0)
 }
 
-/// The longest pause that [`pause`] may give.
-pub(crate) fn ceiling(first: Duration, longest: Duration, attempt: u32) -> Duration {
+/// The longest pause that [`pause`] may give: never more than a day.
+pub fn ceiling(first: Duration, longest: Duration, attempt: u32) -> Duration {
     first.saturating_mul(2_u32.saturating_pow(attempt.min(31))).min(longest).min(A_DAY)
 }
 
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_asks_for_is_the_least() {
+    fn what_the_other_side_asks_for_is_the_least() {
         let (first, longest) = (Duration::from_millis(100), Duration::from_secs(10));
         for (least, from, to) in [(0, 0, 100), (3000, 3000, 3100), (60_000, 10_000, 10_100)] {
             let least = Duration::from_millis(least);
