@@ -61,9 +61,15 @@ impl World {
         self.client.subscribe(subscription("{ n }"), credentials(token)).unwrap()
     }
 
+    /// The next connection, which must come within ten minutes of the test's time.
+    async fn accept(&self) -> Peer {
+        let next = tokio::time::timeout(Duration::from_secs(600), self.service.accept()).await;
+        next.expect("a connection within ten minutes")
+    }
+
     /// The next request, which must ask for this.
     async fn request(&self, expected: Asks) -> Peer {
-        let mut peer = self.service.accept().await;
+        let mut peer = self.accept().await;
         let head = peer.request().await;
         assert_eq!(asks(&head), expected);
         peer

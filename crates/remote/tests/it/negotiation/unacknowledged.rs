@@ -16,14 +16,14 @@ impl World {
 
     /// Takes an upgrade, and waits until the client gives the socket up.
     async fn take_and_say_nothing(&self) {
-        let mut ws = self.service.accept().await.upgrade(Some(MODERN)).await;
+        let mut ws = self.accept().await.upgrade(Some(MODERN)).await;
         assert_eq!(ws.message().await["type"], "connection_init");
         ws.closed().await;
     }
 
     /// Begins an operation of a client on a socket.
     async fn on_socket(&self, running: &mut Subscription) -> WsPeer {
-        let (mut ws, _) = self.service.accept().await.welcome(MODERN).await;
+        let (mut ws, _) = self.accept().await.welcome(MODERN).await;
         let (id, _) = ws.started().await;
         ws.next("next", &id, 1).await;
         assert_eq!(event(running).await, next(GOOD));
@@ -137,7 +137,7 @@ async fn the_circuit_lets_streams_be_asked_for() {
     let mut running: Vec<_> = (0..20).map(|n| world.join_by_header(&format!("t{n}"))).collect();
     let mut sockets = Vec::new();
     for _ in 0..20 {
-        sockets.push(world.service.accept().await.upgrade(Some(MODERN)).await);
+        sockets.push(world.accept().await.upgrade(Some(MODERN)).await);
     }
     let mut peers = Vec::new();
     for _ in 0..20 {
