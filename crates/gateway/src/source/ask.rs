@@ -100,10 +100,6 @@ pub(super) fn of_payload(payload: &Payload) -> Answer {
     }
 }
 
-pub(super) fn failed(error: &RemoteError) -> Answer {
-    Answer::Failed { message: error.to_string(), code: code_name(code(error)) }
-}
-
 /// The code by which clients tell failures of a service apart.
 pub(super) fn code(error: &RemoteError) -> ErrorCode {
     match error {
@@ -137,10 +133,6 @@ pub(super) fn errors(bound: &Bound, at: usize, list: &Bytes) -> Vec<GraphQLError
 
 /// The member of `extensions.artesian` in the first result after a gap.
 pub(super) const RESUMED: &str = "resumed";
-
-pub(super) fn error(error: &RemoteError) -> GraphQLError {
-    GraphQLError::new(code(error), error.to_string())
-}
 
 pub(super) fn unexpected(message: &str) -> GraphQLError {
     GraphQLError::new(ErrorCode::Unexpected, message)

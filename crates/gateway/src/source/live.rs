@@ -14,7 +14,7 @@ use artesian_remote::{End, poll::Update};
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::ask::{ServiceAsk, answer, error, errors, failed, of_payload};
+use super::ask::{ServiceAsk, answer, errors, of_payload};
 
 /// One share of a live query.
 pub(super) struct LivePart {
@@ -24,7 +24,7 @@ pub(super) struct LivePart {
 }
 
 enum LiveSource {
-    Service(artesian_remote::poll::Poll),
+    Service(Box<ServiceAsk>, artesian_remote::poll::Poll),
     Database(Box<dyn ResultStream>),
 }
 
@@ -43,7 +43,8 @@ impl LivePart {
     pub fn service(ask: &ServiceAsk, interval: Duration) -> Result<Self, GraphQLError> {
         let upstream = ask.member.service.upstream();
         let poll = upstream.poll(Arc::clone(&ask.operation), ask.credentials.clone(), interval);
-        let source = LiveSource::Service(poll.map_err(|failure| error(&failure))?);
+        let poll = poll.map_err(|failure| ask.error(&failure))?;
+        let source = LiveSource::Service(Box::new(ask.clone()), poll);
         Ok(Self { source, latest: None })
     }
 
@@ -55,12 +56,12 @@ impl LivePart {
         let mut turn = Turn::Nothing;
         loop {
             let new = match &mut self.source {
-                LiveSource::Service(poll) => match Pin::new(poll).poll_next(cx) {
+                LiveSource::Service(ask, poll) => match Pin::new(poll).poll_next(cx) {
                     Poll::Pending => return turn,
                     Poll::Ready(Some(Update::Next(response))) => answer(response),
-                    Poll::Ready(Some(Update::Failed(failure))) => failed(&failure),
+                    Poll::Ready(Some(Update::Failed(failure))) => ask.failed(&failure),
                     Poll::Ready(Some(Update::End(End::Failed(failure)))) => {
-                        return Turn::Over(Some(Event::Ended(vec![error(&failure)])));
+                        return Turn::Over(Some(Event::Ended(vec![ask.error(&failure)])));
                     }
                     Poll::Ready(Some(Update::End(End::Errors(list)))) => {
                         return Turn::Over(Some(Event::Ended(errors(bound, at, &list))));
