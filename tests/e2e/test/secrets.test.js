@@ -222,9 +222,9 @@ describe('no secret is shown', () => {
         for (const [what, spec] of [['a good token', {}], ['a bad token', { key: 'stranger' }], ['an expired token', { claims: { exp: 1 } }]]) {
           // What a token says of who has it is what was asked for; the token itself is not shown.
           const shown = scene.marks.token(`${what} for check`, token({ alg: 'HS256', key: scene.key, claims: { sub: 'x', [CLAIMS]: {} }, ...spec }));
-          scene.hear(await scene.check('--token', shown));
+          scene.hear(await scene.check(`--token=${shown}`));
         }
-        scene.hear(await scene.check('--token', scene.marks.make('a token that is none, for check')));
+        scene.hear(await scene.check(`--token=${scene.marks.make('a token that is none, for check')}`));
         const metrics = await fetch(`${scene.server.base}/metrics`);
         scene.hear(await metrics.text());
         await scene.server.alive();

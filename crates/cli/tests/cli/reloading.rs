@@ -140,7 +140,8 @@ fn a_changed_file_is_taken_and_a_faulty_one_is_not() {
     assert!(error.contains("nested deeper than 1"), "{error}");
 
     // A secret that is none any more lets nobody in, and keeps nobody in.
-    shop.scratch.write("artesian.yaml", &config.replace("depth: 1", "depth: 9"));
+    let config = config.replace("depth: 1", "depth: 9");
+    shop.scratch.write("artesian.yaml", &config);
     shop.server.log("are in force");
     let mut ids = shop.follow("subscription { author(order_by: {id: asc}) { id } }");
     assert_eq!(authors(&ids.line()), json!([{"id": 1}, {"id": 2}]));

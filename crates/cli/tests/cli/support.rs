@@ -54,10 +54,13 @@ impl Scratch {
         &self.0
     }
 
+    /// Writes a file, in one step for those who look at it.
     pub fn write(&self, name: &str, content: &str) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
+        let new = self.path("being-written");
+        fs::write(&new, content).unwrap();
+        fs::rename(new, path).unwrap();
     }
 
     /// Runs statements on the database as another process would: not through Artesian.
@@ -190,7 +193,11 @@ impl Running {
                 Err(RecvTimeoutError::Timeout) => panic!("it does not end:\n{}", self.logs),
             }
         }
-        (self.child.wait().unwrap(), std::mem::take(&mut self.logs))
+        let status = self.child.wait().unwrap();
+        // For the report of a failure.
+        println!("{status}; the rest of its output:");
+        self.out.iter().for_each(|line| println!("{line}"));
+        (status, std::mem::take(&mut self.logs))
     }
 }
 
