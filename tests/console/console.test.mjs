@@ -39,7 +39,7 @@ afterEach(async () => {
   assert.deepEqual(found, [], 'the page must not complain, break its policy or leave its origin');
 });
 
-async function openPage({ at = url, ...options } = {}) {
+async function openPage({ at = url, prepare, ...options } = {}) {
   await context?.close();
   context = await browser.newContext({ viewport: { width: 1440, height: 860 }, ...options });
   page = await context.newPage();
@@ -66,6 +66,7 @@ async function openPage({ at = url, ...options } = {}) {
       console.error(`policy: ${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
     });
   });
+  await prepare?.(page);
   await page.goto(at);
   await page.getByRole('heading', { name: 'Artesian' }).waitFor();
 }
@@ -103,12 +104,34 @@ async function until(read, accept, what) {
 }
 
 test('an empty editor gets an operation for the schema, and it runs', async () => {
-  const text = await until(() => editorText('.graphiql-query-editor'), (t) => t.includes('subscription'), 'no suggestion');
-  assert.match(text, /orders\(\s*where: \{status: \{_eq: "open"\}\}/);
+  // What is there before the schema speaks of subscriptions, too.
+  const suggested = /subscription \{\s*orders\(\s*where: \{status: \{_eq: "open"\}\}/;
+  await until(() => editorText('.graphiql-query-editor'), (text) => suggested.test(text), 'no suggestion');
   await execute();
   await status('live').waitFor();
   await rows('orders').first().waitFor();
   await page.locator('th', { hasText: 'courier.name' }).waitFor();
+});
+
+test('a schema that comes late does not write over who has begun', async () => {
+  let come;
+  const coming = new Promise((resolve) => (come = resolve));
+  const isIntrospection = (request) => request.postData()?.includes('__schema') ?? false;
+  const hold = async (route) => {
+    if (isIntrospection(route.request())) await coming;
+    await route.continue();
+  };
+  await openPage({ prepare: (page) => page.route('**/*', hold) });
+  await page.locator('.graphiql-query-editor .CodeMirror').click();
+  await page.keyboard.press('ControlOrMeta+A');
+  const came = page.waitForResponse((response) => isIntrospection(response.request()));
+  come();
+  await (await came).finished();
+  // For what the page makes of it.
+  for (let frame = 0; frame < 30; frame += 1) await page.evaluate(() => new Promise(requestAnimationFrame));
+  await page.keyboard.type('{ ord');
+  await page.locator('.CodeMirror-hints').waitFor();
+  assert.match(await editorText('.graphiql-query-editor'), /^\{ ord\}?$/);
 });
 
 for (const protocol of PROTOCOLS) {

@@ -38,7 +38,8 @@ function useSuggestion(): void {
   const { schema } = useSchemaStore();
   useEffect(() => {
     if (!queryEditor || !schema) return;
-    const untouched = [WELCOME.trim(), ''].includes(queryEditor.getValue().trim());
+    // Who is in it may have selected what is there, to write over it.
+    const untouched = !queryEditor.hasFocus() && [WELCOME.trim(), ''].includes(queryEditor.getValue().trim());
     if (untouched) queryEditor.setValue(suggest(schema));
   }, [queryEditor, schema]);
 }
