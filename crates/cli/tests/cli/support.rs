@@ -193,11 +193,7 @@ impl Running {
                 Err(RecvTimeoutError::Timeout) => panic!("it does not end:\n{}", self.logs),
             }
         }
-        let status = self.child.wait().unwrap();
-        // For the report of a failure.
-        println!("{status}; the rest of its output:");
-        self.out.iter().for_each(|line| println!("{line}"));
-        (status, std::mem::take(&mut self.logs))
+        (self.child.wait().unwrap(), std::mem::take(&mut self.logs))
     }
 }
 
