@@ -100,10 +100,12 @@ for step in "${steps[@]}"; do
     }
 done
 
+logs=$target/test-logs
+mkdir -p "$logs"
 summary=()
-failed=0
+failed=()
 
-# Runs a step in a shell of its own; a failure is remembered.
+# Runs a step in a shell of its own, with its output in a file as well; a failure is remembered.
 run() {
     local name=$1 begin=$SECONDS status=0
     printf '\n=== %s\n' "$name"
@@ -113,14 +115,14 @@ run() {
         set -e
         deadline=$((SECONDS + 60))
         "step_$name"
-    )
-    status=$?
+    ) 2>&1 | tee "$logs/$name.log"
+    status=${PIPESTATUS[0]}
     set -e
     if [ $status -eq 0 ]; then
         summary+=("$(printf 'passed  %-8s %4s s' "$name" $((SECONDS - begin)))")
     else
         summary+=("$(printf 'FAILED  %-8s %4s s  (exit status %s)' "$name" $((SECONDS - begin)) $status)")
-        failed=$((failed + 1))
+        failed+=("$name")
     fi
 }
 
@@ -140,8 +142,13 @@ for step in "${steps[@]}"; do run "$step"; done
 
 printf '\n=== summary (%s s)\n' "$SECONDS"
 printf '%s\n' "${summary[@]}"
-if [ $failed -gt 0 ]; then
-    echo "$failed of ${#steps[@]} steps failed"
+if [ ${#failed[@]} -gt 0 ]; then
+    # At the very end, since that is the part of a long output that people are shown.
+    for step in "${failed[@]}"; do
+        echo "=== $step: what failed ($logs/$step.log)"
+        scripts/failures.sh "$logs/$step.log"
+    done
+    echo "${#failed[@]} of ${#steps[@]} steps failed"
     exit 1
 fi
 echo "all ${#steps[@]} steps passed"

@@ -4,5 +4,5 @@ mod client;
 mod connector;
 mod request;
 
-pub(crate) use client::{Answer, HttpClient, collect, headers};
+pub(crate) use client::{Answer, HttpClient, Repeat, collect, headers};
 pub(crate) use request::{Answered, Requests, classify};

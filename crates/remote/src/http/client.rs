@@ -1,10 +1,14 @@
 //! Requests over HTTP. Connections are pooled: a connection carries requests of any client, since
 //! nothing of a request outlives it there. No redirect is followed, and no cookie is kept.
+//!
+//! A service may close a kept connection in the moment in which the next request goes out over it. That
+//! says nothing of the service and is no failure of the request, which goes out again at once over
+//! another connection if it may be repeated (RFC 9110, section 9.2.2, and RFC 9112, section 9.3.1).
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{Extensions, HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -12,7 +16,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
-use super::connector::Connector;
+use super::connector::{Connector, Used};
 use crate::{
     Credentials, RemoteError,
     config::UpstreamConfig,
@@ -21,6 +25,9 @@ use crate::{
 
 /// How long a connection without a request is kept; servers tend to close theirs after a minute.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// How many kept connections may turn out to be closed before a request is given up.
+const MOST_KEPT: usize = 8;
 
 /// A response whose body may still be on its way.
 pub(crate) type Answer = Response<Incoming>;
@@ -44,9 +51,42 @@ impl HttpClient {
     }
 
     /// Sends a request and waits for the head of the answer.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, RemoteError> {
+    pub async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        repeat: Repeat,
+    ) -> Result<Answer, RemoteError> {
+        for _ in 0..MOST_KEPT {
+            match self.inner.request(request.clone()).await {
+                Ok(answer) => {
+                    if let Some(used) = answer.extensions().get::<Used>() {
+                        used.set();
+                    }
+                    return Ok(answer);
+                }
+                Err(error) if repeat == Repeat::Safe && was_used(&error) => {}
+                Err(error) => return Err(describe(&error)),
+            }
+        }
         self.inner.request(request).await.map_err(|error| describe(&error))
     }
+}
+
+/// Whether the service may get a request twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// What only reads.
+    Safe,
+    /// What may change something.
+    Unsafe,
+}
+
+/// Whether the error is the end of a connection that had carried an answer before.
+fn was_used(error: &ClientError) -> bool {
+    let Some(connected) = error.connect_info() else { return false };
+    let mut extras = Extensions::new();
+    connected.get_extras(&mut extras);
+    extras.get::<Used>().is_some_and(Used::get)
 }
 
 /// The whole body, of at most `limit` bytes.

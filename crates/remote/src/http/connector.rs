@@ -3,7 +3,10 @@
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -37,6 +40,20 @@ pub(crate) struct Stream {
     is_http2: bool,
 }
 
+/// Whether a connection has carried an answer. The HTTP client hands it on with each answer and each error.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Used(Arc<AtomicBool>);
+
+impl Used {
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl Service<Uri> for Connector {
     type Response = Stream;
     type Error = RemoteError;
@@ -65,7 +82,8 @@ impl Service<Uri> for Connector {
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        if self.is_http2 { Connected::new().negotiated_h2() } else { Connected::new() }
+        let connected = Connected::new().extra(Used::default());
+        if self.is_http2 { connected.negotiated_h2() } else { connected }
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{HttpClient, collect, headers};
+use super::{HttpClient, Repeat, collect, headers};
 use crate::{
     CircuitState, Credentials, Kind, Operation, RemoteError, Response, error::Step,
     response::NoResponse, retry_after::asked_to_wait, stats::Counter, ws::Shared,
@@ -73,14 +73,16 @@ impl Requests {
         let turn = tokio::time::timeout_at(deadline, self.turn()).await;
         let _turn = turn.map_err(|_| too_long())??;
         let retry = &self.shared.config.retry;
+        let may_repeat = retry.queries && operation.kind() == Kind::Query;
+        let repeat = if may_repeat { Repeat::Safe } else { Repeat::Unsafe };
         for attempt in 0.. {
-            let error = match self.attempt(&body, credentials, deadline).await {
+            let error = match self.attempt(&body, credentials, repeat, deadline).await {
                 Ok(answered) => return Ok(answered),
                 Err(error) => error,
             };
             let least = error.least_pause();
             let wait = pause_of_at_least(least, retry.first, retry.longest, attempt);
-            let is_safe = error.never_sent() || retry.queries && operation.kind() == Kind::Query;
+            let is_safe = may_repeat || error.never_sent();
             let is_worthwhile = error.is_passing() && error != RemoteError::CircuitOpen;
             let is_in_time = Instant::now() + wait < deadline;
             if attempt >= retry.attempts || !is_safe || !is_worthwhile || !is_in_time {
@@ -107,6 +109,7 @@ impl Requests {
         &self,
         body: &Bytes,
         credentials: &Credentials,
+        repeat: Repeat,
         deadline: Instant,
     ) -> Result<Answered, RemoteError> {
         let shared = &self.shared;
@@ -116,7 +119,7 @@ impl Requests {
         }
         let permit = shared.circuit.admit()?;
         let result = tokio::select! {
-            result = tokio::time::timeout_at(deadline, self.exchange(body, credentials)) => {
+            result = tokio::time::timeout_at(deadline, self.exchange(body, credentials, repeat)) => {
                 let limit = shared.config.timeouts.request;
                 result.unwrap_or(Err(RemoteError::Timeout { what: Step::Respond, limit }))
             }
@@ -133,6 +136,7 @@ impl Requests {
         &self,
         body: &Bytes,
         credentials: &Credentials,
+        repeat: Repeat,
     ) -> Result<Answered, RemoteError> {
         let config = &self.shared.config;
         let mut request = Request::post(config.url.http_uri(None).map_err(RemoteError::request)?)
@@ -141,7 +145,7 @@ impl Requests {
         *request.headers_mut() = headers(config, credentials, ACCEPT);
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json);
-        let answer = self.client.send(request).await?;
+        let answer = self.client.send(request, repeat).await?;
         let status = answer.status().as_u16();
         if answer.status().is_redirection() {
             return Err(RemoteError::Redirect(status));

@@ -14,7 +14,7 @@ use crate::{
     Credentials, Operation, RemoteError, Response,
     config::{Method, UpstreamConfig},
     error::Step,
-    http::{Answer, HttpClient, classify, collect, headers},
+    http::{Answer, HttpClient, Repeat, classify, collect, headers},
     retry_after::asked_to_wait,
 };
 
@@ -52,7 +52,7 @@ pub(super) async fn open(
     let request = request(config, asked, operation, credentials)?;
     let limit = config.timeouts.request;
     let opening = async {
-        let answer = client.send(request).await?;
+        let answer = client.send(request, Repeat::Safe).await?;
         read(config, answer).await
     };
     let too_long = RemoteError::Timeout { what: Step::Respond, limit };

@@ -13,6 +13,7 @@ mod faults;
 mod gap;
 mod http;
 mod isolation;
+mod kept;
 mod loopback;
 mod model;
 mod negotiation;

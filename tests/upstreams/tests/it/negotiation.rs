@@ -26,7 +26,7 @@ fn opened(world: &World) -> Vec<&'static str> {
 /// It takes upgrades and never acknowledges a connection, but has event streams.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_never_acknowledges() {
-    let lines = "timeouts: { ack: 300ms }\nretry: { first: 5ms, longest: 50ms }";
+    let lines = "timeouts: { ack: 1s }\nretry: { first: 5ms, longest: 50ms }";
     let world = World::new(&Source::new("auto").graphql(lines)).await;
     for header in ["", "a", "b"] {
         world.service.door(header, Door::Init(Vec::new(), None));

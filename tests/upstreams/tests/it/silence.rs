@@ -66,7 +66,7 @@ async fn of_every_transport(world: &World, name: &str) -> Vec<Own> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pings_that_nobody_answers() {
     join_all(["graphql-transport-ws", "graphql-ws", "auto"].map(async |protocol| {
-        let timeouts = "ping_interval: 100ms, pong_deadline: 2s";
+        let timeouts = "ping_interval: 100ms, pong_deadline: 5s";
         let world = World::new(&source(protocol, timeouts)).await;
         let service = &world.service;
         let bystander = Own::new(&world, Transport::TransportWs, "bystander").await;
@@ -113,7 +113,7 @@ fn sign_of_life(protocol: &str) -> Act {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn signs_of_life_that_stop() {
     join_all(["graphql-ws", "sse", "sse-get", "multipart"].map(async |protocol| {
-        let world = World::new(&source(protocol, "ping_interval: 100ms, keep_alive: 1s")).await;
+        let world = World::new(&source(protocol, "ping_interval: 100ms, keep_alive: 3s")).await;
         let service = &world.service;
         let bystander = Own::new(&world, Transport::TransportWs, "bystander").await;
         service.alive(&bystander.name).await;
@@ -144,7 +144,7 @@ async fn signs_of_life_that_stop() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_without_a_byte() {
     join_all(["sse", "sse-get", "multipart"].map(async |protocol| {
-        let world = World::new(&source(protocol, "stream_idle: 700ms")).await;
+        let world = World::new(&source(protocol, "stream_idle: 3s")).await;
         for transport in Transport::ALL {
             let last = vec![Act::Event(3), Act::Complete];
             let plays = vec![vec![Act::Event(1)], vec![Act::Event(2)], last];
@@ -169,7 +169,7 @@ async fn silence_ends_what_is_not_resumed() {
     let cases = ["graphql-transport-ws", "graphql-ws", "sse", "multipart"];
     let cases = cases.into_iter().flat_map(|protocol| ["error", "end"].map(|how| (protocol, how)));
     join_all(cases.map(async |(protocol, reconnect)| {
-        let timeouts = "ping_interval: 100ms, pong_deadline: 500ms, stream_idle: 500ms";
+        let timeouts = "ping_interval: 100ms, pong_deadline: 3s, stream_idle: 3s";
         let source = source(protocol, timeouts).subscriptions(&format!("reconnect: {reconnect}"));
         let world = World::new(&source).await;
         for transport in Transport::ALL {
