@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use artesian_events::Hub;
 use artesian_gateway::{
-    EventsMember, Member, Sources,
+    EventsMember, Member, Sources, Turns,
     config::{EventsSource, ServiceConfig, SourceConfig, SourceKind},
     service::{Service, State},
 };
@@ -90,6 +90,7 @@ async fn broker(
         written: config.written.clone(),
         schema: config.schema.clone(),
         hub: Arc::new(hub),
+        turns: Arc::new(Turns::new(config.config.limits.concurrent_completions)),
     }))
 }
 
@@ -145,5 +146,6 @@ pub fn broker_stats(member: &EventsMember) -> BrokerStats {
         gaps: now.gaps,
         dropped: now.oversized.saturating_add(now.junk),
         too_slow: now.too_slow,
+        completions_waiting: number(member.turns.waiting()),
     }
 }

@@ -17,4 +17,6 @@ pub mod identity;
 pub mod service;
 pub mod source;
 
-pub use source::{DatabaseMember, EventsMember, Gateway, GatewayError, Member, Refreshed, Sources};
+pub use source::{
+    DatabaseMember, EventsMember, Gateway, GatewayError, Member, Refreshed, Sources, Turns,
+};

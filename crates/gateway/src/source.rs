@@ -37,7 +37,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use parking_lot::{Mutex, RwLock};
 
-pub use broker::{EventsMember, wants as events_wants};
+pub use broker::{EventsMember, Turns, wants as events_wants};
 pub use member::Member;
 use roles::Roles;
 pub use seats::Refreshed;

@@ -67,11 +67,19 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Bytes by which a subscriber may fall behind. Default: 4 MiB.
     pub buffer_bytes: usize,
+    /// Queries at a time that supply what messages lack (`complete`); the others wait. Default: 64.
+    pub concurrent_completions: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { topics: 10_000, topic_length: 255, message_bytes: 1 << 20, buffer_bytes: 4 << 20 }
+        Self {
+            topics: 10_000,
+            topic_length: 255,
+            message_bytes: 1 << 20,
+            buffer_bytes: 4 << 20,
+            concurrent_completions: 64,
+        }
     }
 }
 
@@ -82,6 +90,7 @@ impl Limits {
             ("topic_length", self.topic_length),
             ("message_bytes", self.message_bytes),
             ("buffer_bytes", self.buffer_bytes),
+            ("concurrent_completions", self.concurrent_completions),
         ] {
             if limit == 0 {
                 return Err(ConfigError::new(

@@ -4,6 +4,7 @@
 //! identity, as a query of the gateway's own, by that identity's rights.
 
 mod stream;
+mod turns;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::{
 };
 
 pub(super) use stream::BrokerStream;
+pub use turns::Turns;
 
 /// A broker among the sources.
 pub struct EventsMember {
@@ -39,6 +41,8 @@ pub struct EventsMember {
     pub schema: String,
     /// The broker.
     pub hub: Arc<Hub>,
+    /// The queries that supply what messages lack.
+    pub turns: Arc<Turns>,
 }
 
 impl EventsMember {

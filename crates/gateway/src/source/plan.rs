@@ -54,11 +54,16 @@ impl GatewayPlan {
         &self,
         event: &artesian_events::Event,
         missing: Missing,
-        identity: &Identity,
+        ask: &EventAsk,
     ) -> Completing {
-        self.shared.completed(event, missing, identity, |wanted, who| {
+        self.shared.completed(event, missing, ask.identity(), |wanted, who| {
             let role = Arc::clone(&self.role);
-            async move { found(&role.run(&wanted.query, wanted.variables, &who).await?) }.boxed()
+            let running = ask
+                .member
+                .turns
+                .run(async move { found(&role.run(&wanted.query, wanted.variables, &who).await?) });
+            let ended = || unexpected("what an event lacks was not asked for");
+            async move { running.await.unwrap_or_else(|| Err(ended())) }.boxed()
         })
     }
 

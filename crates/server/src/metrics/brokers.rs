@@ -33,6 +33,8 @@ pub struct BrokerStats {
     pub dropped: u64,
     /// How often a client lost its subscription since it read too slowly.
     pub too_slow: u64,
+    /// Events now that wait until what they lack can be asked for.
+    pub completions_waiting: u64,
 }
 
 /// Asks for the figures of all brokers at each scrape.
@@ -47,7 +49,7 @@ impl fmt::Debug for BrokerMetrics {
 /// Name, help, whether it is a gauge, and the figure.
 type Shown = (&'static str, &'static str, bool, fn(&BrokerStats) -> u64);
 
-const FAMILIES: [Shown; 10] = [
+const FAMILIES: [Shown; 11] = [
     ("broker_connections", "Connections to the broker that came about", false, |now| now.connected),
     ("broker_interruptions", "Connections that broke or did not come about", false, |now| {
         now.disconnected
@@ -66,6 +68,12 @@ const FAMILIES: [Shown; 10] = [
         "Clients that lost a subscription since they read too slowly",
         false,
         |now| now.too_slow,
+    ),
+    (
+        "broker_completions_waiting",
+        "Events that wait until what they lack can be asked for",
+        true,
+        |now| now.completions_waiting,
     ),
 ];
 

@@ -77,7 +77,7 @@ impl BrokerStream {
                     (Arc::clone(&self.plan), Arc::clone(&self.bound), Arc::clone(&self.ask));
                 let (event, has_gap) = (event.clone(), std::mem::take(&mut self.has_gap));
                 self.completing = Some(Box::pin(async move {
-                    let found = plan.complete(&event, missing, ask.identity()).await;
+                    let found = plan.complete(&event, missing, &ask).await;
                     let (more, errors) = match found {
                         Ok(found) => found,
                         Err(failure) => {
