@@ -280,9 +280,10 @@ for (const Broker of BROKERS) {
       assert.equal(await broker.subscriptions('changed.fan'), 1);
       await broker.publish('changed.fan', { id: 'last', total: 1.5 });
       for (const { inbox } of followings) {
-        await inbox.takeUntil('the last event', ({ next }) => {
-          assert.ok(['rally', 'last'].includes(next?.data?.changed?.id), JSON.stringify(next));
-          return next.data.changed.id === 'last';
+        await inbox.takeUntil('the last event', (event) => {
+          const id = event.next?.data?.changed?.id;
+          assert.ok(['rally', 'last'].includes(id), JSON.stringify(event));
+          return id === 'last';
         });
         assert.equal(inbox.size, 0, 'once');
       }
