@@ -1,5 +1,6 @@
 //! The `artesian` binary: settings, commands, wiring.
 
+mod administration;
 mod args;
 mod backends;
 mod client;

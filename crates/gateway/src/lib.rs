@@ -17,4 +17,4 @@ pub mod identity;
 pub mod service;
 pub mod source;
 
-pub use source::{DatabaseMember, EventsMember, Gateway, GatewayError, Member, Sources};
+pub use source::{DatabaseMember, EventsMember, Gateway, GatewayError, Member, Refreshed, Sources};

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `member` | services that take part, and what each role sees of them |
 //! | `roles` | which schemas there are, made before they are needed |
+//! | `seats` | the schemas of services, those in use and those refused |
 //! | `role` | the schema of a role, and documents read by it |
 //! | `plan` | an operation over services, with the values of a request |
 //! | `broker` | subscriptions that a message broker feeds |
@@ -20,6 +21,7 @@ mod member;
 mod plan;
 mod role;
 mod roles;
+mod seats;
 mod shared;
 
 use std::{
@@ -28,23 +30,20 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use artesian_compose::{ComposeError, ServiceSchema};
+use artesian_compose::ComposeError;
 use artesian_engine::{Engine, EngineConfig, Generation, GraphQLError, Plan, Reader, Source};
 use artesian_graphql::{bind::BoundOperation, schema::Schema};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use parking_lot::{Mutex, RwLock};
-use tokio::task::AbortHandle;
 
 pub use broker::{EventsMember, wants as events_wants};
 pub use member::Member;
 use roles::Roles;
+pub use seats::Refreshed;
+use seats::Seat;
 
-use crate::{
-    config::Prefix,
-    identity::Wants,
-    service::{Outcome, ServiceError},
-};
+use crate::{config::Prefix, identity::Wants};
 
 /// A limit that nothing reaches which came through those of the settings.
 const FREE: usize = 1 << 20;
@@ -95,24 +94,6 @@ pub struct Sources {
     pub services: Vec<Arc<Member>>,
     /// Brokers.
     pub events: Vec<Arc<EventsMember>>,
-}
-
-/// A member with the schema by which it takes part.
-#[derive(Clone)]
-struct Seat {
-    member: Arc<Member>,
-    /// None until the service has been there once.
-    schema: Option<Arc<ServiceSchema>>,
-    /// The task that hears of its schemas; it ends with the last clone.
-    _follower: Arc<Follower>,
-}
-
-struct Follower(AbortHandle);
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// Why the sources cannot be one.
@@ -167,21 +148,28 @@ impl Gateway {
     fn replace_now(&self, sources: Sources) -> Result<(), GatewayError> {
         let _changing = self.changing.lock();
         let old = self.members.load();
-        let seats: Vec<Seat> = sources
+        let mut seats: Vec<Seat> = sources
             .services
             .into_iter()
             .map(|member| {
                 let there = old.iter().find(|seat| Arc::ptr_eq(&seat.member, &member));
-                there.cloned().unwrap_or_else(|| self.seat(member))
+                there.cloned().unwrap_or_else(|| Seat::new(self, member))
             })
             .collect();
         let roles = self.prepare(&seats, &sources.events)?;
+        // What was refused before may have a place now.
+        let roles = self.settle(&mut seats, &sources.events, None).unwrap_or(roles);
         let wants = seats.iter().map(|seat| seat.member.wants.clone());
         let wants = wants.chain(sources.events.iter().map(|member| member.wants()));
         let wants = wants.fold(Wants::default(), Wants::union);
         self.wants.store(Arc::new(wants));
         self.publish(seats, sources.events, roles);
         Ok(())
+    }
+
+    /// The database among the sources, with its name.
+    pub fn database(&self) -> Option<(&Arc<str>, &Arc<dyn Source>)> {
+        self.database.as_ref().map(|database| (&database.name, &database.source))
     }
 
     /// The services that take part now.
@@ -192,54 +180,6 @@ impl Gateway {
     /// All sources beside the database now.
     pub fn sources(&self) -> Sources {
         Sources { services: self.members(), events: Vec::clone(&self.events.load()) }
-    }
-
-    /// Reads the schemas of all services now.
-    pub async fn refresh(&self) -> Vec<(Arc<str>, Result<Outcome, ServiceError>)> {
-        let members = self.members();
-        join_all(members.iter().map(async |member| {
-            (Arc::clone(member.service.name()), member.service.refresh_now().await)
-        }))
-        .await
-    }
-
-    fn seat(&self, member: Arc<Member>) -> Seat {
-        let mut changes = member.service.changes();
-        let schema = changes.borrow_and_update().clone();
-        let (gateway, of) = (self.this.clone(), Arc::downgrade(&member));
-        let follower = tokio::spawn(async move {
-            while changes.changed().await.is_ok() {
-                let (Some(gateway), Some(member)) = (gateway.upgrade(), of.upgrade()) else {
-                    return;
-                };
-                let schema = changes.borrow_and_update().clone();
-                if let Some(schema) = schema {
-                    // Megabytes are composed and validated.
-                    let done = tokio::task::spawn_blocking(move || gateway.accept(&member, schema));
-                    let _ = done.await;
-                }
-            }
-        });
-        Seat { member, schema, _follower: Arc::new(Follower(follower.abort_handle())) }
-    }
-
-    /// A member has another schema.
-    fn accept(&self, member: &Arc<Member>, schema: Arc<ServiceSchema>) {
-        let _changing = self.changing.lock();
-        let mut seats = Vec::clone(&self.members.load());
-        let Some(seat) = seats.iter_mut().find(|seat| Arc::ptr_eq(&seat.member, member)) else {
-            return;
-        };
-        let had_one = seat.schema.replace(schema).is_some();
-        let events = Vec::clone(&self.events.load());
-        match self.prepare(&seats, &events) {
-            Ok(roles) => self.publish(seats, events, roles),
-            Err(error) => {
-                let kept = if had_one { "the one before stays in use" } else { "it takes no part" };
-                let service = member.service.name();
-                tracing::error!(%service, "the service's schema cannot be used, {kept}: {error}");
-            }
-        }
     }
 }
 

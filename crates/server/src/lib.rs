@@ -3,7 +3,7 @@
 //! A [`Server`] answers GraphQL over POST, GET, server-sent events, multipart and both WebSocket
 //! subprotocols at `/graphql` and `/v1/graphql`, all through one [`Service`]: the engine. At
 //! `/graphql/stream` event streams carry many operations. Beside them are `/healthz`, `/readyz`,
-//! `/metrics` and the console at `/`.
+//! `/metrics`, the administrator's `/v1/sockets` and `/v1/sources`, and the console at `/`.
 //!
 //! ```no_run
 //! # async fn run(engine: artesian_engine::Engine) -> Result<(), Box<dyn std::error::Error>> {
@@ -33,6 +33,7 @@ mod run;
 mod server;
 mod service;
 mod sockets;
+pub mod sources;
 mod ws;
 
 pub use artesian_auth::{self as auth, AuthConfig};

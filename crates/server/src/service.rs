@@ -8,6 +8,8 @@ use artesian_engine::{
 };
 use async_trait::async_trait;
 
+use crate::sources::Sources;
+
 /// Answers requests: [`Engine`], or a scripted stand-in in tests.
 #[async_trait]
 pub trait Service: Send + Sync + 'static {
@@ -26,6 +28,11 @@ pub trait Service: Send + Sync + 'static {
 
     /// Whether the sources can answer; the error says why not.
     async fn ready(&self) -> Result<(), String>;
+
+    /// Where data comes from, for the administrator; `None` as long as that is not known.
+    fn sources(&self) -> Option<Arc<dyn Sources>> {
+        None
+    }
 
     /// Whether start-up is over: before it, `/healthz` says no.
     fn is_up(&self) -> bool {

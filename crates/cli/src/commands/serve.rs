@@ -16,6 +16,7 @@ use clap::ArgMatches;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use crate::{
+    administration::Administration,
     args,
     connect::{Opened, Plan},
     error::CliError,
@@ -84,7 +85,8 @@ async fn serve(
         () = &mut serving => return Ok(()),
     };
     opened.watch(&metrics);
-    late.arrive(opened.engine.clone());
+    let administration = Arc::new(Administration::new(&opened));
+    late.arrive(Late { engine: opened.engine.clone(), administration });
     address.announce(&settings, &opened, started);
     let database = opened.database.as_ref().map(|database| database.source.clone());
     let (engine, gateway) = (opened.engine.clone(), opened.gateway.clone());
@@ -97,14 +99,24 @@ async fn serve(
     Ok(())
 }
 
+/// What there is once the database has been reached.
+struct Late {
+    engine: Arc<Engine>,
+    administration: Arc<Administration>,
+}
+
 /// The engine, once its database has been reached.
 #[derive(Default)]
-struct LateEngine(OnceLock<Arc<Engine>>);
+struct LateEngine(OnceLock<Late>);
 
 impl LateEngine {
-    fn arrive(&self, engine: Arc<Engine>) {
+    fn arrive(&self, late: Late) {
         // It arrives once.
-        let _ = self.0.set(engine);
+        let _ = self.0.set(late);
+    }
+
+    fn engine(&self) -> Option<&Engine> {
+        self.0.get().map(|late| &*late.engine)
     }
 }
 
@@ -116,8 +128,8 @@ impl Service for LateEngine {
         identity: &Identity,
         allow: Allow,
     ) -> Result<Box<dyn Prepared>, Vec<GraphQLError>> {
-        match self.0.get() {
-            Some(engine) => Service::prepare(&**engine, request, identity, allow),
+        match self.engine() {
+            Some(engine) => Service::prepare(engine, request, identity, allow),
             None => Err(vec![GraphQLError::new(
                 ErrorCode::Unexpected,
                 "the database cannot be reached yet",
@@ -126,17 +138,21 @@ impl Service for LateEngine {
     }
 
     fn wants(&self) -> Arc<dyn Wants> {
-        match self.0.get() {
+        match self.engine() {
             Some(engine) => engine.wants(),
             None => artesian_engine::wants::nothing(),
         }
     }
 
     async fn ready(&self) -> Result<(), String> {
-        match self.0.get() {
+        match self.engine() {
             Some(engine) => engine.ready().await,
             None => Err("the database has not been reached yet".to_owned()),
         }
+    }
+
+    fn sources(&self) -> Option<Arc<dyn artesian_server::sources::Sources>> {
+        self.0.get().map(|late| late.administration.clone() as _)
     }
 
     fn is_up(&self) -> bool {

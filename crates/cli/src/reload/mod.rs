@@ -191,7 +191,7 @@ impl Reloader {
         if even_if_equal {
             // The operator knows of a change that polling would see later.
             let gateway = Arc::clone(&self.parts.gateway);
-            tokio::spawn(async move { gateway.refresh().await });
+            tokio::spawn(async move { gateway.refresh(None).await });
         }
         // From here on nothing can fail.
         self.parts.engine.configure(plan.engine().clone());

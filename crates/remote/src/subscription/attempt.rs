@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use artesian_fanout::broadcast::Sent;
 use bytes::Bytes;
 
 use super::{End, fan::Fan};
@@ -36,7 +37,7 @@ impl Sink {
         self.counters.add(Counter::Started);
         if self.is_resumption {
             self.counters.add(Counter::Resumed);
-            self.fan.resumed();
+            self.count(self.fan.resumed());
         }
     }
 
@@ -45,9 +46,34 @@ impl Sink {
         self.counters.add(Counter::Events);
         self.counters.add_many(Counter::EventBytes, payload.len() as u64);
         let sent = self.fan.next(payload);
+        self.count(sent);
+        sent.receivers > 0
+    }
+
+    /// Who fell behind by it was too slow.
+    fn count(&self, sent: Sent) {
         if sent.left_behind > 0 {
             self.counters.add_many(Counter::TooSlow, sent.left_behind as u64);
         }
-        sent.receivers > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A marker of a gap takes its place in the buffer as a result does.
+    #[test]
+    fn who_falls_behind_by_a_gap_is_too_slow() {
+        for is_resumption in [false, true] {
+            let (fan, _reads_nothing) = Fan::new(64, false);
+            let counters = Arc::new(Counters::default());
+            let sink = Sink { fan, counters: Arc::clone(&counters), is_resumption };
+            assert!(sink.next(Bytes::new()));
+            sink.establish();
+            let too_slow = counters.read().too_slow;
+            assert_eq!(too_slow, u64::from(is_resumption));
+            assert_eq!(sink.fan.is_over(), is_resumption);
+        }
     }
 }

@@ -10,6 +10,10 @@
 //! of the moment, though, or come of what one client said of itself. So a stream that is found in this way
 //! is remembered only after [`BELIEVE_AFTER`] sockets in a row were left without an acknowledgement, and
 //! until then nobody who has a payload of `connection_init` is moved to where there is no place for it.
+//!
+//! Where a service has acknowledged a socket once, who has a payload stays on sockets for good: what speaks
+//! against them may come of a proxy that has no service behind it for a moment, and who lost the payload
+//! would be somebody else to the service.
 
 use parking_lot::Mutex;
 
@@ -46,6 +50,15 @@ struct Memory {
     doubts: u32,
     /// Sockets in a row that were not acknowledged, while nothing is known.
     unacknowledged: u32,
+    /// Whether a socket was ever acknowledged.
+    has_sockets: bool,
+}
+
+impl Memory {
+    /// What stays of it when it turns out to be wrong.
+    fn forget(&mut self) {
+        *self = Self { has_sockets: self.has_sockets, ..Self::default() };
+    }
 }
 
 impl Negotiation {
@@ -54,7 +67,15 @@ impl Negotiation {
     }
 
     fn works(&self, spoken: Spoken) {
-        *self.memory.lock() = Memory { spoken: Some(spoken), ..Memory::default() };
+        let mut memory = self.memory.lock();
+        memory.forget();
+        memory.spoken = Some(spoken);
+        memory.has_sockets |= spoken == Spoken::Socket;
+    }
+
+    /// Whether the service has ever acknowledged a socket.
+    fn has_sockets(&self) -> bool {
+        self.memory.lock().has_sockets
     }
 
     /// A socket was opened and never acknowledged. Says whether that may mean that something else is
@@ -78,7 +99,7 @@ impl Negotiation {
         if memory.spoken == Some(spoken) {
             memory.doubts = memory.doubts.saturating_add(1);
             if memory.doubts >= FORGET_AFTER {
-                *memory = Memory::default();
+                memory.forget();
             }
         }
     }
@@ -97,7 +118,10 @@ impl Carrier {
     pub(super) async fn negotiate(&self, key: &Key, sink: Sink) -> Outcome {
         let negotiation = &self.shared.negotiation;
         let known = negotiation.known();
-        if let Some(Spoken::Stream(asked)) = known {
+        let stays_on_sockets = negotiation.has_sockets() && self.has_payload(key);
+        if let Some(Spoken::Stream(asked)) = known
+            && !stays_on_sockets
+        {
             if key.credentials.operation_payload().is_some() {
                 return Outcome::failed(RemoteError::no_place_for_payload());
             }
@@ -114,7 +138,8 @@ impl Carrier {
             negotiation.doubt(Spoken::Socket);
         }
         let failed = Outcome::failed(error.clone());
-        if known.is_some() || key.credentials.operation_payload().is_some() {
+        let may_leave = !stays_on_sockets && key.credentials.operation_payload().is_none();
+        if known.is_some() || !may_leave {
             return failed;
         }
         let why = match error {
@@ -130,9 +155,13 @@ impl Carrier {
 
     /// Whether a service that does not acknowledge a socket for these credentials is asked for a stream.
     fn may_leave_sockets(&self, key: &Key) -> bool {
-        let has_payload = key.credentials.init_payload().is_some()
-            || !matches!(self.shared.config.own_init_payload(), Ok(None));
-        !has_payload || self.shared.negotiation.has_no_sockets()
+        !self.has_payload(key) || self.shared.negotiation.has_no_sockets()
+    }
+
+    /// Whether a socket for these credentials says something for which there is no place on a stream.
+    fn has_payload(&self, key: &Key) -> bool {
+        key.credentials.init_payload().is_some()
+            || !matches!(self.shared.config.own_init_payload(), Ok(None))
     }
 
     /// Asks for one after the other; `outcome` is what came of the attempt over a socket.
@@ -224,5 +253,19 @@ mod tests {
             }
             assert_eq!(negotiation.known(), None);
         }
+    }
+
+    #[test]
+    fn that_there_were_sockets_is_not_forgotten() {
+        let negotiation = Negotiation::default();
+        negotiation.works(Spoken::Stream(Asked::Multipart));
+        assert!(!negotiation.has_sockets());
+        negotiation.works(Spoken::Socket);
+        for _ in 0..FORGET_AFTER {
+            negotiation.doubt(Spoken::Socket);
+        }
+        assert!(negotiation.has_sockets());
+        negotiation.works(Spoken::Stream(Asked::Multipart));
+        assert!(negotiation.has_sockets());
     }
 }

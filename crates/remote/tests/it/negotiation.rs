@@ -43,6 +43,12 @@ fn asks(head: &Head) -> Asks {
     }
 }
 
+/// Known by a header alone, so that a stream carries all that a socket does.
+fn by_header(token: &str) -> Credentials {
+    let header = http::HeaderName::from_static("authorization");
+    Credentials::new([(header, http::HeaderValue::try_from(token).unwrap())])
+}
+
 mod unacknowledged;
 
 struct World {
@@ -59,6 +65,10 @@ fn world() -> World {
 impl World {
     fn join(&self, token: &str) -> Subscription {
         self.client.subscribe(subscription("{ n }"), credentials(token)).unwrap()
+    }
+
+    fn join_by_header(&self, token: &str) -> Subscription {
+        self.client.subscribe(subscription("{ n }"), by_header(token)).unwrap()
     }
 
     /// The next connection, which must come within ten minutes of the test's time.
@@ -255,13 +265,46 @@ async fn what_worked_is_forgotten_when_it_does_not_any_more() {
     ws.close(1001, "").await;
     settle().await;
     for _ in 0..3 {
+        let mut running = world.join_by_header("a");
+        world.decline(Asks::Socket, 404, "text/html", "").await;
+        assert_eq!(end(&mut running).await, End::Failed(RemoteError::Status(404)));
+    }
+    let mut running = world.join_by_header("a");
+    world.decline(Asks::Socket, 404, "text/html", "").await;
+    let _peer = world.stream(Asks::Events, &mut running).await;
+}
+
+/// A proxy that has no service behind it for a moment answers as one that has no WebSockets. Who says
+/// something of itself on a socket must not become one who says nothing.
+#[tokio::test(start_paused = true)]
+async fn a_payload_is_not_left_out_where_there_were_sockets() {
+    let world = world();
+    let running = world.join("a");
+    let (mut ws, _) = world.service.accept().await.welcome(MODERN).await;
+    ws.started().await;
+    drop(running);
+    ws.close(1001, "").await;
+    settle().await;
+    // Many come while there is no service; nobody with a payload asks for anything but a socket.
+    for _ in 0..5 {
         let mut running = world.join("a");
         world.decline(Asks::Socket, 404, "text/html", "").await;
         assert_eq!(end(&mut running).await, End::Failed(RemoteError::Status(404)));
     }
-    let mut running = world.join("a");
+    // Others may, and find streams.
+    let mut other = world.join_by_header("b");
     world.decline(Asks::Socket, 404, "text/html", "").await;
-    let _peer = world.stream(Asks::Events, &mut running).await;
+    let _stream = world.stream(Asks::Events, &mut other).await;
+    // Which changes nothing for those who have one.
+    let mut own = world.join("a");
+    world.decline(Asks::Socket, 404, "text/html", "").await;
+    assert_eq!(end(&mut own).await, End::Failed(RemoteError::Status(404)));
+    let mut own = world.join("a");
+    let (mut ws, payload) = world.accept().await.welcome(MODERN).await;
+    assert!(!payload.is_null());
+    let (id, _) = ws.started().await;
+    ws.next("next", &id, 1).await;
+    assert_eq!(event(&mut own).await, next(GOOD));
 }
 
 /// What a client says of itself on its operations is never left out.

@@ -37,10 +37,10 @@ pub(crate) async fn handle(state: Arc<State>, mut request: Request<Incoming>) ->
         }
         "/graphql" | "/v1/graphql" => graphql::handle(&state, request).await,
         "/graphql/stream" | "/v1/graphql/stream" => channel::handle(&state, request).await,
-        admin::SOCKETS => admin::handle(&state, request).await,
-        path => match *request.method() {
-            Method::GET | Method::HEAD => get(&state, path, &request).await,
-            _ => refuse_method(&state, path, &request).await,
+        path => match (admin::Subject::at(path), request.method()) {
+            (Some(subject), _) => admin::handle(&state, subject, request).await,
+            (None, &Method::GET | &Method::HEAD) => get(&state, path, &request).await,
+            (None, _) => refuse_method(&state, path, &request).await,
         },
     };
     if is_head {

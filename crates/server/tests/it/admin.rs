@@ -66,6 +66,29 @@ async fn questions_that_are_not_clear_are_refused() {
     }
 }
 
+/// What the sources say is tested with the binary (tests/upstreams).
+#[tokio::test]
+async fn sources_are_for_the_administrator_too() {
+    let auth = AuthConfig::with_secrets(vec![SECRET.1.to_owned()]);
+    let server = start_with(ServerConfig { auth, ..support::config() }).await;
+    let user = [SECRET, ("x-hasura-role", "user")];
+    let ask = async |method: Method, headers: &[(&str, &str)]| {
+        server.send(request(method, "/v1/sources?all=true", headers, "")).await
+    };
+    for method in [Method::GET, Method::POST] {
+        assert_eq!(ask(method.clone(), &[]).await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(ask(method.clone(), &user).await.status, StatusCode::FORBIDDEN);
+        let forged = ask(method.clone(), &[SECRET, ("cookie", "session=1")]).await;
+        assert_eq!(forged.status == StatusCode::FORBIDDEN, method == Method::POST);
+        // This server has no sources yet.
+        let early = ask(method, &[SECRET]).await;
+        assert_eq!(early.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let other = ask(Method::DELETE, &[SECRET]).await;
+    assert_eq!(other.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(other.header("allow"), "GET, HEAD, POST, OPTIONS");
+}
+
 #[tokio::test]
 async fn pages_of_other_origins_cannot_ask() {
     let server = start().await;

@@ -1,7 +1,7 @@
 //! Clients of the gateway's transports.
 
 mod channel;
-mod http;
+pub mod http;
 mod log;
 mod socket;
 mod streams;

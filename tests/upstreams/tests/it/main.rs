@@ -14,5 +14,6 @@ mod life;
 mod negotiation;
 mod sharing;
 mod silence;
+mod sources;
 mod support;
 mod unreachable;

@@ -3,17 +3,7 @@
 use super::*;
 use crate::support::peer::WsPeer;
 
-/// Known by a header alone, so that a stream carries all that a socket does.
-fn by_header(token: &str) -> Credentials {
-    let header = http::HeaderName::from_static("authorization");
-    Credentials::new([(header, http::HeaderValue::try_from(token).unwrap())])
-}
-
 impl World {
-    fn join_by_header(&self, token: &str) -> Subscription {
-        self.client.subscribe(subscription("{ n }"), by_header(token)).unwrap()
-    }
-
     /// Takes an upgrade, and waits until the client gives the socket up.
     async fn take_and_say_nothing(&self) {
         let mut ws = self.accept().await.upgrade(Some(MODERN)).await;

@@ -22,8 +22,8 @@ pub(super) enum Question {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unclear {
     /// Something that is none of ours.
-    #[error("unknown parameter: GET takes user, role, after and limit, DELETE user, role and all")]
-    Unknown,
+    #[error("unknown parameter: there are {0}")]
+    Unknown(&'static str),
     /// A name that comes twice.
     #[error("the parameter `{0}` is repeated")]
     Repeated(&'static str),
@@ -42,9 +42,9 @@ pub(super) enum Unclear {
     /// Something else than `all=true`.
     #[error("`all` can only be `true`")]
     All,
-    /// DELETE without a parameter, or with too many.
-    #[error("say which sockets: with user, role or both, or with all=true")]
-    Which,
+    /// Something is to be done, and not to whom; or to some and to all.
+    #[error("say which {0}")]
+    Which(&'static str),
 }
 
 impl Question {
@@ -53,13 +53,11 @@ impl Question {
         let mut given = Given(query_parameters(query).map_err(|_| Unclear::BadEscape)?);
         let filter = Filter { user: given.take("user")?, role: given.take("role")? };
         if is_delete {
-            let all = given.take("all")?;
-            given.end()?;
-            return match all.as_deref() {
-                Some("true") if filter == Filter::default() => Ok(Self::Close(filter)),
-                None if filter != Filter::default() => Ok(Self::Close(filter)),
-                None | Some("true") => Err(Unclear::Which),
-                Some(_) => Err(Unclear::All),
+            let is_all = given.take_all()?;
+            given.end("user, role and all")?;
+            return match is_all == (filter == Filter::default()) {
+                true => Ok(Self::Close(filter)),
+                false => Err(Unclear::Which("sockets: with user, role or both, or with all=true")),
             };
         }
         let limit = given.take("limit")?.map_or(Ok(LIMIT), |limit| {
@@ -68,15 +66,39 @@ impl Question {
         })?;
         let after = given.take("after")?;
         let after = after.map_or(Ok(0), |after| after.parse().map_err(|_| Unclear::After))?;
-        given.end()?;
+        given.end("user, role, after and limit")?;
         Ok(Self::List(filter, Page { after, limit }))
     }
+}
+
+/// Which schemas are to be read: of the source with this name, or of all.
+pub(super) fn which_sources(query: &str) -> Result<Option<String>, Unclear> {
+    let mut given = Given(query_parameters(query).map_err(|_| Unclear::BadEscape)?);
+    let (name, is_all) = (given.take("name")?, given.take_all()?);
+    given.end("name and all")?;
+    match name.is_none() == is_all {
+        true => Ok(name),
+        false => Err(Unclear::Which("source: with name, or with all=true")),
+    }
+}
+
+/// Nothing is said where nothing can be.
+pub(super) fn nothing(query: &str) -> Result<(), Unclear> {
+    Given(query_parameters(query).map_err(|_| Unclear::BadEscape)?).end("none")
 }
 
 /// Parameters that were not looked at yet.
 struct Given(Vec<(String, String)>);
 
 impl Given {
+    fn take_all(&mut self) -> Result<bool, Unclear> {
+        match self.take("all")?.as_deref() {
+            None => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Unclear::All),
+        }
+    }
+
     fn take(&mut self, name: &'static str) -> Result<Option<String>, Unclear> {
         let mut found = self.0.extract_if(.., |(given, _)| given == name);
         let value = found.next().map(|(_, value)| value);
@@ -89,8 +111,9 @@ impl Given {
         }
     }
 
-    fn end(self) -> Result<(), Unclear> {
-        if self.0.is_empty() { Ok(()) } else { Err(Unclear::Unknown) }
+    /// `known` are the parameters that there are.
+    fn end(self, known: &'static str) -> Result<(), Unclear> {
+        if self.0.is_empty() { Ok(()) } else { Err(Unclear::Unknown(known)) }
     }
 }
 
@@ -119,7 +142,7 @@ mod tests {
             ("after=99999999999999999999", Unclear::After),
             ("user=1&user=1", Unclear::Repeated("user")),
             ("user", Unclear::Empty("user")),
-            ("all=true", Unclear::Unknown),
+            ("all=true", Unclear::Unknown("user, role, after and limit")),
             ("role=a%", Unclear::BadEscape),
         ] {
             assert_eq!(list(query), Err(error), "{query}");
@@ -132,17 +155,38 @@ mod tests {
         assert_eq!(close("user=7"), Ok(Question::Close(of(Some("7"), None))));
         assert_eq!(close("user=7&role=x"), Ok(Question::Close(of(Some("7"), Some("x")))));
         assert_eq!(close("all=true"), Ok(Question::Close(of(None, None))));
+        let which = Unclear::Which("sockets: with user, role or both, or with all=true");
+        let unknown = Unclear::Unknown("user, role and all");
         for (query, error) in [
-            ("", Unclear::Which),
-            ("all=true&user=7", Unclear::Which),
+            ("", which),
+            ("all=true&user=7", which),
             ("all=false", Unclear::All),
             ("all=1&role=x", Unclear::All),
-            ("user=7&rol=x", Unclear::Unknown),
-            ("limit=5&user=7", Unclear::Unknown),
+            ("user=7&rol=x", unknown),
+            ("limit=5&user=7", unknown),
             ("user=&role=x", Unclear::Empty("user")),
             ("role=x&role=y", Unclear::Repeated("role")),
         ] {
             assert_eq!(close(query), Err(error), "{query}");
         }
+    }
+
+    #[test]
+    fn sources_are_named() {
+        assert_eq!(which_sources("name=a%20b"), Ok(Some("a b".to_owned())));
+        assert_eq!(which_sources("all=true"), Ok(None));
+        let which = Unclear::Which("source: with name, or with all=true");
+        for (query, error) in [
+            ("", which),
+            ("name=a&all=true", which),
+            ("name=", Unclear::Empty("name")),
+            ("all=false", Unclear::All),
+            ("nme=a", Unclear::Unknown("name and all")),
+            ("name=a&name=b", Unclear::Repeated("name")),
+        ] {
+            assert_eq!(which_sources(query), Err(error), "{query}");
+        }
+        assert_eq!(nothing(""), Ok(()));
+        assert_eq!(nothing("name=a"), Err(Unclear::Unknown("none")));
     }
 }
