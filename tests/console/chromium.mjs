@@ -4,7 +4,11 @@ import { chromium } from 'playwright-core';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
+/** How long anything may take in a browser, in ms. It only keeps a test from hanging: the machine may be busy. */
+export const LIMIT = 90_000;
+
 const options = {
+  timeout: LIMIT,
   executablePath: process.env.CHROMIUM ?? PLACES.find(existsSync),
   args: [
     ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),

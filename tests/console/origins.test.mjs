@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { databases } from '../e2e/lib/databases.js';
 import { Server } from '../e2e/lib/server.js';
-import { launchWithProfile } from './chromium.mjs';
+import { LIMIT, launchWithProfile } from './chromium.mjs';
 
 const KEY = 'a key that only this test has, of more than 32 bytes';
 const SECRET = JSON.stringify({ type: 'HS256', key: KEY, header: { type: 'Cookie', name: 'session' } });
@@ -219,6 +219,7 @@ before(async () => {
   await mkdir(join(profile, 'Default'));
   await writeFile(join(profile, 'Default', 'Preferences'), JSON.stringify({ profile: { cookie_controls_mode: 0 } }));
   context = await launchWithProfile(profile);
+  context.setDefaultTimeout(LIMIT);
 });
 
 after(async () => {
@@ -260,7 +261,6 @@ for (const { title, args, expected, token } of SETTINGS) {
       test(`what a page may do that is from: ${from}`, async () => {
         const got = {};
         const page = await context.newPage();
-        page.setDefaultTimeout(20_000);
         for (const [way, tries] of Object.entries(WAYS)) {
           got[way] = await tries(await FROM[from](page));
         }

@@ -1,5 +1,5 @@
 //! Echoes every message, so that Autobahn's cases can be run against the codec of
-//! `artesian-protocol` (`make autobahn`). Not part of the product.
+//! `artesian-protocol` (`make autobahn`). Says its address as one line. Not part of the product.
 
 use std::{io, net::SocketAddr};
 
@@ -22,6 +22,10 @@ async fn main() -> io::Result<()> {
         .and_then(|a| a.parse().ok())
         .ok_or_else(|| io::Error::other("usage: artesian-autobahn ADDRESS:PORT"))?;
     let listener = TcpListener::bind(address).await?;
+    #[expect(clippy::print_stdout, reason = "whoever starts it reads the port")]
+    {
+        println!("{}", listener.local_addr()?);
+    }
     loop {
         let (socket, _) = listener.accept().await?;
         tokio::spawn(async move {

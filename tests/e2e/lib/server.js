@@ -14,12 +14,35 @@ export const BIN =
 /** Polling of PostgreSQL, in ms: short, so that tests do not wait. */
 export const INTERVAL = 50;
 
+/** A listener, or undefined if there is one already. */
+const listenAt = (...where) =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (error) => (error.code === 'EADDRINUSE' ? resolve() : reject(error)));
+    server.listen(...where, () => resolve(server));
+  });
+
+/**
+ * A port that stays free until something is told to listen on it, also between two starts of that. The
+ * system gives it to nobody who asks for any (ip(7), ip_local_port_range), and no other process of the
+ * tests takes it: a name in the abstract namespace (unix(7)) is held until this process ends.
+ */
 export async function freePort() {
-  const server = createServer();
-  await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  const range = await readFile('/proc/sys/net/ipv4/ip_local_port_range', 'utf8');
+  // Above the last port that `fetch` and browsers refuse, 10080 (Fetch Standard, "port blocking").
+  // A machine that gives away nearly all ports has none to keep apart: then as if it were Linux's default.
+  const [first, end] = [10_081, Math.max(Number(range.split(/\s/)[0]), 32_768)];
+  for (let tries = 0; tries < 1000; tries += 1) {
+    const port = first + Math.floor(Math.random() * (end - first));
+    const name = await listenAt(`\0artesian-tests-port-${port}`);
+    if (!name) continue;
+    name.unref();
+    const server = await listenAt(port, '127.0.0.1');
+    if (!server) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+  throw new Error(`no port is free between ${first} and ${end}`);
 }
 
 // Nothing of the tester's environment may reach the server.

@@ -60,8 +60,8 @@ export function matrix(names) {
 
       test('it is alive, and nothing is left at the service', async () => {
         await world.server.alive();
-        const { live, responses } = await world.service.when('rest', ({ live }) => live.length === 0);
-        assert.deepEqual([live, responses], [[], 0]);
+        // The schema is asked for again and again, so now and then there is a response.
+        await world.service.when('rest', ({ live, responses }) => live.length + responses === 0);
       });
     });
   }

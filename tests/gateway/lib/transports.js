@@ -15,7 +15,7 @@ import { SubscriptionClient } from 'subscriptions-transport-ws';
 import WebSocket from 'ws';
 
 import { tunnel } from '../../e2e/lib/tunnel.js';
-import { within } from '../../e2e/lib/wait.js';
+import { LIMIT, within } from '../../e2e/lib/wait.js';
 import { WAYS } from '../../e2e/lib/ways.js';
 import { Following } from './following.js';
 
@@ -76,7 +76,9 @@ const modern = (options) => (server, { headers, init } = {}) => {
 };
 
 function legacy(server, { headers, init } = {}) {
-  const options = { reconnect: false, ...(init !== undefined && { connectionParams: init }) };
+  // By itself it gives up a handshake after a second.
+  const patience = { minTimeout: LIMIT, timeout: LIMIT };
+  const options = { reconnect: false, ...patience, ...(init !== undefined && { connectionParams: init }) };
   const client = new SubscriptionClient(server.ws, options, socketWith(() => ({ headers })));
   const followings = new Set();
   client.onError(() => {});

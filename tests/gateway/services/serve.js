@@ -17,6 +17,8 @@ export const json = async (request) => {
   return text ? JSON.parse(text) : {};
 };
 
+/** How long connections are kept for further requests, in ms. */
+const KEPT = 600_000;
 
 const CONTROLS = {
   state: (state) => state.report(),
@@ -50,6 +52,9 @@ export function createService({ state = new State(), handle, changed, sockets = 
     response.on('close', () => state.responses.delete(response));
     handle(request, response);
   });
+  // Longer than anybody keeps one: a connection that is closed just when a request is on its way is not
+  // what the tests are about, and a mutation may not be sent again.
+  server.keepAliveTimeout = KEPT;
   if (!sockets) return { state, server };
   server.on('upgrade', (request, socket) => {
     state.upgrades.push({ protocols: request.headers['sec-websocket-protocol'] ?? null, headers: pairs(request) });

@@ -65,6 +65,8 @@ export class State {
 
   /** Closes every socket, with a code if there is one, and cuts every stream. */
   close({ code, reason } = {}) {
+    // Connections end a little later. What is published from now on must not get lost with them.
+    this.#listeners.clear();
     if (code) for (const socket of this.webSockets) socket.close(code, reason);
     else for (const socket of this.sockets) socket.destroy();
     for (const response of this.responses) response.socket?.destroy();

@@ -49,6 +49,8 @@ class State:
         return len(queues)
 
     async def close(self, code=None, reason=""):
+        # Connections end a little later. What is published from now on must not get lost with them.
+        self.listeners.clear()
         if code is None:
             for task in list(self.tasks):
                 task.cancel()
@@ -430,7 +432,10 @@ async def application(scope, receive, send):
 
 async def main():
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    config = uvicorn.Config(application, host="127.0.0.1", port=port, log_level="critical", lifespan="off")
+    # Connections are kept longer than anybody needs them, as in serve.js.
+    config = uvicorn.Config(
+        application, host="127.0.0.1", port=port, log_level="critical", lifespan="off", timeout_keep_alive=600
+    )
     server = uvicorn.Server(config)
 
     def until_end_of_input():
