@@ -7,6 +7,7 @@ databases are listed in ARTESIAN_E2E_DATABASES (default: sqlite,postgres).
 import asyncio
 import logging
 import os
+import random
 import secrets
 import socket
 import sqlite3
@@ -14,7 +15,6 @@ import subprocess
 import tempfile
 import time
 import unittest
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -28,7 +28,8 @@ from gql.transport.websockets import WebsocketsTransport
 HERE = Path(__file__).resolve().parent
 BIN = os.environ.get("ARTESIAN_BIN", str(HERE.parents[1] / "target/debug/artesian"))
 FIXTURE = (HERE / "fixtures/shop.sql").read_text(encoding="utf-8")
-LIMIT = 20
+# How long anything may take, in seconds. It only keeps tests from hanging: the machine may be busy.
+LIMIT = 60
 
 # The library leaves tasks behind when a connection is lost; what matters is what the session does.
 logging.getLogger("asyncio").setLevel(logging.CRITICAL)
@@ -75,11 +76,25 @@ class Postgres:
         self.run(self.server, f"drop database {self.name} with (force)")
 
 
+def free_port():
+    """A port on which nobody listens.
+
+    Below those that the system gives away by itself: else somebody could have it before the server
+    does, or while the server is restarted.
+    """
+    while True:
+        port = random.randrange(10_081, 32_768)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+
+
 class Server:
     def __init__(self, url):
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port = listener.getsockname()[1]
+        self.port = free_port()
         self.url = url
         self.log = tempfile.TemporaryFile()
         self.start()
@@ -103,11 +118,12 @@ class Server:
     def answers(self):
         try:
             return b"OK" in self.get("/healthz")
-        except (urllib.error.URLError, ConnectionError):
+        # Those of urllib and of sockets, among them that there was no answer in time.
+        except OSError:
             return False
 
     def get(self, path):
-        return urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5).read()
+        return urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=LIMIT).read()
 
     def subscribers(self):
         for line in self.get("/metrics").decode().splitlines():

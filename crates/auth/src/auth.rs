@@ -54,11 +54,12 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
-    /// The same moment as [`expires`](Self::expires) for timers, whose clock shows `now`. `None` if
-    /// that is without end, or so far away that nobody will see it.
-    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+    /// The same moment as [`expires`](Self::expires) for timers, whose clock is `clock`. Never earlier:
+    /// that clock is read last, however long a busy machine lets this wait in between. `None` if that
+    /// is without end, or so far away that nobody will see it.
+    pub fn deadline(&self, clock: impl FnOnce() -> Instant) -> Option<Instant> {
         let life = self.expires?.duration_since(SystemTime::now()).unwrap_or_default();
-        now.checked_add(life)
+        clock().checked_add(life)
     }
 
     fn new(identity: Identity, proof: Proof) -> Self {
@@ -295,4 +296,29 @@ fn headers_of<'a>(places: impl Iterator<Item = &'a TokenPlace>) -> Vec<HeaderNam
         }
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::{thread::sleep, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_not_before_the_end_of_the_credentials() {
+        let mut client = Authenticated::new(Identity::admin(), Proof::open());
+        client.expires = Some(SystemTime::now() + Duration::from_secs(3600));
+        // The machine has other things to do after the clock was read.
+        let slow_clock = || {
+            let now = Instant::now();
+            sleep(Duration::from_millis(50));
+            now
+        };
+        let deadline = client.deadline(slow_clock).unwrap();
+        // In this order, so that waiting here makes the right side the smaller one.
+        let by_timers = deadline - Instant::now();
+        let by_the_calendar = client.expires.unwrap().duration_since(SystemTime::now()).unwrap();
+        assert!(by_timers >= by_the_calendar, "{by_timers:?}, {by_the_calendar:?}");
+    }
 }

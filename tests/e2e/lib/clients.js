@@ -10,6 +10,7 @@ import { createClient as createWsClient } from 'graphql-ws';
 import { SubscriptionClient } from 'subscriptions-transport-ws';
 import WebSocket from 'ws';
 
+import { LegacySocket } from './legacy-socket.js';
 import { pause } from './wait.js';
 
 /** How long nothing may come before a connection counts as lost, in ms; the server's signs of life
@@ -19,12 +20,9 @@ export const SILENCE = 1500;
 globalThis.WebSocket ??= WebSocket;
 
 /** Gives up a handshake that does not end. */
-class ImpatientSocket extends WebSocket {
+class ImpatientSocket extends LegacySocket {
   constructor(url, protocols) {
     super(url, protocols, { handshakeTimeout: SILENCE, perMessageDeflate: false });
-    // subscriptions-transport-ws takes its listeners away before the end of a handshake that it gave up
-    // is told, and an error that nobody listens to would end the process.
-    this.on('error', () => {});
   }
 }
 

@@ -9,7 +9,7 @@ export const modernClient = (server, options = {}) =>
   createClient({
     url: server.ws,
     webSocketImpl: WebSocket,
-    retryAttempts: 400,
+    retryAttempts: Infinity,
     retryWait: () => pause(50),
     // Its default is to end all operations when a connection is refused. Codes of closing that are
     // fatal stay so.

@@ -6,7 +6,7 @@ import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-import { until, within } from './wait.js';
+import { LIMIT, until, within } from './wait.js';
 
 export const BIN =
   process.env.ARTESIAN_BIN ?? fileURLToPath(new URL('../../../target/debug/artesian', import.meta.url));
@@ -125,7 +125,7 @@ export class Server {
   }
 
   /** Ends it as an operator would. */
-  async stop(limit = 30_000) {
+  async stop(limit = LIMIT) {
     this.child.kill('SIGTERM');
     return within('the server ends after SIGTERM', this.exited, limit);
   }

@@ -90,6 +90,20 @@ export class Inbox {
     }
   }
 
+  /** The next item that fulfils the condition; those before it stay for whoever takes next. */
+  async takeOutOfTurn(what, check) {
+    const passed = [];
+    try {
+      for (;;) {
+        const item = await this.take(what);
+        if (check(item)) return item;
+        passed.push(item);
+      }
+    } finally {
+      this.#items.unshift(...passed);
+    }
+  }
+
   /** Takes items until one fulfils the condition. */
   async takeUntil(what, check, limit = LIMIT) {
     const deadline = Date.now() + limit;

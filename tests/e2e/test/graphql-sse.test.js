@@ -12,7 +12,7 @@ import { Inbox, pause, until } from '../lib/wait.js';
 const connect = (url, options) => (server) => {
   const client = createClient({
     url: url(server),
-    retryAttempts: 200,
+    retryAttempts: Infinity,
     retry: () => pause(50),
     ...options,
   });

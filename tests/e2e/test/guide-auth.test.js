@@ -13,6 +13,7 @@ import WebSocket from 'ws';
 
 import { databases } from '../lib/databases.js';
 import { Guide } from '../lib/guide.js';
+import { LegacySocket } from '../lib/legacy-socket.js';
 import { freePort, Server } from '../lib/server.js';
 import { Inbox, until } from '../lib/wait.js';
 
@@ -44,28 +45,35 @@ const metadata = (kind) => {
 
 const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** A token of the user 7. */
-function token(seconds) {
+/** A token of a user, by default of the user 7. */
+function token(seconds, user = '7') {
   const exp = Math.floor(Date.now() / 1000) + seconds;
   const claims = {
     exp,
     'https://hasura.io/jwt/claims': {
       'x-hasura-allowed-roles': ['user'],
       'x-hasura-default-role': 'user',
-      'x-hasura-user-id': '7',
+      'x-hasura-user-id': user,
     },
   };
   const message = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`;
   return { exp, text: `${message}.${createHmac('sha256', KEY).update(message).digest('base64url')}` };
 }
 
-/** What an application has: a function that gives a token, and when the first of them is over. */
-function tokens(seconds) {
+/** How long tokens of applications live, in seconds: long enough for a busy machine to connect. */
+const LIFE = 8;
+
+let users = 100;
+
+/** What an application has: a user of its own, a function that gives a token, and when the first of them is over. */
+function tokens() {
   const given = [];
+  const user = String((users += 1));
   return {
     given,
+    user,
     get: async () => {
-      given.push(token(seconds));
+      given.push(token(LIFE, user));
       return given.at(-1).text;
     },
     /** Waits until the first is no good, nor the time after it. */
@@ -97,14 +105,15 @@ const serve = (args, env = {}) => {
 
 let written = 100;
 
-/** A note of the user 7; its text. */
-async function write() {
-  const body = `note ${(written += 1)}`;
-  await world.database.write(`insert into notes values (${written}, '7', '${body}')`);
+/** A note of a user; its text. */
+async function write(user, body = `note ${written + 1}`) {
+  written += 1;
+  await world.database.write(`insert into notes values (${written}, '${user}', '${body}')`);
   return body;
 }
 
-describe('clients of the guide', () => {
+// Each has a user of its own, so they need not wait for each other.
+describe('clients of the guide', { concurrency: true }, () => {
   before(async () => {
     const secret = JSON.stringify({ type: 'HS256', key: KEY });
     world.server = await serve(['--expiry-grace', '500ms'], { ARTESIAN_JWT_SECRET: secret });
@@ -113,18 +122,16 @@ describe('clients of the guide', () => {
 
   after(() => world.server?.kill());
 
-  const all = async () => (await (await fetch(`${world.server.base}/v1/sockets`, { headers: ADMIN })).json()).sockets;
-
-  const sockets = async () => {
-    const response = await fetch(`${world.server.base}/v1/sockets`, { headers: ADMIN });
-    return (await response.json()).sockets.map(({ id }) => id);
+  const socketsOf = async (user) => {
+    const response = await fetch(`${world.server.base}/v1/sockets?user=${user}`, { headers: ADMIN });
+    return (await response.json()).sockets;
   };
 
   /** Follows with `start(next)` while a token expires; says whether it was one socket all the time. */
   async function outlives(application, start) {
+    const { user } = application;
+    await write(user, 'hello');
     const results = new Inbox();
-    const before = new Set(await sockets());
-    const ours = async () => (await sockets()).filter((id) => !before.has(id));
     const stop = await start((result) => results.put(result));
     try {
       const has = (body) => (result) => {
@@ -132,13 +139,15 @@ describe('clients of the guide', () => {
         return result.data.notes.some((note) => note.body === body);
       };
       await results.takeUntil('the first result', has('hello'));
-      const first = await ours();
+      const first = await socketsOf(user);
+      assert.equal(first.length, 1, `one socket at the beginning: ${JSON.stringify(first)}`);
       await application.firstIsOver(1);
-      const body = await write();
+      const body = await write(user);
       await results.takeUntil('a result after the token', has(body));
-      const last = await ours();
-      assert.equal(last.length, 1, `one socket at the end: ${JSON.stringify(await all())}`);
-      return first.length === 1 && first[0] === last[0];
+      // One that was closed is there until its client has answered.
+      let last;
+      await until(() => `one socket at the end: ${JSON.stringify(last)}`, async () => (last = await socketsOf(user)).length === 1);
+      return first[0].id === last[0].id;
     } finally {
       await stop();
     }
@@ -149,7 +158,7 @@ describe('clients of the guide', () => {
     client.subscribe({ query: SUBSCRIPTION }, { next, error: (error) => next({ errors: error }), complete: () => {} });
 
   test('graphql-ws keeps its socket', async () => {
-    const application = tokens(3);
+    const application = tokens();
     const isOne = await outlives(application, (next) => {
       const client = world.connect(world.server.ws, application.get, 300);
       follow(client, next);
@@ -160,7 +169,7 @@ describe('clients of the guide', () => {
   });
 
   test('graphql-ws comes back after the close when it sends nothing', async () => {
-    const application = tokens(2);
+    const application = tokens();
     const isOne = await outlives(application, (next) => {
       const client = world.connect(world.server.ws, application.get, NEVER);
       follow(client, next);
@@ -171,9 +180,9 @@ describe('clients of the guide', () => {
 
   test('subscriptions-transport-ws keeps its socket', async () => {
     const { connectLegacy } = await world.guide.load('client subscriptions-transport-ws');
-    const application = tokens(3);
+    const application = tokens();
     const isOne = await outlives(application, (next) => {
-      const { client, close } = connectLegacy(world.server.ws, application.get, 300, WebSocket);
+      const { client, close } = connectLegacy(world.server.ws, application.get, 300, LegacySocket);
       client.request({ query: SUBSCRIPTION }).subscribe({ next });
       return close;
     });
@@ -183,7 +192,7 @@ describe('clients of the guide', () => {
   test('Apollo Client, over HTTP and the socket', async () => {
     const { apollo } = await world.guide.load('client apollo');
     const { gql } = await import('@apollo/client');
-    const application = tokens(3);
+    const application = tokens();
     const isOne = await outlives(application, async (next) => {
       const socket = world.connect(world.server.ws, application.get, 300);
       const client = apollo(world.server.http, application.get, socket);
@@ -199,10 +208,10 @@ describe('clients of the guide', () => {
 
   test('urql, over HTTP and the socket', async () => {
     const { urql } = await world.guide.load('client urql');
-    const application = tokens(3);
+    const application = tokens();
     const isOne = await outlives(application, async (next) => {
       const socket = world.connect(world.server.ws, application.get, 300);
-      const client = urql(world.server.http, () => token(60).text, socket);
+      const client = urql(world.server.http, () => token(60, application.user).text, socket);
       const { data } = await client.query(QUERY, {}).toPromise();
       assert.equal(data.notes[0].body, 'hello');
       client.subscription(SUBSCRIPTION, {}).subscribe(({ data: found, error }) => next({ data: found, errors: error }));
@@ -213,7 +222,7 @@ describe('clients of the guide', () => {
 
   test('graphql-sse opens its stream again', async () => {
     const { follow: events } = await world.guide.load('client graphql-sse');
-    const application = tokens(2);
+    const application = tokens();
     const isOne = await outlives(application, (next) => {
       const results = events(world.server.http, application.get, { query: SUBSCRIPTION });
       (async () => {
@@ -294,7 +303,7 @@ test('the Action of Auth0 makes the claims', async () => {
 const postgres = databases.find(({ name }) => name === 'postgres');
 
 test('the hook of Supabase makes the claims', { skip: !postgres && 'it is for PostgreSQL' }, async () => {
-  const role = (name) => `do $$ begin create role ${name}; exception when duplicate_object then null; end $$;`;
+  const role = (name) => `do $$ begin create role ${name}; exception when duplicate_object or unique_violation then null; end $$;`;
   // What a project has of its own.
   const project = `${['supabase_auth_admin', 'authenticated', 'anon'].map(role).join('\n')}
     create schema auth;

@@ -4,11 +4,12 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { before, afterEach, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 
 import { frame, head, RawSocket, upgradeHead } from '../lib/raw.js';
 import { MODERN, PROTOCOLS, Socket } from '../lib/sockets.js';
 import { overDatabases } from '../lib/suite.js';
-import { until, within } from '../lib/wait.js';
+import { LIMIT, until, within } from '../lib/wait.js';
 
 const QUEUE = 1 << 20;
 // About 400 KB a result.
@@ -51,7 +52,7 @@ const follower = async (server) => {
 
 // Nothing else but the queues holds anybody back.
 const PATIENT =
-  '--websocket-write-timeout 60s --write-timeout 60s --websocket-keepalive 60s --sse-heartbeat 500ms ' +
+  '--websocket-write-timeout 20m --write-timeout 20m --websocket-keepalive 20m --sse-heartbeat 500ms ' +
   '--websocket-message-rate 0 --websocket-byte-rate 0';
 
 overDatabases(
@@ -84,9 +85,13 @@ overDatabases(
         for (const socket of sockets) {
           socket.send(frame('', { opcode: 'ping' }));
           socket.socket.resume();
-          await until('the latest result and a pong', () => socket.pongs === 1 && socket.messages.at(-1).payload?.data?.shelf.at(-1).floor === row.floor);
-          assert.ok(socket.messages.length < 60, 'results were skipped');
-          const floors = socket.messages.filter(({ id }) => id === 'big').map(({ payload }) => payload.data.shelf[0].floor);
+          // Signs of life (`ka`) may come at any time.
+          const results = () => socket.messages.filter(({ id }) => id === 'big').map(({ payload }) => payload.data.shelf);
+          const latest = () => results().at(-1)?.at(-1).floor;
+          const what = () => `the latest result (${row.floor}) and a pong; so far ${latest()} of ${results().length} and ${socket.pongs} pongs`;
+          await until(what, () => socket.pongs === 1 && latest() === row.floor);
+          assert.ok(results().length < 60, 'results were skipped');
+          const floors = results().map(([first]) => first.floor);
           assert.deepEqual(floors, [...floors].sort((a, b) => a - b));
           socket.destroy();
         }
@@ -179,12 +184,15 @@ overDatabases(
       await until('all of them follow', async () => (await server.metric('artesian_live_subscribers')) === 4);
       // Until the buffers of the kernel are full.
       const isLast = async () => (await server.metric('artesian_live_subscribers')) === 1;
-      const deadline = Date.now() + 60_000;
+      const deadline = Date.now() + 3 * LIMIT;
       while (!(await isLast()) && Date.now() < deadline) await change(world, heard, 5);
       assert.ok(await isLast(), 'they were dropped');
-      assert.equal(await server.metric('artesian_connections', { transport: 'sse' }), 0);
-      assert.equal(await server.metric('artesian_connections', { transport: 'graphql-ws' }), 0);
-      assert.equal(await server.metric('artesian_connections', { transport: MODERN }), 1);
+      // A connection ends after what ran over it.
+      await until('only one connection is left', async () => {
+        const transports = ['sse', 'graphql-ws', MODERN];
+        const open = await Promise.all(transports.map((transport) => server.metric('artesian_connections', { transport })));
+        return isDeepStrictEqual(open, [0, 0, 1]);
+      });
       await until('nothing waits any more', async () => (await server.metric('artesian_outgoing_queue_bytes')) === 0);
       sockets.forEach((socket) => socket.destroy());
       stream.destroy();
@@ -244,7 +252,7 @@ overDatabases(
       return true;
     };
 
-    test('2,000 of them leave nothing behind', { timeout: 150_000 }, async (t) => {
+    test('2,000 of them leave nothing behind', async (t) => {
       const { server } = world;
       await many(server, 0, 600);
       await until('all is quiet', () => isQuiet(server));

@@ -69,7 +69,7 @@ overDatabases(
 
     const forEach = Object.entries(CLIENTS);
     for (const [name, clients] of [...forEach.map((client) => [client[0], [client]]), ['all at once', forEach]]) {
-      test(`${name}, ARTESIAN_E2E_SEED=${SEED}`, { timeout: 150_000 }, async (t) => {
+      test(`${name}, ARTESIAN_E2E_SEED=${SEED}`, async (t) => {
         const random = new Random(SEED);
         const { server, database } = world;
         const connected = clients.map(([, connect]) => connect(network));
@@ -102,7 +102,7 @@ overDatabases(
               if (random.chance(0.1)) {
                 network.heal();
                 const known = floor;
-                await until(() => `everybody hears of ${known}: ${state()}`, () => witnesses.every(({ floors }) => floors.at(-1) >= known), 30_000);
+                await until(() => `everybody hears of ${known}: ${state()}`, () => witnesses.every(({ floors }) => floors.at(-1) >= known));
               }
             }
           } finally {
@@ -111,7 +111,7 @@ overDatabases(
             await within('the writer is done', writing);
           }
 
-          await until(() => `everybody knows ${floor}: ${state()}`, () => everybodyKnows(floor), 30_000);
+          await until(() => `everybody knows ${floor}: ${state()}`, () => everybodyKnows(floor));
           for (const { faults } of witnesses) assert.deepEqual(faults, []);
           const happened = Object.entries(counts).map(([what, count]) => `${what} ${count - (before[what] ?? 0)}`);
           t.diagnostic(`${happened.join(', ')}; ${results()} results`);

@@ -322,6 +322,45 @@ for (const Broker of BROKERS) {
     });
   });
 
+  test(`${Broker.title}: completions for forty identities, one at a time`, async (t) => {
+    const broker = await Broker.create();
+    const stage = await EventsStage.start(broker, { limits: { concurrent_completions: 1 } });
+    const clients = [];
+    t.after(async () => {
+      for (const client of clients) await client.close();
+      await stage.end();
+      await broker.remove();
+    });
+    const query = 'subscription { touched { id title } }';
+    const names = ['ada', 'bob', ...Array.from({ length: 38 }, (_, at) => `stranger-${at}`)];
+    const followings = names.map((name, at) => {
+      const client = STREAMING[at % STREAMING.length].connect(stage.server, userOf(name));
+      clients.push(client);
+      return client.follow({ query });
+    });
+    const heard = ({ inbox }) => inbox.history.length > 0;
+    await until('all follow', async () => {
+      await broker.publish('touched', { id: 999, title: 'rally' });
+      return followings.every(heard);
+    });
+    for (const id of [1, 2]) await broker.publish('touched', { id });
+    for (const [at, { inbox }] of followings.entries()) {
+      const titles = [];
+      while (titles.length < 2) {
+        const { next } = await inbox.take(`two parcels for ${names[at]}`);
+        const title = next.data.touched?.title ?? next.errors[0].path.join('.');
+        if (title !== 'rally') titles.push(title);
+      }
+      // Of what is another's they learn nothing.
+      const expected = ['touched.title', 'touched.title'];
+      if (at < 2) expected[at] = ['a lamp', 'a desk'][at];
+      assert.deepEqual(titles, expected, names[at]);
+    }
+    const metrics = await stage.server.metrics();
+    assert.equal(metrics.get('artesian_broker_completions_waiting{source="orders"}'), 0);
+    await stage.server.alive();
+  });
+
   test(`${Broker.title} is down at the start: an error with a code, and events once it is there`, async (t) => {
     const broker = await Broker.create({ running: false });
     const settings = { timeouts: { subscribe: '5s' }, retry: { longest: '100ms' } };

@@ -23,7 +23,7 @@ pub(crate) fn until(deadline: Option<Instant>, items: BoxItems) -> BoxItems {
 
 /// When a client's credentials expire.
 pub(crate) fn deadline(client: &Authenticated) -> Option<Instant> {
-    client.deadline(Instant::now().into_std()).map(Instant::from_std)
+    client.deadline(|| Instant::now().into_std()).map(Instant::from_std)
 }
 
 struct Until {

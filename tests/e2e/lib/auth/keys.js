@@ -36,6 +36,9 @@ export const pair = (name) =>
     return MAKERS[name]();
   });
 
+/** Makes all of them. Whoever serves meanwhile waits for that: it may take seconds. */
+export const makeKeys = () => Object.keys(MAKERS).forEach(pair);
+
 /** The public key as PEM, as it stands in settings. */
 export const pem = (name) => pair(name).publicKey.export({ type: 'spki', format: 'pem' });
 

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { count, environment, filled, headers, subjects, visible } from './cases.js';
+import { makeKeys } from './keys.js';
 import { missing, Observatory } from './observe.js';
 import { KeySets, Webhook } from './services.js';
 import { SETTINGS, told, waysFor } from './ways.js';
@@ -122,6 +123,8 @@ export function runCases(wants) {
 
 function describeAll(wanted) {
   before(async () => {
+    // Before there are sockets and webhooks that would have to wait for it.
+    makeKeys();
     const [kind] = databases;
     world.kind = kind.name;
     world.database = await kind.create(observatory.sql());
@@ -156,7 +159,7 @@ function describeRefused(title, group) {
     for (const one of group.refused) {
       test(one.name, async () => {
         const { server, forget } = await start({ ...group, ...one }, knownTo(group));
-        const ended = within(() => `the server ends: ${server.log}`, server.exited, 10_000);
+        const ended = within(() => `the server ends: ${server.log}`, server.exited);
         const { code, signal } = await ended.finally(() => server.kill()).finally(forget);
         assert.equal(signal, null);
         assert.notEqual(code, 0, server.log);

@@ -13,6 +13,8 @@ class Service {
 
   async listen() {
     this.server = createServer((request, response) => this.#take(request, response));
+    // Node closes connections that were idle for five seconds, perhaps just when a question is on its way.
+    this.server.keepAliveTimeout = 0;
     this.server.on('connection', (socket) => {
       this.#open.add(socket);
       socket.on('close', () => this.#open.delete(socket));

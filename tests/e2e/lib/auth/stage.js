@@ -57,7 +57,7 @@ export class Stage {
     await stage.put('metadata.json', metadata(kind.name));
     await stage.put('artesian.yaml', JSON.stringify(config));
     const args = ['--config', join(stage.folder, 'artesian.yaml'), '--metadata', join(stage.folder, 'metadata.json')];
-    args.push('--reload-interval', '30ms', '--websocket-http2', 'true', '--expiry-grace', '5s');
+    args.push('--reload-interval', '30ms', '--websocket-http2', 'true', '--expiry-grace', '8s');
     stage.server = await Server.start({ url: stage.database.url, args, env });
     return stage;
   }

@@ -81,7 +81,8 @@ impl<S: Socket> Connection<S> {
             .then(|| self.state.limits.visit(self.guard.client(), &client.identity))
             .flatten();
         self.rare.take(|rare| rare.expiry.take());
-        if let Some(at) = client.deadline(now) {
+        // Not by `now`, which may be of before its token was verified.
+        if let Some(at) = client.deadline(super::now) {
             self.rare.change(|rare| rare.expiry = Some(Expiry { at, is_over: false }));
         }
         self.entry.identified(&client.identity, client.proof.get(), client.expires);
