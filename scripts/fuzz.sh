@@ -5,6 +5,8 @@
 #   scripts/fuzz.sh                  every target, FUZZ_SECONDS each (10)
 #   scripts/fuzz.sh client http      only these
 #   scripts/fuzz.sh --build          compiles them and runs none
+#
+# FUZZ_SEED makes runs alike; without it each looks elsewhere.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -35,6 +37,7 @@ for name in "${targets[@]}"; do
     mkdir -p "$grown" "fuzz/artifacts/$name"
     options=(-max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048
         -artifact_prefix="fuzz/artifacts/$name/" -print_final_stats=1 -verbosity=1)
+    [ -n "${FUZZ_SEED:-}" ] && options+=(-seed="$FUZZ_SEED")
     case $name in
     server_* | client) options+=(-dict=fuzz/dictionaries/session.dict) ;;
     origins | credentials | tokens) options+=(-dict=fuzz/dictionaries/auth.dict) ;;

@@ -35,8 +35,8 @@ step_cargo() { # unit tests, protocol scripts, both databases, oracles
     cargo test --workspace --locked --no-fail-fast
 }
 
-step_fuzz() { # each target for a few seconds, from the committed inputs
-    FUZZ_SECONDS=${FUZZ_SECONDS:-5} scripts/fuzz.sh
+step_fuzz() { # each target for a few seconds, from the committed inputs; `make fuzz` looks for new faults
+    FUZZ_SECONDS=${FUZZ_SECONDS:-5} FUZZ_SEED=${FUZZ_SEED:-1} scripts/fuzz.sh
 }
 
 step_npm() { # the binary, through the client libraries that people use; npm's servers beside ours
