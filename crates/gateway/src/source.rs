@@ -41,7 +41,7 @@ pub use broker::{EventsMember, Turns, wants as events_wants};
 pub use member::Member;
 use roles::Roles;
 pub use seats::Refreshed;
-use seats::Seat;
+use seats::{Fitted, Seat};
 
 use crate::{config::Prefix, identity::Wants};
 
@@ -77,8 +77,8 @@ pub struct Gateway {
     database: Option<Database>,
     members: ArcSwap<Vec<Seat>>,
     events: ArcSwap<Vec<Arc<EventsMember>>>,
-    /// Held while members or their schemas change.
-    changing: Mutex<()>,
+    /// Held while members or their schemas change: the database's schema that they were fitted to.
+    changing: Mutex<Fitted>,
     generation: Generation,
     roles: RwLock<Roles>,
     /// Held while a schema is made that somebody waits for.
@@ -146,7 +146,8 @@ impl Gateway {
     }
 
     fn replace_now(&self, sources: Sources) -> Result<(), GatewayError> {
-        let _changing = self.changing.lock();
+        let mut fitted = self.changing.lock();
+        let of_database = Fitted::to(self);
         let old = self.members.load();
         let mut seats: Vec<Seat> = sources
             .services
@@ -164,6 +165,7 @@ impl Gateway {
         let wants = wants.fold(Wants::default(), Wants::union);
         self.wants.store(Arc::new(wants));
         self.publish(seats, sources.events, roles);
+        *fitted = of_database;
         Ok(())
     }
 

@@ -79,6 +79,12 @@ impl Gateway {
         Ok(roles)
     }
 
+    /// Keeps what was prepared, where the members are the same as before.
+    pub(super) fn keep_prepared(&self, generation: u64, mut prepared: Roles) {
+        prepared.generation = generation;
+        *self.roles.write() = prepared;
+    }
+
     /// Puts members into force, with the schemas that were prepared.
     pub(super) fn publish(
         &self,
@@ -95,7 +101,7 @@ impl Gateway {
         *roles = prepared;
     }
 
-    fn schema_of_database(&self, role: &str) -> Option<Arc<Schema>> {
+    pub(super) fn schema_of_database(&self, role: &str) -> Option<Arc<Schema>> {
         self.database.as_ref().and_then(|database| database.source.schema(role))
     }
 
@@ -143,6 +149,7 @@ impl Gateway {
         // A role that is new here, or a change of the database's. Everybody of the role may be waiting.
         at_leisure(|| {
             let _composing = self.composing.lock();
+            self.fit_to_database();
             let generation = self.generation.now();
             let schema = self.schema_of_database(role);
             if let Some(seen) = self.roles.read().of_role(role, generation, schema.as_ref()) {

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use artesian_compose::ServiceSchema;
+use artesian_engine::identity::ADMIN_ROLE;
+use artesian_graphql::schema::Schema;
 use futures_util::future::join_all;
 use tokio::task::AbortHandle;
 
@@ -71,7 +73,62 @@ impl Seat {
     }
 }
 
+/// What the schemas in use were put together with: the database's, as the administrator sees it. It is
+/// kept, so that no other has its address.
+#[derive(Default)]
+pub(super) struct Fitted(Option<Arc<Schema>>);
+
+impl Fitted {
+    /// As it is now.
+    pub fn to(gateway: &Gateway) -> Self {
+        Self(gateway.schema_of_database(ADMIN_ROLE))
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        }
+    }
+}
+
 impl Gateway {
+    /// After a change of the database: its tables cannot be refused, so services give way that conflict
+    /// with them, and no others. Those that gave way before may have a place again.
+    pub(super) fn fit_to_database(&self) {
+        let mut fitted = self.changing.lock();
+        let (generation, now) = (self.generation.now(), Fitted::to(self));
+        if fitted.is_same(&now) {
+            return;
+        }
+        *fitted = now;
+        let mut seats = Vec::clone(&self.members.load());
+        let events = Vec::clone(&self.events.load());
+        let fits = match self.prepare(&seats, &events) {
+            Ok(roles) => Some(roles),
+            Err(error) => {
+                tracing::error!(
+                    "the sources do not go together since the database changed: {error}"
+                );
+                None
+            }
+        };
+        let Some(roles) = fits else {
+            seats.iter_mut().for_each(|seat| seat.schema = None);
+            let roles = self.settle(&mut seats, &events, None);
+            // If none has a place, it is the events that are in the way.
+            match roles.or_else(|| self.prepare(&seats, &events).ok()) {
+                Some(roles) => self.publish(seats, events, roles),
+                None => tracing::error!("no service and no broker takes part until that ends"),
+            }
+            return;
+        };
+        match self.settle(&mut seats, &events, None) {
+            Some(roles) => self.publish(seats, events, roles),
+            None => self.keep_prepared(generation, roles),
+        }
+    }
+
     /// Reads the schemas of all services now, or of the one with this name, and waits until what is new in
     /// them is in use. Empty: there is no service of this name.
     pub async fn refresh(&self, name: Option<&str>) -> Vec<Refreshed> {
@@ -112,6 +169,8 @@ impl Gateway {
         member: &Arc<Member>,
         schema: Arc<ServiceSchema>,
     ) -> Option<Arc<str>> {
+        // Not with a database that has changed in between.
+        self.fit_to_database();
         let _changing = self.changing.lock();
         let mut seats = Vec::clone(&self.members.load());
         let at = seats.iter().position(|seat| Arc::ptr_eq(&seat.member, member))?;

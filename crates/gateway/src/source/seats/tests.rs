@@ -1,16 +1,23 @@
 use std::{io, time::Duration};
 
 use artesian_compose::ReadLimits;
-use artesian_engine::Source;
+use artesian_engine::{Generation, GraphQLError, Plan, Source};
+use artesian_graphql::{
+    bind::BoundOperation,
+    introspection_types::meta_fields,
+    schema::{Field, TypeKind, TypeRef},
+};
 use artesian_remote::dial::{Dial, Target, Wire};
+use async_trait::async_trait;
 use futures_util::{FutureExt, future::BoxFuture};
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::*;
 use crate::{
-    config::{SourceConfig, SourceKind},
+    config::{Prefix, SourceConfig, SourceKind},
     service::{Service, State},
-    source::Sources,
+    source::{DatabaseMember, Sources},
 };
 
 /// A network that leads nowhere.
@@ -37,6 +44,46 @@ async fn gateway(names: &[&str]) -> (Arc<Gateway>, Vec<Arc<Member>>) {
     let members: Vec<_> = names.iter().map(|name| member(name)).collect();
     let sources = Sources { services: members.clone(), events: Vec::new() };
     (Gateway::start(None, sources, Duration::ZERO).await.unwrap(), members)
+}
+
+/// A database whose tables change.
+struct Tables {
+    schema: Mutex<Arc<Schema>>,
+    generation: Generation,
+}
+
+fn tables(names: &[&str]) -> Arc<Schema> {
+    let mut schema = Schema::new("query_root");
+    let field = |name: &&str| ((*name).into(), Field::new(TypeRef::named("Int")));
+    let roots = names.iter().map(field).chain(meta_fields().map(|(n, f)| (n.into(), f)));
+    schema.add("query_root", None, TypeKind::Object(roots.collect()));
+    Arc::new(schema)
+}
+
+impl Tables {
+    fn change(&self, names: &[&str]) {
+        *self.schema.lock() = tables(names);
+        self.generation.advance();
+    }
+}
+
+#[async_trait]
+impl Source for Tables {
+    fn schema(&self, _: &str) -> Option<Arc<Schema>> {
+        Some(Arc::clone(&self.schema.lock()))
+    }
+
+    fn plan(&self, _: &str, _: &BoundOperation) -> Result<Arc<dyn Plan>, GraphQLError> {
+        panic!("nobody asks")
+    }
+
+    fn generation(&self) -> Generation {
+        self.generation.clone()
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// Which of these root fields there are.
@@ -113,6 +160,54 @@ async fn other_settings_may_make_room() {
     let alone = Sources { services: vec![Arc::clone(two)], events: Vec::new() };
     gateway.replace(alone).unwrap();
     assert_eq!((fields(&gateway), gateway.refused("two")), (vec!["a", "b"], None));
+}
+
+/// Tables cannot be refused. Who conflicts with a new one gives way, and nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn services_give_way_to_tables() {
+    let source =
+        Arc::new(Tables { schema: Mutex::new(tables(&["a"])), generation: Generation::default() });
+    let database = DatabaseMember {
+        name: "data".into(),
+        prefix: Prefix::default(),
+        source: Arc::clone(&source) as _,
+    };
+    let members = [member("one"), member("two")];
+    let sources = Sources { services: members.to_vec(), events: Vec::new() };
+    let gateway = Gateway::start(Some(database), sources, Duration::ZERO).await.unwrap();
+    let [one, two] = &members;
+    assert_eq!(gateway.accept(one, schema("type Query { b: Int }")), None);
+    assert_eq!(gateway.accept(two, schema("type Query { c: Int }")), None);
+    assert_eq!(fields(&gateway), ["a", "b", "c"]);
+
+    source.change(&["a", "b"]);
+    assert_eq!(fields(&gateway), ["a", "b", "c"]);
+    assert!(gateway.refused("one").unwrap().contains('b'));
+    assert_eq!(gateway.refused("two"), None);
+    // The others go on as before.
+    assert_eq!(gateway.accept(two, schema("type Query { c: Int x: Int }")), None);
+    assert!(gateway.accept(one, schema("type Query { b: Int y: Int }")).is_some());
+    assert_eq!(fields(&gateway), ["a", "b", "c", "x"]);
+
+    // A change is heard of whoever asks first: here it is a service.
+    source.change(&["a", "c"]);
+    assert!(gateway.accept(two, schema("type Query { c: Int }")).is_some());
+    assert_eq!(fields(&gateway), ["a", "b", "c", "y"]);
+    assert_eq!(gateway.refused("one"), None);
+    source.change(&["a"]);
+    let generation = gateway.generation.now();
+    assert_eq!(fields(&gateway), ["a", "b", "c", "y"]);
+    assert_eq!(gateway.refused("two"), None);
+    assert!(gateway.generation.now() > generation, "what runs hears of who has come back");
+
+    // Where all fits, schemas are made once for all roles that were seen, and nobody is told twice.
+    for role in ["user", "manager"] {
+        assert!(gateway.reader(role).is_some());
+    }
+    source.change(&["a", "x"]);
+    let generation = gateway.generation.now();
+    assert_eq!(fields(&gateway), ["a", "b", "c", "x", "y"]);
+    assert_eq!(gateway.generation.now(), generation);
 }
 
 #[tokio::test(flavor = "multi_thread")]
