@@ -9,7 +9,7 @@ import { buildSchema } from 'graphql';
 import { databases } from '../../e2e/lib/databases.js';
 import { within } from '../../e2e/lib/wait.js';
 import { schemaOf } from '../lib/composition.js';
-import { Gateway, endOf, sourceOf } from '../lib/gateway.js';
+import { Gateway, endOf, fieldsOf, sourceOf } from '../lib/gateway.js';
 import { types } from '../lib/schemas.js';
 import { NAMES, Service } from '../lib/services.js';
 import { STREAMING, TRANSPORTS } from '../lib/transports.js';
@@ -177,4 +177,52 @@ describe('what is refused, and what is left out', () => {
     }
     assert.deepEqual((await service.state()).fields, []);
   });
+
+  for (const kind of databases) {
+    test(`a new table of ${kind.name} takes the name of a service's field: only that service gives way, until the table is gone`, async (t) => {
+      const database = await kind.create();
+      const [a, b] = await Promise.all(['graphql-ws', 'graphql-yoga'].map((name) => Service.start(name)));
+      const server = await Gateway.start([
+        { name: 'default', database: { url: database.url } },
+        sourceOf(a, { name: 'a' }),
+        sourceOf(b, { name: 'b', prefix: { root_fields: 'b_', types: 'B_' } }),
+      ]);
+      const client = TRANSPORTS['graphql-ws'].connect(server);
+      t.after(async () => {
+        await client.close();
+        await endOf(server);
+        await Promise.all([a.kill(), b.kill()]);
+        await database.drop();
+      });
+      const refused = async () => {
+        const { sources } = await (await fetch(`${server.base}/v1/sources`)).json();
+        return Object.fromEntries(sources.map(({ name, schema }) => [name, schema?.refused]));
+      };
+      assert.deepEqual(await refused(), { default: undefined, a: null, b: null });
+      const other = client.follow({ query: 'subscription { b_events(topic: "t") { __typename } }' });
+      await b.live(1, 'events');
+
+      await database.write('create table hello (id integer primary key)');
+      // The whole service gives way, and not half of it.
+      await fieldsOf(server, ['hello_by_pk']);
+      await fieldsOf(server, ['failing'], { are: false });
+      await database.write('insert into hello values (7)');
+      assert.deepEqual(await server.data('{ hello { id } b_hello }'), { hello: [{ id: 7 }], b_hello: 'Hello, world!' });
+      const now = await refused();
+      assert.match(now.a, /hello/);
+      assert.equal(now.b, null);
+      // Nobody else notices.
+      assert.equal(await b.publish('t', 1), 1);
+      assert.deepEqual(await other.data(), { b_events: { __typename: 'B_Event' } });
+
+      await database.write('drop table hello');
+      await fieldsOf(server, ['failing', 'hello']);
+      await fieldsOf(server, ['hello_by_pk'], { are: false });
+      assert.equal((await server.data('{ hello }')).hello, 'Hello, world!');
+      assert.equal((await refused()).a, null);
+      assert.equal(await b.publish('t', 2), 1);
+      assert.deepEqual(await other.data(), { b_events: { __typename: 'B_Event' } });
+      await server.alive();
+    });
+  }
 });
