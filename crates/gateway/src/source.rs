@@ -23,6 +23,8 @@ mod role;
 mod roles;
 mod seats;
 mod shared;
+#[cfg(test)]
+mod testing;
 
 use std::{
     sync::{Arc, Weak},

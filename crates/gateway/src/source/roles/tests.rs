@@ -1,46 +1,21 @@
-use std::{io, time::Duration};
-
-use artesian_compose::{ReadLimits, ServiceSchema};
 use artesian_engine::Source;
-use artesian_remote::dial::{Dial, Target, Wire};
-use futures_util::{FutureExt, future::BoxFuture};
 use serde_json::json;
 
 use super::*;
-use crate::{
-    config::{SourceConfig, SourceKind},
-    service::Service,
-    source::{Member, Sources},
+use crate::source::{
+    Member, Sources,
+    testing::{gateway_of, member, schema},
 };
 
-/// A network that leads nowhere.
-struct Nowhere;
-
-impl Dial for Nowhere {
-    fn dial(&self, _: Target) -> BoxFuture<'static, io::Result<Wire>> {
-        async { Err(io::ErrorKind::ConnectionRefused.into()) }.boxed()
-    }
-}
-
-fn schema(sdl: &str) -> Arc<ServiceSchema> {
-    Arc::new(ServiceSchema::from_sdl(sdl, &ReadLimits::default()).unwrap())
-}
-
 async fn gateway() -> (Arc<Gateway>, Arc<Member>) {
-    let settings = json!({
+    let member = member(&json!({
         "name": "shop",
         "graphql": {
             "url": "http://shop/graphql",
             "permissions": [{"role": "a", "exclude": ["secret"]}, {"role": "b", "exclude": ["secret"]}],
         },
-    });
-    let source = SourceConfig::from_json(&settings, std::path::Path::new("/")).unwrap();
-    let SourceKind::Service(config) = source.kind else { panic!("no service") };
-    let service = Service::start("shop", *config, Arc::new(Nowhere));
-    let member = Arc::new(Member::new(service, source.prefix));
-    let sources = Sources { services: vec![Arc::clone(&member)], events: Vec::new() };
-    let gateway = Gateway::start(None, sources, Duration::ZERO).await.unwrap();
-    (gateway, member)
+    }));
+    (gateway_of(&[Arc::clone(&member)]).await, member)
 }
 
 /// The schema of a role, as it is asked for.

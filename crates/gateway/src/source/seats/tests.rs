@@ -1,49 +1,32 @@
-use std::{io, time::Duration};
+use std::time::Duration;
 
-use artesian_compose::ReadLimits;
 use artesian_engine::{Generation, GraphQLError, Plan, Source};
 use artesian_graphql::{
     bind::BoundOperation,
     introspection_types::meta_fields,
     schema::{Field, TypeKind, TypeRef},
 };
-use artesian_remote::dial::{Dial, Target, Wire};
 use async_trait::async_trait;
-use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use serde_json::json;
 
 use super::*;
 use crate::{
-    config::{Prefix, SourceConfig, SourceKind},
-    service::{Service, State},
-    source::{DatabaseMember, Sources},
+    config::Prefix,
+    service::State,
+    source::{
+        DatabaseMember, Sources,
+        testing::{gateway_of, member, schema},
+    },
 };
 
-/// A network that leads nowhere.
-struct Nowhere;
-
-impl Dial for Nowhere {
-    fn dial(&self, _: Target) -> BoxFuture<'static, io::Result<Wire>> {
-        async { Err(io::ErrorKind::ConnectionRefused.into()) }.boxed()
-    }
-}
-
-fn schema(sdl: &str) -> Arc<ServiceSchema> {
-    Arc::new(ServiceSchema::from_sdl(sdl, &ReadLimits::default()).unwrap())
-}
-
-fn member(name: &str) -> Arc<Member> {
-    let settings = json!({"name": name, "graphql": {"url": "http://service/graphql"}});
-    let source = SourceConfig::from_json(&settings, std::path::Path::new("/")).unwrap();
-    let SourceKind::Service(config) = source.kind else { panic!("no service") };
-    Arc::new(Member::new(Service::start(name, *config, Arc::new(Nowhere)), source.prefix))
+fn named(name: &str) -> Arc<Member> {
+    member(&json!({"name": name, "graphql": {"url": "http://service/graphql"}}))
 }
 
 async fn gateway(names: &[&str]) -> (Arc<Gateway>, Vec<Arc<Member>>) {
-    let members: Vec<_> = names.iter().map(|name| member(name)).collect();
-    let sources = Sources { services: members.clone(), events: Vec::new() };
-    (Gateway::start(None, sources, Duration::ZERO).await.unwrap(), members)
+    let members: Vec<_> = names.iter().map(|name| named(name)).collect();
+    (gateway_of(&members).await, members)
 }
 
 /// A database whose tables change.
@@ -172,7 +155,7 @@ async fn services_give_way_to_tables() {
         prefix: Prefix::default(),
         source: Arc::clone(&source) as _,
     };
-    let members = [member("one"), member("two")];
+    let members = [named("one"), named("two")];
     let sources = Sources { services: members.to_vec(), events: Vec::new() };
     let gateway = Gateway::start(Some(database), sources, Duration::ZERO).await.unwrap();
     let [one, two] = &members;
