@@ -104,20 +104,13 @@ impl Gateway {
         *fitted = now;
         let mut seats = Vec::clone(&self.members.load());
         let events = Vec::clone(&self.events.load());
-        let fits = match self.prepare(&seats, &events) {
-            Ok(roles) => Some(roles),
-            Err(error) => {
-                tracing::error!(
-                    "the sources do not go together since the database changed: {error}"
-                );
-                None
-            }
-        };
-        let Some(roles) = fits else {
-            seats.iter_mut().for_each(|seat| seat.schema = None);
-            let roles = self.settle(&mut seats, &events, None);
-            // If none has a place, it is the events that are in the way.
-            match roles.or_else(|| self.prepare(&seats, &events).ok()) {
+        let together = self.prepare(&seats, &events).map_err(|error| {
+            tracing::error!("the sources do not go together since the database changed: {error}");
+        });
+        let Ok(roles) = together else {
+            let roles = self.seat_anew(&mut seats, &events);
+            // If there is no place for anybody, it is the events that are in the way.
+            match self.settle(&mut seats, &events, None).or(roles) {
                 Some(roles) => self.publish(seats, events, roles),
                 None => tracing::error!("no service and no broker takes part until that ends"),
             }
@@ -127,6 +120,23 @@ impl Gateway {
             Some(roles) => self.publish(seats, events, roles),
             None => self.keep_prepared(generation, roles),
         }
+    }
+
+    /// Leaves in use what can be of the schemas that are, in the order of the seats.
+    fn seat_anew(&self, seats: &mut [Seat], events: &[Arc<EventsMember>]) -> Option<Roles> {
+        let former: Vec<_> = seats.iter_mut().map(|seat| seat.schema.take()).collect();
+        let mut prepared = self.prepare(seats, events).ok();
+        for (at, schema) in former.into_iter().enumerate() {
+            let Some(seat) = seats.get_mut(at).filter(|_| schema.is_some()) else { continue };
+            seat.schema = schema;
+            if let Ok(roles) = self.prepare(seats, events) {
+                prepared = Some(roles);
+            } else if let Some(seat) = seats.get_mut(at) {
+                // Why is told when a place is looked for.
+                seat.schema = None;
+            }
+        }
+        prepared
     }
 
     /// Reads the schemas of all services now, or of the one with this name, and waits until what is new in

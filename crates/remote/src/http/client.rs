@@ -56,19 +56,25 @@ impl HttpClient {
         request: Request<Full<Bytes>>,
         repeat: Repeat,
     ) -> Result<Answer, RemoteError> {
-        for _ in 0..MOST_KEPT {
-            match self.inner.request(request.clone()).await {
+        let (mut next, mut repeats) = (request, 0);
+        loop {
+            let may_repeat = repeat == Repeat::Safe && repeats < MOST_KEPT;
+            let spare = may_repeat.then(|| next.clone());
+            let error = match self.inner.request(next).await {
                 Ok(answer) => {
                     if let Some(used) = answer.extensions().get::<Used>() {
                         used.set();
                     }
                     return Ok(answer);
                 }
-                Err(error) if repeat == Repeat::Safe && was_used(&error) => {}
-                Err(error) => return Err(describe(&error)),
+                Err(error) => error,
+            };
+            match spare {
+                Some(spare) if was_used(&error) => next = spare,
+                _ => return Err(describe(&error)),
             }
+            repeats += 1;
         }
-        self.inner.request(request).await.map_err(|error| describe(&error))
     }
 }
 

@@ -44,6 +44,20 @@ fn tables(names: &[&str]) -> Arc<Schema> {
 }
 
 impl Tables {
+    /// With one table, before these services.
+    async fn before(members: &[Arc<Member>]) -> (Arc<Self>, Arc<Gateway>) {
+        let schema = Mutex::new(tables(&["a"]));
+        let source = Arc::new(Self { schema, generation: Generation::default() });
+        let database = DatabaseMember {
+            name: "data".into(),
+            prefix: Prefix::default(),
+            source: Arc::clone(&source) as _,
+        };
+        let sources = Sources { services: members.to_vec(), events: Vec::new() };
+        let gateway = Gateway::start(Some(database), sources, Duration::ZERO).await.unwrap();
+        (source, gateway)
+    }
+
     fn change(&self, names: &[&str]) {
         *self.schema.lock() = tables(names);
         self.generation.advance();
@@ -191,6 +205,20 @@ async fn services_give_way_to_tables() {
     let generation = gateway.generation.now();
     assert_eq!(fields(&gateway), ["a", "b", "c", "x", "y"]);
     assert_eq!(gateway.generation.now(), generation);
+}
+
+/// A service that goes on with a former schema does so when another has to give way.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_service_had_stays_in_use() {
+    let members = [named("one"), named("two")];
+    let (source, gateway) = Tables::before(&members).await;
+    let [one, two] = &members;
+    assert_eq!(gateway.accept(one, schema("type Query { b: Int }")), None);
+    assert_eq!(gateway.accept(two, schema("type Query { c: Int }")), None);
+    assert!(gateway.accept(two, schema("type Query { a: Int }")).is_some());
+    source.change(&["a", "b"]);
+    assert_eq!(fields(&gateway), ["a", "b", "c"]);
+    assert!(gateway.refused("one").is_some() && gateway.refused("two").is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
